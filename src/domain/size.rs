@@ -1,0 +1,80 @@
+//! Amounts of memory as operators write them: `512m`, `2g`, `2GiB`.
+
+use super::Invalid;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// A number of bytes, at most 2^53 (what JSON and the engine's API carry exactly).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Size(u64);
+
+const MAX_BYTES: u64 = 1 << 53;
+const UNITS: [(&str, u64); 4] = [("t", 1 << 40), ("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10)];
+
+impl Size {
+    /// In bytes.
+    #[must_use]
+    pub const fn as_bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::new(format!("{} is not a size such as 512m, 2g or 2GiB", Invalid::quote(text)));
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let number: u64 = text[..digits].parse().map_err(|_| invalid())?;
+        let suffix = text[digits..].to_ascii_lowercase();
+        // As for `docker run --memory`, g, gb and gib are all 2^30.
+        let unit = suffix.strip_suffix("ib").or_else(|| suffix.strip_suffix('b')).unwrap_or(&suffix);
+        let factor = match unit {
+            "" => 1,
+            _ => UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?.1,
+        };
+        number.checked_mul(factor).filter(|bytes| *bytes <= MAX_BYTES).map(Self).ok_or_else(invalid)
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Size> for String {
+    fn from(size: Size) -> Self {
+        size.to_string()
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = UNITS.into_iter().find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit));
+        f.pad(&match exact {
+            Some((name, unit)) => format!("{}{name}", self.0 / unit),
+            None => self.0.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_docker_reads_them() {
+        for (text, bytes) in
+            [("512m", 512 << 20), ("2g", 2 << 30), ("2GiB", 2 << 30), ("2GB", 2 << 30), ("7", 7), ("7b", 7)]
+        {
+            assert_eq!(text.parse::<Size>().unwrap().as_bytes(), bytes, "{text}");
+        }
+        assert_eq!("2GiB".parse::<Size>().unwrap().to_string(), "2g");
+        for bad in ["", "g", "2x", "-1g", "1.5g", "99999999999t", "2 g"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The small subnets that sessions get, out of one pool.
+
+use super::Invalid;
+use serde::{Deserialize, Serialize};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
+
+/// An IPv4 network in CIDR notation, its host bits zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Subnet {
+    base: u32,
+    prefix: u8,
+}
+
+impl Subnet {
+    const fn mask(prefix: u8) -> u32 {
+        if prefix == 0 { 0 } else { u32::MAX << (32 - prefix) }
+    }
+
+    /// The prefix length, in bits.
+    #[must_use]
+    pub const fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether the two have an address in common.
+    #[must_use]
+    pub const fn overlaps(self, other: Self) -> bool {
+        let prefix = if self.prefix < other.prefix { self.prefix } else { other.prefix };
+        let mask = Self::mask(prefix);
+        self.base & mask == other.base & mask
+    }
+}
+
+impl FromStr for Subnet {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::new(format!("{} is not an IPv4 network such as 10.209.0.0/16", Invalid::quote(text)));
+        let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
+        let base = u32::from(address.parse::<Ipv4Addr>().map_err(|_| invalid())?);
+        let prefix: u8 = prefix.parse().map_err(|_| invalid())?;
+        if prefix > 32 || base & !Self::mask(prefix) != 0 {
+            return Err(invalid());
+        }
+        Ok(Self { base, prefix })
+    }
+}
+
+impl TryFrom<String> for Subnet {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Subnet> for String {
+    fn from(subnet: Subnet) -> Self {
+        subnet.to_string()
+    }
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", Ipv4Addr::from(self.base), self.prefix)
+    }
+}
+
+/// A network cut into equal subnets, one per session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    network: Subnet,
+    prefix: u8,
+}
+
+impl Pool {
+    /// Cuts `network` into subnets of `prefix` bits.
+    ///
+    /// # Errors
+    /// If a subnet would not fit the network, or could not hold network, gateway, container and broadcast (at most /29,
+    /// which leaves room for companions).
+    pub fn new(network: Subnet, prefix: u8) -> Result<Self, Invalid> {
+        if prefix < network.prefix || prefix > 29 {
+            return Err(Invalid::new(format!(
+                "a prefix of {prefix} does not divide {network}: it must be from {} to 29",
+                network.prefix
+            )));
+        }
+        Ok(Self { network, prefix })
+    }
+
+    /// How many subnets the pool holds.
+    #[must_use]
+    pub const fn capacity(self) -> u32 {
+        1 << (self.prefix - self.network.prefix)
+    }
+
+    /// The whole pool.
+    #[must_use]
+    pub const fn network(self) -> Subnet {
+        self.network
+    }
+
+    /// The subnets, lowest first.
+    pub fn subnets(self) -> impl Iterator<Item = Subnet> {
+        let step = 32 - u32::from(self.prefix);
+        (0..self.capacity()).map(move |n| Subnet { base: self.network.base + (n << step), prefix: self.prefix })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_pool_holds_4096_sessions() {
+        let pool = Pool::new("10.209.0.0/16".parse().unwrap(), 28).unwrap();
+        assert_eq!(pool.capacity(), 4096);
+        let subnets: Vec<_> = pool.subnets().collect();
+        assert_eq!(subnets[0].to_string(), "10.209.0.0/28");
+        assert_eq!(subnets[17].to_string(), "10.209.1.16/28");
+        assert_eq!(subnets[4095].to_string(), "10.209.255.240/28");
+        assert!(subnets.windows(2).all(|pair| !pair[0].overlaps(pair[1])));
+        assert!(subnets[9].overlaps(pool.network()));
+    }
+
+    #[test]
+    fn a_pool_that_cannot_be_cut_is_refused() {
+        assert!(Pool::new("10.0.0.0/24".parse().unwrap(), 16).is_err());
+        assert!(Pool::new("10.0.0.0/24".parse().unwrap(), 30).is_err());
+        assert!("10.0.0.1/24".parse::<Subnet>().is_err());
+        assert!("10.0.0.0/33".parse::<Subnet>().is_err());
+        assert!("10.0.0.0".parse::<Subnet>().is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! podspawn: `ssh user@host` lands in the user's own container.
+//!
+//! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
+//! `accounts`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors only
+//! (`tests/floors.rs`).
+
+pub mod domain;
+pub mod protocol;
+pub mod sys;

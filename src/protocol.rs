@@ -1,0 +1,7 @@
+//! What processes say to one another: packets of the guest channel, calls of the Varlink interface.
+//!
+//! Pure: bytes in, values out. The sockets are elsewhere.
+
+pub mod guest;
+pub mod packet;
+pub mod varlink;

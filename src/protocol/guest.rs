@@ -1,0 +1,165 @@
+//! What broker, guest and spawn say to one another in packets.
+//!
+//! Two conversations. Broker and guest share one connection per session ([`FromBroker`], [`FromGuest`]). Each SSH
+//! channel has a socket pair of its own, made by the broker, whose ends are held by spawn and guest
+//! ([`FromSpawn`], [`ToSpawn`]): what flows there no broker sees.
+//!
+//! The guest is not trusted: the container's root may own it. No packet names a session; the socket it came in on
+//! does. An end of file on a channel's socket means that the other side is gone, however it went.
+//!
+//! Variants are only ever added at the end and never changed, since a container keeps the guest that it was born
+//! with: [`PROTOCOL`] in the greeting tells what the other side understands.
+
+use crate::domain::{ChannelId, Outcome, UserName};
+use serde::{Deserialize, Serialize};
+
+/// The version of these packets that this binary speaks; it speaks every lower one as well.
+pub const PROTOCOL: u32 = 1;
+
+/// Most environment variables of one channel, and the most bytes of all names and values together. With a command
+/// of 128 KiB the packet still fits (`packet::MAX_PACKET_BYTES`).
+pub const MAX_ENVIRONMENT: usize = 64;
+/// See [`MAX_ENVIRONMENT`].
+pub const MAX_ENVIRONMENT_BYTES: usize = 32 * 1024;
+/// Longest command, in bytes: what execve(2) takes as one argument, its final NUL included.
+pub const MAX_COMMAND_BYTES: usize = 128 * 1024;
+/// Most channels of one guest: more than sshd's MaxSessions on many connections, and a bound for its memory.
+pub const MAX_CHANNELS: usize = 256;
+
+/// Where a container sees this binary.
+pub const GUEST_BINARY: &str = "/.podspawn/podspawn";
+/// Where a container sees its session's socket directory (read-only; connecting does not need write access).
+pub const GUEST_SOCKET_DIR: &str = "/.podspawn/run";
+/// The name of the socket in that directory. The broker moves it into place when it listens, so that a guest that
+/// watches the directory never finds a socket that nobody listens on.
+pub const GUEST_SOCKET_NAME: &str = "broker.sock";
+
+/// The account that processes run as inside the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The login name, the same as on the host.
+    pub name: UserName,
+    /// The shell to prefer when the account has to be created; the guest falls back to what the image has.
+    pub shell: String,
+}
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// The user's login shell.
+    Shell,
+    /// This string, given byte for byte to the user's shell with `-c`.
+    Command(Vec<u8>),
+    /// An SFTP server on stdin and stdout.
+    Sftp,
+}
+
+/// A request for a process on a channel; the channel's socket rides along as the only descriptor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// The connection's identity in later packets.
+    pub channel: ChannelId,
+    /// Who runs it.
+    pub login: Login,
+    /// What is run.
+    pub what: What,
+    /// Variables that the client sent or sshd set, already filtered by the broker.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Broker to guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromBroker {
+    /// The answer to [`FromGuest::Hello`]: the lower of both protocol versions.
+    Welcome {
+        /// The version that both will speak.
+        protocol: u32,
+    },
+    /// Start a process on a new channel. One descriptor: the channel's socket.
+    Open(Open),
+    /// Hang up one channel, or all of them, as if the client had gone.
+    Close {
+        /// Which; `None` means all.
+        channel: Option<ChannelId>,
+    },
+}
+
+/// Guest to broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromGuest {
+    /// The first packet of every connection.
+    Hello {
+        /// The highest version that the guest speaks.
+        protocol: u32,
+        /// The guest's release, for logs; at most 64 bytes are read.
+        release: String,
+        /// The channels that are open, from before a broker's restart; at most [`MAX_CHANNELS`].
+        channels: Vec<ChannelId>,
+    },
+    /// The channel is over: its process ended, or its client went away.
+    Closed {
+        /// Which.
+        channel: ChannelId,
+        /// How the process ended; `None` if the client went first or the process never began.
+        outcome: Option<Outcome>,
+    },
+}
+
+/// A terminal as spawn found it: sshd's pty, as the client asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    /// Height, in characters.
+    pub rows: u16,
+    /// Width, in characters.
+    pub columns: u16,
+    /// Width, in pixels; 0 if unknown.
+    pub x_pixels: u16,
+    /// Height, in pixels; 0 if unknown.
+    pub y_pixels: u16,
+    /// Modes as sshd set them from the client's request; the guest sets the same.
+    pub modes: TerminalModes,
+}
+
+/// `struct termios` of Linux without the speeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalModes {
+    /// `c_iflag`.
+    pub input: u32,
+    /// `c_oflag`.
+    pub output: u32,
+    /// `c_cflag`.
+    pub control: u32,
+    /// `c_lflag`.
+    pub local: u32,
+    /// `c_cc`, the first 19 (the kernel's NCCS).
+    pub characters: [u8; 19],
+}
+
+/// Spawn to guest, on the channel's socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromSpawn {
+    /// Begin. Without a terminal three descriptors ride along: stdin, stdout, stderr.
+    Start {
+        /// Whether the client has a terminal, and how it is set.
+        terminal: Option<Terminal>,
+        /// Whether the client forwards its SSH agent.
+        agent: bool,
+    },
+    /// Deliver a signal to the process group; only signals that a terminal could send are delivered.
+    Signal(u8),
+}
+
+/// Guest to spawn, on the channel's socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToSpawn {
+    /// The process runs on this terminal. One descriptor: the master of the pty.
+    Master,
+    /// The process runs on the descriptors that it was given.
+    Started,
+    /// Somebody connected to the agent's socket. One descriptor: the accepted connection.
+    Agent,
+    /// The process ended; nothing follows.
+    Ended(Outcome),
+    /// The process could not be started; the text is for the user. Nothing follows.
+    Failed(String),
+}

@@ -1,0 +1,112 @@
+//! The Varlink interface of the broker, as both sides spell it.
+//!
+//! Descriptors ride along as SCM_RIGHTS; a parameter `…Fd` is an index into those of its message, systemd's
+//! convention.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where the broker listens.
+pub const SOCKET_PATH: &str = "/run/podspawn/broker.sock";
+
+/// Largest message, in bytes, in either direction. The largest that is needed is a command of 128 KiB in base64.
+pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// `io.podspawn.Sessions.Attach`.
+pub const ATTACH: &str = "io.podspawn.Sessions.Attach";
+/// `io.podspawn.Sessions.List`.
+pub const LIST: &str = "io.podspawn.Sessions.List";
+
+/// The error that carries a refusal by policy, shown to the user verbatim.
+pub const DENIED: &str = "io.podspawn.Sessions.Denied";
+/// The error that carries a failure: nothing was decided about the user, trying again may help.
+pub const UNAVAILABLE: &str = "io.podspawn.Sessions.Unavailable";
+
+/// Parameters of `Attach`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AttachParameters {
+    /// For compatibility: refused if it is not the peer's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The project, `None` for the user's own container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The command, base64; `None` for a login shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What the client sent and sshd set. The broker keeps only what the interface documents.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Parameters of the replies to `Attach`: any number of progress reports, then one with a channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachReply {
+    /// What is being done while the caller waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// The session's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The container's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The index of the descriptor that is the channel's socket: always 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_fd: Option<u32>,
+}
+
+/// One step of a slow attach.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// What is being done, for people: `pulling debian:12`.
+    pub step: String,
+    /// Bytes done, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<u64>,
+    /// Bytes in all, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// One session in the reply to `List`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    /// The session's id.
+    pub session: String,
+    /// The login name.
+    pub user: String,
+    /// The project, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The container's name.
+    pub container: String,
+    /// `creating`, `running`, `grace` or `destroying`.
+    pub status: String,
+    /// How many connections are open.
+    pub connections: u32,
+    /// When the row was written, in seconds since the epoch.
+    pub created: i64,
+    /// The image.
+    pub image: String,
+    /// The mode.
+    pub mode: String,
+}
+
+/// Parameters of the reply to `List`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListReply {
+    /// The sessions that the caller may see, by user and project.
+    pub sessions: Vec<SessionInfo>,
+}
+
+/// Parameters of [`DENIED`] and [`UNAVAILABLE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// One line for the user.
+    pub reason: String,
+}
