@@ -4,6 +4,9 @@
 //! `accounts`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors only
 //! (`tests/floors.rs`).
 
+pub mod client;
+pub mod command;
 pub mod domain;
+pub mod link;
 pub mod protocol;
 pub mod sys;

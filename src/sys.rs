@@ -4,3 +4,5 @@
 #![allow(unsafe_code)]
 
 pub mod seqpacket;
+pub mod signals;
+pub mod terminal;

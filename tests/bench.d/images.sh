@@ -117,12 +117,14 @@ build_alpine_like() {
     rm -rf "$dir"
 }
 
-# One static binary and nothing else: no shell, no /etc, no /tmp.
+# One static binary and nothing else: no shell, no /etc, no /tmp. Busybox goes by its name, so it has two:
+# `/busybox echo hi` works, and /app fails with 127 as any program may.
 build_scratch() {
     local dir
     dir=$(mktemp -d)
     mkdir "$dir"/{debian,image}
     cp "$(busybox_in "$dir/debian")" "$dir/image/app"
-    tar -C "$dir/image" -cf - app
+    ln "$dir/image/app" "$dir/image/busybox"
+    tar -C "$dir/image" -cf - app busybox
     rm -rf "$dir"
 }

@@ -1,0 +1,3 @@
+//! The verbs: one file each, named as typed.
+
+pub mod spawn;

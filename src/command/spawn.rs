@@ -1,0 +1,105 @@
+//! `podspawn spawn`: what sshd forces every podspawn user to run.
+//!
+//! Unprivileged, synchronous and small: it asks the broker for a channel into the user's container, hands its own
+//! stdin, stdout and stderr to the process there, and waits. Only a terminal is pumped. It never names the store,
+//! the engine or the session modules.
+
+mod agent;
+mod connection;
+mod flow;
+mod progress;
+mod request;
+
+use crate::{
+    client::{CallError, Client},
+    domain::Outcome,
+    protocol::varlink::{ATTACH, AttachReply},
+    sys::signals,
+};
+use std::{
+    io::{IsTerminal, Write},
+    os::fd::OwnedFd,
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+/// Exit code of our own failures, as for ssh(1).
+const FAILED: u8 = 255;
+
+/// Longest silence of the broker. It reports progress at least every few seconds while it works, so silence means
+/// that it hangs.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Accepted for compatibility; refused if it is not your own name
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// The project whose container to enter [default: PODSPAWN_PROJECT]
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+    /// The broker's socket
+    #[arg(long, hide = true, default_value = crate::protocol::varlink::SOCKET_PATH)]
+    socket: std::path::PathBuf,
+}
+
+/// Runs the verb; the exit code is that of the process in the container.
+pub fn run(options: Options) -> ExitCode {
+    match session(options) {
+        Ok(Outcome::Exited(code)) => ExitCode::from(code),
+        Ok(killed @ Outcome::Killed(signal)) => {
+            // sshd then tells the client which signal it was, as it does without podspawn.
+            signals::die_of(signal.into());
+            ExitCode::from(killed.shell_code())
+        }
+        Err(message) => {
+            complain(&message);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn session(options: Options) -> Result<Outcome, String> {
+    let request = request::Request::from_environment(options.user, options.project)?;
+    let channel = attach(&options.socket, &request)?;
+    connection::Connection::start(channel, &request)?.run()
+}
+
+/// Asks the broker for a channel, telling a waiting human what takes so long.
+fn attach(socket: &Path, request: &request::Request) -> Result<OwnedFd, String> {
+    // Progress would be noise in a script's output even on a terminal: only for people in a shell.
+    let mut display = progress::Display::new(request.terminal && std::io::stderr().is_terminal());
+    let mut client = Client::connect(socket, BROKER_TIMEOUT).map_err(|error| explain(&error))?;
+    let result = client.call(ATTACH, &request.parameters, |reply: AttachReply| {
+        if let Some(step) = reply.progress {
+            display.show(&step);
+        }
+    });
+    display.clear();
+    let (reply, mut fds) = result.map_err(|error| explain(&error))?;
+    match (reply.channel_fd, fds.pop(), fds.is_empty()) {
+        (Some(0), Some(channel), true) => Ok(channel),
+        _ => Err("the podspawn broker answered without a channel".to_owned()),
+    }
+}
+
+/// The one line that a user sees, with what to do next where there is something to do.
+fn explain(error: &CallError) -> String {
+    match error {
+        CallError::Unreachable(_) => {
+            format!("{error}; ask the administrator to look at `systemctl status podspawn-broker.socket`")
+        }
+        CallError::TimedOut(_) => format!("{error}; try again, then ask the administrator"),
+        _ => error.to_string(),
+    }
+}
+
+/// One line on stderr. On a terminal in raw mode a line needs its carriage return.
+fn complain(message: &str) {
+    let mut line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.insert_str(0, "podspawn: ");
+    line.push_str(if std::io::stderr().is_terminal() { "\r\n" } else { "\n" });
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}

@@ -1,0 +1,272 @@
+//! The life of one channel: start, pump a terminal, relay the agent, learn how it ended.
+
+use super::{
+    agent::Agents,
+    flow::{Flow, Turn},
+    request::Request,
+};
+use crate::{
+    domain::Outcome,
+    protocol::{
+        guest::{FromSpawn, Terminal, ToSpawn},
+        packet::{decode, encode},
+    },
+    sys::{
+        seqpacket::{self, Received},
+        signals::{self, SignalFd},
+        terminal::{self, Modes},
+    },
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{FileType, Mode, OFlags, fchmod, fstat},
+    io::Errno,
+    pty::ptsname,
+    stdio,
+};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+/// Largest packet that a guest sends us: a failure's text.
+const PACKET_BYTES: usize = 8 * 1024;
+
+/// How long the last bytes of a terminal may take to reach sshd after the process ended. sshd reads as fast as the
+/// network takes it; a client that reads nothing must not hold the session for ever.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+const SIGNALS: [i32; 5] = [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH];
+
+pub(super) struct Connection {
+    channel: OwnedFd,
+    signals: SignalFd,
+    terminal: Option<Screen>,
+    agents: Agents,
+}
+
+/// Both sides of a pumped terminal.
+struct Screen {
+    modes: Modes,
+    master: Option<OwnedFd>,
+    keyboard: Flow,
+    display: Flow,
+}
+
+impl Connection {
+    /// Tells the guest to begin and lets go of what now belongs to the process.
+    pub(super) fn start(channel: OwnedFd, request: &Request) -> Result<Self, String> {
+        let told = |what: &'static str| move |error: Errno| format!("{what}: {error}");
+        signals::ignore_sigpipe();
+        let signals = SignalFd::new(&SIGNALS).map_err(|error| format!("cannot read signals: {error}"))?;
+        let agents = Agents::new(request.agent.clone());
+        let terminal = request.terminal.then(screen).transpose()?;
+        let start = FromSpawn::Start {
+            terminal: terminal.as_ref().map(|screen| {
+                let size = terminal::size(stdio::stdin());
+                Terminal {
+                    rows: size.ws_row,
+                    columns: size.ws_col,
+                    x_pixels: size.ws_xpixel,
+                    y_pixels: size.ws_ypixel,
+                    modes: screen.modes.to_protocol(),
+                }
+            }),
+            agent: agents.is_forwarded(),
+        };
+        let packet = encode(&start).map_err(|error| error.to_string())?;
+        if terminal.is_some() {
+            seqpacket::send(&channel, &packet, &[]).map_err(told("cannot reach the container"))?;
+        } else {
+            let standard = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
+            standard.iter().for_each(widen);
+            seqpacket::send(&channel, &packet, &standard).map_err(told("cannot reach the container"))?;
+            let_go().map_err(told("cannot open /dev/null"))?;
+        }
+        Ok(Self { channel, signals, terminal, agents })
+    }
+
+    /// Waits for the end; moves a terminal's and the agent's bytes meanwhile.
+    pub(super) fn run(mut self) -> Result<Outcome, String> {
+        let result = self.serve();
+        if let Some(screen) = &self.terminal {
+            let _ = screen.modes.set(stdio::stdin());
+        }
+        result
+    }
+
+    fn serve(&mut self) -> Result<Outcome, String> {
+        loop {
+            let ready = self.wait()?;
+            while let Some(signal) = self.signals.read() {
+                if signal == libc::SIGWINCH {
+                    self.resize();
+                } else {
+                    // The closed channel tells the guest to hang up the process.
+                    return Err(format!("ended by signal {signal}"));
+                }
+            }
+            if ready[2].intersects(PollFlags::ERR | PollFlags::HUP) {
+                return Err("the connection is gone".to_owned());
+            }
+            if self.pump(&ready) == Turn::Done {
+                return Err("the connection is gone".to_owned());
+            }
+            self.agents.turn(&ready[5..]);
+            if !ready[0].is_empty()
+                && let Some(outcome) = self.hear()?
+            {
+                self.drain();
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Waits for something to do. The results are in the order channel, signals, stderr, sshd's terminal, master,
+    /// agents.
+    fn wait(&self) -> Result<Vec<PollFlags>, String> {
+        let nothing = PollFlags::empty();
+        // In the place of what does not matter now: never ready when nothing is asked of it, not even hung up.
+        let idle = || PollFd::from_borrowed_fd(self.signals.as_fd(), nothing);
+        let mut entries = vec![
+            PollFd::from_borrowed_fd(self.channel.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+        ];
+        match &self.terminal {
+            // As the write end of a pipe to sshd, stderr is the way to notice that sshd has given up the channel:
+            // nobody signals a process that has no terminal.
+            None => entries.extend([PollFd::from_borrowed_fd(stdio::stderr(), nothing), idle(), idle()]),
+            Some(Screen { master: None, .. }) => {
+                entries.extend([idle(), PollFd::from_borrowed_fd(stdio::stdin(), nothing), idle()]);
+            }
+            Some(Screen { master: Some(master), keyboard, display, .. }) => {
+                // sshd's terminal is stdin and stdout at once.
+                let outside = keyboard.source_interest() | display.sink_interest();
+                let inside = keyboard.sink_interest() | display.source_interest();
+                entries.extend([idle(), PollFd::from_borrowed_fd(stdio::stdin(), outside)]);
+                // A hang-up is reported even when nobody asks; it must wait until the display is written.
+                entries.push(if inside.is_empty() { idle() } else { PollFd::from_borrowed_fd(master.as_fd(), inside) });
+            }
+        }
+        self.agents.interests(&mut entries);
+        match poll(&mut entries, None) {
+            Ok(_) | Err(Errno::INTR) => Ok(entries.iter().map(PollFd::revents).collect()),
+            Err(error) => Err(format!("poll: {error}")),
+        }
+    }
+
+    /// Moves the terminal's bytes; done when sshd's side is gone.
+    fn pump(&mut self, ready: &[PollFlags]) -> Turn {
+        let Some(Screen { master, keyboard, display, .. }) = &mut self.terminal else { return Turn::Open };
+        let Some(inside) = master.as_ref() else {
+            // Not begun yet: only a hang-up matters.
+            return if ready[3].intersects(PollFlags::HUP | PollFlags::ERR) { Turn::Done } else { Turn::Open };
+        };
+        if !ready[3].is_empty() || !ready[4].is_empty() {
+            if keyboard.turn(stdio::stdin(), inside.as_fd()) == Turn::Done && ready[3].intersects(PollFlags::HUP) {
+                return Turn::Done;
+            }
+            // The end of the display is not the end: the guest says how the process ended.
+            if display.turn(inside.as_fd(), stdio::stdout()) == Turn::Done {
+                *master = None;
+            }
+        }
+        Turn::Open
+    }
+
+    /// One packet of the guest; the outcome if it was the last.
+    fn hear(&mut self) -> Result<Option<Outcome>, String> {
+        let mut buffer = vec![0; PACKET_BYTES];
+        let gone = || "the container is gone: it was stopped, removed or ran out of memory".to_owned();
+        let (bytes, mut fds) = match seqpacket::receive(&self.channel, &mut buffer) {
+            Ok(Received::Packet(bytes, fds)) => (bytes, fds),
+            Ok(Received::Closed) => return Err(gone()),
+            Ok(Received::Oversized) => return Err("the container sent something unexpected".to_owned()),
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(_) => return Err(gone()),
+        };
+        match (decode(&buffer[..bytes]), fds.pop()) {
+            (Ok(ToSpawn::Master), Some(master)) => self.adopt(master).map(|()| None),
+            (Ok(ToSpawn::Agent), Some(inside)) => {
+                self.agents.accept(inside);
+                Ok(None)
+            }
+            (Ok(ToSpawn::Started), None) => Ok(None),
+            (Ok(ToSpawn::Ended(outcome)), None) => Ok(Some(outcome)),
+            (Ok(ToSpawn::Failed(text)), None) => Err(text),
+            _ => Err("the container sent something unexpected".to_owned()),
+        }
+    }
+
+    /// Takes the master that the guest sent, if it is one, and makes both terminals ready for the pump.
+    fn adopt(&mut self, master: OwnedFd) -> Result<(), String> {
+        let Some(screen) = &mut self.terminal else {
+            return Err("the container sent a terminal that nobody asked for".to_owned());
+        };
+        if screen.master.is_some() || ptsname(&master, Vec::new()).is_err() {
+            return Err("the container sent something that is no terminal".to_owned());
+        }
+        let prepared = screen
+            .modes
+            .raw()
+            .set(stdio::stdin())
+            .and_then(|()| Ok(rustix::io::ioctl_fionbio(&master, true)?))
+            .and_then(|()| Ok(rustix::io::ioctl_fionbio(stdio::stdin(), true)?))
+            .and_then(|()| Ok(rustix::io::ioctl_fionbio(stdio::stdout(), true)?));
+        prepared.map_err(|error| format!("cannot prepare the terminal: {error}"))?;
+        screen.master = Some(master);
+        // It may have changed since the size was sent.
+        self.resize();
+        Ok(())
+    }
+
+    fn resize(&self) {
+        if let Some(Screen { master: Some(master), .. }) = &self.terminal {
+            let _ = terminal::copy_size(stdio::stdin(), master);
+        }
+    }
+
+    /// Brings what the process wrote before it ended to sshd.
+    fn drain(&mut self) {
+        let Some(Screen { master: Some(master), display, .. }) = &mut self.terminal else { return };
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        while display.turn(master.as_fd(), stdio::stdout()) == Turn::Open && Instant::now() < deadline {
+            let stdout = stdio::stdout();
+            let (mut entry, wait) = if display.is_empty() {
+                // Until the terminal has nothing more at this moment: a background process that keeps it open does
+                // not keep the session.
+                ([PollFd::from_borrowed_fd(master.as_fd(), PollFlags::IN)], 0)
+            } else {
+                ([PollFd::from_borrowed_fd(stdout, PollFlags::OUT)], 1)
+            };
+            let wanted = PollFlags::IN | PollFlags::OUT;
+            match poll(&mut entry, Some(&Timespec { tv_sec: wait, tv_nsec: 0 })) {
+                Ok(0) if wait == 0 => return,
+                Ok(ready) if ready > 0 && !entry[0].revents().intersects(wanted) => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Readies the terminal that sshd gave us.
+fn screen() -> Result<Screen, String> {
+    let modes = Modes::of(stdio::stdin()).map_err(|error| format!("cannot read the terminal's modes: {error}"))?;
+    Ok(Screen { modes, master: None, keyboard: Flow::new(), display: Flow::new() })
+}
+
+/// Lets any user open the pipe by name. sshd's pipes belong to our uid with mode 0600, so `echo x > /dev/stderr`
+/// would fail for the container's uid. Only who can see the process's descriptors can name the pipe.
+fn widen(fd: &std::os::fd::BorrowedFd<'_>) {
+    if fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) {
+        let _ = fchmod(fd, Mode::from_raw_mode(0o666));
+    }
+}
+
+/// Replaces stdin and stdout by /dev/null, so that end of file and SIGPIPE go between sshd and the process alone.
+/// stderr stays, for a last word.
+fn let_go() -> Result<(), Errno> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    stdio::dup2_stdin(&null)?;
+    stdio::dup2_stdout(&null)
+}

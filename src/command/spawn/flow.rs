@@ -1,0 +1,112 @@
+//! One direction of bytes between two descriptors that do not block.
+
+use rustix::{
+    event::PollFlags,
+    io::{Errno, read, write},
+};
+use std::os::fd::BorrowedFd;
+
+/// Bytes held between reading and writing. A terminal's kernel buffer is 4 KiB, an agent's answer a few hundred bytes.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// How a direction stands after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Turn {
+    /// More may come.
+    Open,
+    /// The source has ended and everything is written, or the sink is gone.
+    Done,
+}
+
+/// A bounded buffer between a source and a sink.
+pub(super) struct Flow {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    ended: bool,
+}
+
+impl Flow {
+    pub(super) fn new() -> Self {
+        Self { buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, ended: false }
+    }
+
+    /// What to wait for on the source: nothing while bytes are still to be written.
+    pub(super) fn source_interest(&self) -> PollFlags {
+        if self.start == self.end && !self.ended { PollFlags::IN } else { PollFlags::empty() }
+    }
+
+    /// What to wait for on the sink.
+    pub(super) fn sink_interest(&self) -> PollFlags {
+        if self.start < self.end { PollFlags::OUT } else { PollFlags::empty() }
+    }
+
+    /// Reads and writes as far as neither blocks, once around.
+    pub(super) fn turn(&mut self, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Turn {
+        if self.start == self.end && !self.ended {
+            match read(source, &mut self.buffer[..]) {
+                Ok(0) => self.ended = true,
+                Ok(bytes) => (self.start, self.end) = (0, bytes),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                // EIO is how a terminal says that its other side is closed.
+                Err(_) => self.ended = true,
+            }
+        }
+        while self.start < self.end {
+            match write(sink, &self.buffer[self.start..self.end]) {
+                Ok(bytes) => self.start += bytes,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Turn::Open,
+                Err(_) => return Turn::Done,
+            }
+        }
+        if self.ended { Turn::Done } else { Turn::Open }
+    }
+
+    /// Whether nothing is waiting to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pipe::{PipeFlags, pipe_with};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn bytes_survive_a_sink_that_is_full() {
+        let (source, feed) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        let (drain, sink) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        let mut flow = Flow::new();
+        let (mut sent, mut received) = (0usize, Vec::new());
+        let pattern = |n: usize| u8::try_from(n % 251).unwrap();
+        while received.len() < 1_000_000 {
+            let chunk: Vec<u8> = (sent..(sent + 8000).min(1_000_000)).map(pattern).collect();
+            if !chunk.is_empty()
+                && let Ok(bytes) = write(&feed, &chunk)
+            {
+                sent += bytes;
+            }
+            assert_eq!(flow.turn(source.as_fd(), sink.as_fd()), Turn::Open);
+            let mut buffer = [0; 3000];
+            if let Ok(bytes) = read(&drain, &mut buffer) {
+                received.extend_from_slice(&buffer[..bytes]);
+            }
+        }
+        assert!(received.iter().enumerate().all(|(n, byte)| *byte == pattern(n)));
+        drop(feed);
+        assert_eq!(flow.turn(source.as_fd(), sink.as_fd()), Turn::Done);
+    }
+
+    #[test]
+    fn a_sink_without_reader_ends_the_flow() {
+        let (source, feed) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        let (drain, sink) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        drop(drain);
+        write(&feed, b"x").unwrap();
+        assert_eq!(Flow::new().turn(source.as_fd(), sink.as_fd()), Turn::Done);
+    }
+}

@@ -1,0 +1,231 @@
+//! The broker's end of the guest channel: one listening socket per session, one connection of the container's init.
+//!
+//! The socket that a packet came in on says which session it is about; the peer's process id, which the kernel
+//! vouches for, says that it is the container's init and not another process inside. Apart from that nothing the
+//! guest says is believed beyond its own session: packets are bounded, counted and limited in rate.
+
+mod socket;
+
+use crate::{
+    domain::{ChannelId, Outcome, SessionId},
+    protocol::{
+        guest::{FromBroker, FromGuest, MAX_CHANNELS, Open, PROTOCOL},
+        packet::PacketError,
+    },
+};
+use socket::{Connection, Listener};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinHandle, time};
+
+/// Connections that may wait until it is known which process is the container's init.
+const MAX_UNKNOWN: usize = 8;
+/// How long a guest may take for its greeting.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+/// Packets of one guest that are read in one [`RATE_WINDOW`]; a channel needs one, so this is a hundred short
+/// commands at once, ten times a second.
+const RATE_PACKETS: u32 = 1000;
+const RATE_WINDOW: Duration = Duration::from_secs(1);
+
+/// What a guest's connection tells.
+#[derive(Debug)]
+pub enum Event {
+    /// The guest is connected; these channels are open, whatever was known before.
+    Up {
+        /// The protocol version that both speak.
+        protocol: u32,
+        /// At most [`MAX_CHANNELS`].
+        channels: Vec<ChannelId>,
+    },
+    /// A channel is over.
+    Closed {
+        /// Which; may be one that nobody knows.
+        channel: ChannelId,
+        /// How its process ended, if it did.
+        outcome: Option<Outcome>,
+    },
+    /// The connection is gone.
+    Down,
+}
+
+/// Why a request did not reach the guest.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The guest is not connected; it may be again in a moment.
+    #[error("the container's guest is not connected")]
+    Down,
+    /// The guest does not read what it is sent.
+    #[error("the container's guest does not answer")]
+    Stuck,
+    /// The request does not fit a packet.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+}
+
+/// The session's end of the guest channel. Dropping it closes the connection and removes the socket.
+pub struct Link {
+    shared: Rc<Shared>,
+    task: JoinHandle<()>,
+    directory: PathBuf,
+}
+
+struct Shared {
+    init: watch::Sender<Option<i32>>,
+    up: watch::Sender<bool>,
+    connection: RefCell<Option<Rc<Connection>>>,
+    protocol: Cell<u32>,
+}
+
+impl Link {
+    /// Listens for the guest of session `id` in `root/<id>/` and calls `observer` with what it tells.
+    ///
+    /// Must be called within a `LocalSet`. The observer must not block.
+    pub fn listen(root: &Path, id: &SessionId, observer: impl Fn(Event) + 'static) -> io::Result<Self> {
+        let directory = Self::directory(root, id);
+        let listener = Listener::bind(&directory)?;
+        let shared = Rc::new(Shared {
+            init: watch::Sender::new(None),
+            up: watch::Sender::new(false),
+            connection: RefCell::new(None),
+            protocol: Cell::new(0),
+        });
+        let task = tokio::task::spawn_local(serve(listener, Rc::clone(&shared), observer));
+        Ok(Self { shared, task, directory })
+    }
+
+    /// The directory that the session's container sees.
+    #[must_use]
+    pub fn directory(root: &Path, id: &SessionId) -> PathBuf {
+        root.join(id.as_ref())
+    }
+
+    /// Names the only process that may speak: the container's init, by its process id on this host.
+    pub fn expect(&self, init: i32) {
+        self.shared.init.send_if_modified(|known| known.replace(init) != Some(init));
+    }
+
+    /// Whether a guest is connected.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        *self.shared.up.borrow()
+    }
+
+    /// Waits until a guest is connected; false if that takes longer than `patience`.
+    pub async fn wait_up(&self, patience: Duration) -> bool {
+        let mut up = self.shared.up.subscribe();
+        time::timeout(patience, up.wait_for(|up| *up)).await.is_ok_and(|result| result.is_ok())
+    }
+
+    /// Asks the guest for a process; `channel` is the guest's end of the channel's socket pair.
+    pub fn open(&self, open: Open, channel: &OwnedFd) -> Result<(), LinkError> {
+        self.send(&FromBroker::Open(open), Some(channel))
+    }
+
+    /// Hangs up one channel, or all.
+    pub fn close(&self, channel: Option<ChannelId>) -> Result<(), LinkError> {
+        self.send(&FromBroker::Close { channel }, None)
+    }
+
+    fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
+        let connection = self.shared.connection.borrow().clone().ok_or(LinkError::Down)?;
+        connection.send(packet, fd)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+        // Best effort: what stays is empty, and is replaced when the id is used again.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Accepts the guest, again and again, until aborted.
+async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event)) {
+    let mut unknown: Vec<Connection> = Vec::new();
+    let mut init = shared.init.subscribe();
+    let mut next: Option<Connection> = None;
+    loop {
+        let connection = match next.take() {
+            Some(connection) => connection,
+            None => tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(connection) => connection,
+                    // Out of descriptors, most likely: not this session's fault, and not for ever.
+                    Err(error) => {
+                        tracing::debug!(%error, "accepting a guest");
+                        time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
+                _ = init.changed() => {
+                    let expected = *init.borrow_and_update();
+                    next = unknown.drain(..).find(|connection| Some(connection.pid()) == expected);
+                    continue;
+                }
+            },
+        };
+        match *init.borrow() {
+            None if unknown.len() < MAX_UNKNOWN => unknown.push(connection),
+            Some(pid) if pid == connection.pid() => {
+                next = converse(&listener, Rc::new(connection), &shared, &observer).await;
+            }
+            _ => {
+                tracing::debug!(pid = connection.pid(), "a process that is not the container's init connected");
+            }
+        }
+    }
+}
+
+/// Speaks with the guest until its connection ends; returns the one that took its place, if any.
+async fn converse(
+    listener: &Listener,
+    connection: Rc<Connection>,
+    shared: &Shared,
+    observer: &impl Fn(Event),
+) -> Option<Connection> {
+    let Ok(Ok(FromGuest::Hello { protocol, release, mut channels })) =
+        time::timeout(HELLO_TIMEOUT, connection.receive()).await
+    else {
+        return None;
+    };
+    channels.truncate(MAX_CHANNELS);
+    let protocol = protocol.min(PROTOCOL);
+    if connection.send(&FromBroker::Welcome { protocol }, None).is_err() {
+        return None;
+    }
+    let release: String = release.chars().filter(char::is_ascii_graphic).take(64).collect();
+    tracing::debug!(pid = connection.pid(), protocol, release, "guest connected");
+    shared.protocol.set(protocol);
+    *shared.connection.borrow_mut() = Some(Rc::clone(&connection));
+    observer(Event::Up { protocol, channels });
+    shared.up.send_replace(true);
+
+    let replacement = loop {
+        tokio::select! {
+            packet = connection.receive_limited(RATE_PACKETS, RATE_WINDOW) => match packet {
+                Ok(FromGuest::Closed { channel, outcome }) => observer(Event::Closed { channel, outcome }),
+                Ok(FromGuest::Hello { .. }) | Err(_) => break None,
+            },
+            accepted = listener.accept() => match accepted {
+                // The same process connects again only when it has given up the old connection.
+                Ok(other) if other.pid() == connection.pid() => break Some(other),
+                Ok(_) => {}
+                Err(_) => time::sleep(Duration::from_millis(100)).await,
+            },
+        }
+    };
+    shared.up.send_replace(false);
+    *shared.connection.borrow_mut() = None;
+    observer(Event::Down);
+    replacement
+}
+
+#[cfg(test)]
+mod tests;

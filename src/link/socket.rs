@@ -1,0 +1,142 @@
+//! The listening socket and its connections, on tokio.
+
+use super::LinkError;
+use crate::{
+    protocol::{
+        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME},
+        packet::{MAX_PACKET_BYTES, decode, encode},
+    },
+    sys::seqpacket::{self, Received},
+};
+use rustix::{
+    fs::{Mode, chmod},
+    io::Errno,
+    net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
+        sockopt::socket_peercred,
+    },
+};
+use std::{
+    cell::{Cell, RefCell},
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
+use tokio::{
+    io::unix::AsyncFd,
+    time::{Instant, sleep_until},
+};
+
+/// Connections that may wait to be accepted. A container has one guest; the rest is a flood.
+const BACKLOG: i32 = 16;
+
+/// Largest packet that a guest sends: a greeting with all its channels.
+const GUEST_PACKET_BYTES: usize = 8 * 1024;
+
+pub(super) struct Listener(AsyncFd<OwnedFd>);
+
+impl Listener {
+    /// Makes `directory` with the socket in it; an old socket is replaced.
+    pub(super) fn bind(directory: &Path) -> io::Result<Self> {
+        match fs::create_dir(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        // The directory above keeps everybody of this host out; the container's root may be any uid.
+        chmod(directory, Mode::from_raw_mode(0o755))?;
+        let socket = socket_with(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )?;
+        // Moved into place when it listens: a guest that watches the directory connects at the first try.
+        let fresh = directory.join("new.sock");
+        let _ = fs::remove_file(&fresh);
+        bind(&socket, &SocketAddrUnix::new(&fresh)?)?;
+        chmod(&fresh, Mode::from_raw_mode(0o666))?;
+        listen(&socket, BACKLOG)?;
+        fs::rename(&fresh, directory.join(GUEST_SOCKET_NAME))?;
+        Ok(Self(AsyncFd::register(socket)?))
+    }
+
+    /// The next connection.
+    pub(super) async fn accept(&self) -> io::Result<Connection> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            let accepted =
+                ready.try_io(|listener| Ok(accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?));
+            match accepted {
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::ECONNABORTED) => {}
+                Ok(result) => return Connection::new(result?),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+pub(super) struct Connection {
+    socket: AsyncFd<OwnedFd>,
+    pid: i32,
+    buffer: RefCell<Vec<u8>>,
+    window: Cell<(Option<Instant>, u32)>,
+}
+
+impl Connection {
+    fn new(socket: OwnedFd) -> io::Result<Self> {
+        let pid = socket_peercred(&socket)?.pid.as_raw_nonzero().get();
+        Ok(Self { socket: AsyncFd::register(socket)?, pid, buffer: RefCell::new(Vec::new()), window: Cell::new((None, 0)) })
+    }
+
+    /// The process that connected, as this host numbers it.
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Sends without waiting: a guest that reads has room, and one that does not must hold up nobody.
+    pub(super) fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
+        let bytes = encode(packet)?;
+        let fd = fd.map(AsFd::as_fd);
+        match seqpacket::send(self.socket.get_ref(), &bytes, fd.as_slice()) {
+            Ok(()) => Ok(()),
+            Err(Errno::AGAIN | Errno::TOOMANYREFS | Errno::NOBUFS) => Err(LinkError::Stuck),
+            Err(_) => Err(LinkError::Down),
+        }
+    }
+
+    /// The next packet; an error is the end of the connection. Cancel-safe.
+    pub(super) async fn receive(&self) -> io::Result<FromGuest> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            let mut buffer = self.buffer.borrow_mut();
+            buffer.resize(GUEST_PACKET_BYTES.min(MAX_PACKET_BYTES), 0);
+            match ready.try_io(|socket| Ok(seqpacket::receive(socket, &mut buffer)?)) {
+                Ok(Ok(Received::Packet(bytes, fds))) if fds.is_empty() => {
+                    return decode(&buffer[..bytes]).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+                Ok(Ok(Received::Closed)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                // A guest has no reason to send descriptors here.
+                Ok(Ok(_)) => return Err(io::ErrorKind::InvalidData.into()),
+                Ok(Err(error)) => return Err(error),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// As [`Self::receive`], but at most `packets` in each `window`: what is more waits, in the guest's own buffer.
+    pub(super) async fn receive_limited(&self, packets: u32, window: Duration) -> io::Result<FromGuest> {
+        if let (Some(begin), count) = self.window.get()
+            && count >= packets
+        {
+            sleep_until(begin + window).await;
+        }
+        let packet = self.receive().await;
+        let now = Instant::now();
+        self.window.set(match self.window.get() {
+            (Some(begin), count) if now < begin + window => (Some(begin), count + 1),
+            _ => (Some(now), 1),
+        });
+        packet
+    }
+}

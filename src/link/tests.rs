@@ -1,0 +1,169 @@
+use super::*;
+use crate::{
+    domain::UserName,
+    protocol::{
+        guest::{GUEST_SOCKET_NAME, Login, What},
+        packet::{decode, encode},
+    },
+    sys::seqpacket::{self, Received},
+};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::cell::RefCell;
+
+fn id() -> SessionId {
+    SessionId::from_bits(7)
+}
+
+fn dial(root: &Path) -> OwnedFd {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    connect(&socket, &SocketAddrUnix::new(Link::directory(root, &id()).join(GUEST_SOCKET_NAME)).unwrap()).unwrap();
+    socket
+}
+
+fn say(socket: &OwnedFd, packet: &FromGuest) {
+    seqpacket::send(socket, &encode(packet).unwrap(), &[]).unwrap();
+}
+
+fn hello(channels: &[u64]) -> FromGuest {
+    let channels = channels.iter().map(|n| ChannelId(*n)).collect();
+    FromGuest::Hello { protocol: PROTOCOL + 5, release: "0.1.0".into(), channels }
+}
+
+fn hear(socket: &OwnedFd) -> Option<(FromBroker, Vec<OwnedFd>)> {
+    let mut buffer = vec![0; 4096];
+    match seqpacket::receive(socket, &mut buffer).unwrap() {
+        Received::Packet(bytes, fds) => Some((decode(&buffer[..bytes]).unwrap(), fds)),
+        Received::Closed => None,
+        Received::Oversized => panic!("oversized"),
+    }
+}
+
+/// Runs `test` with a link in a new directory and the log of its events.
+fn with_link(test: impl AsyncFnOnce(Link, &Path, Rc<RefCell<Vec<String>>>)) {
+    let root = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&log);
+        let link = Link::listen(root.path(), &id(), move |event| seen.borrow_mut().push(format!("{event:?}"))).unwrap();
+        test(link, root.path(), log).await;
+    });
+}
+
+async fn settle() {
+    time::sleep(Duration::from_millis(30)).await;
+}
+
+fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap()
+}
+
+#[test]
+fn a_guest_is_heard_once_its_process_is_known() {
+    with_link(async |link, root, log| {
+        let guest = dial(root);
+        say(&guest, &hello(&[3]));
+        settle().await;
+        assert!(!link.is_up() && log.borrow().is_empty());
+        link.expect(own_pid());
+        assert!(link.wait_up(Duration::from_secs(2)).await);
+        let (FromBroker::Welcome { protocol }, _) = hear(&guest).unwrap() else { panic!("no welcome") };
+        assert_eq!(protocol, PROTOCOL);
+        say(&guest, &FromGuest::Closed { channel: ChannelId(3), outcome: Some(Outcome::Exited(0)) });
+        settle().await;
+        drop(guest);
+        settle().await;
+        assert!(!link.is_up());
+        let log = log.borrow();
+        assert_eq!(log.len(), 3, "{log:?}");
+        assert!(log[0].starts_with("Up") && log[1].starts_with("Closed") && log[2] == "Down", "{log:?}");
+    });
+}
+
+#[test]
+fn another_process_of_the_container_is_not_heard() {
+    with_link(async |link, root, log| {
+        link.expect(own_pid() + 1);
+        let impostor = dial(root);
+        say(&impostor, &hello(&[]));
+        settle().await;
+        assert!(!link.is_up() && log.borrow().is_empty());
+        assert!(hear(&impostor).is_none());
+    });
+}
+
+#[test]
+fn a_request_carries_the_channel_to_the_guest() {
+    with_link(async |link, root, _| {
+        link.expect(own_pid());
+        let guest = dial(root);
+        say(&guest, &hello(&[]));
+        assert!(link.wait_up(Duration::from_secs(2)).await);
+        hear(&guest).unwrap();
+        let (ours, theirs) = seqpacket::pair(SocketFlags::empty()).unwrap();
+        let login = Login { name: "alice".parse::<UserName>().unwrap(), shell: "/bin/sh".into() };
+        let open = Open { channel: ChannelId(9), login, what: What::Shell, environment: Vec::new() };
+        link.open(open.clone(), &theirs).unwrap();
+        drop(theirs);
+        let (FromBroker::Open(heard), mut fds) = hear(&guest).unwrap() else { panic!("no open") };
+        assert_eq!(heard, open);
+        seqpacket::send(fds.pop().unwrap(), b"x", &[]).unwrap();
+        assert!(matches!(seqpacket::receive(&ours, &mut [0; 8]).unwrap(), Received::Packet(1, _)));
+    });
+}
+
+#[test]
+fn a_guest_that_connects_again_takes_its_own_place() {
+    with_link(async |link, root, log| {
+        link.expect(own_pid());
+        let first = dial(root);
+        say(&first, &hello(&[1]));
+        assert!(link.wait_up(Duration::from_secs(2)).await);
+        let second = dial(root);
+        say(&second, &hello(&[2]));
+        settle().await;
+        assert!(link.is_up());
+        assert!(log.borrow().last().unwrap().contains("ChannelId(2)"), "{log:?}");
+    });
+}
+
+#[test]
+fn a_flood_of_packets_is_slowed_and_starves_nobody() {
+    with_link(async |link, root, log| {
+        link.expect(own_pid());
+        let guest = dial(root);
+        say(&guest, &hello(&[]));
+        assert!(link.wait_up(Duration::from_secs(2)).await);
+        let flood = std::thread::spawn(move || {
+            let packet = encode(&FromGuest::Closed { channel: ChannelId(1), outcome: None }).unwrap();
+            let until = std::time::Instant::now() + Duration::from_millis(300);
+            while std::time::Instant::now() < until {
+                let _ = rustix::net::send(&guest, &packet, rustix::net::SendFlags::DONTWAIT);
+            }
+        });
+        settle().await;
+        settle().await;
+        assert!(log.borrow().len() <= usize::try_from(RATE_PACKETS).unwrap() + 1, "{}", log.borrow().len());
+        flood.join().unwrap();
+    });
+}
+
+#[test]
+fn garbage_and_descriptors_end_the_connection_only() {
+    with_link(async |link, root, _| {
+        link.expect(own_pid());
+        for attack in 0..3 {
+            let guest = dial(root);
+            say(&guest, &hello(&[]));
+            assert!(link.wait_up(Duration::from_secs(2)).await);
+            let descriptor = rustix::stdio::stdin();
+            match attack {
+                0 => seqpacket::send(&guest, &[0xff; 100], &[]).unwrap(),
+                1 => seqpacket::send(&guest, &vec![0; 100_000], &[]).unwrap(),
+                _ => seqpacket::send(&guest, &encode(&hello(&[])).unwrap(), &[descriptor]).unwrap(),
+            }
+            settle().await;
+            assert!(!link.is_up(), "attack {attack}");
+        }
+    });
+}
