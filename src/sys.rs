@@ -3,6 +3,7 @@
 //! Nothing here decides anything. `unsafe` is allowed here and in `guest/` only; each block says why it is sound.
 #![allow(unsafe_code)]
 
+pub mod readiness;
 pub mod seqpacket;
 pub mod signals;
 pub mod terminal;

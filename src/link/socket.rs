@@ -6,7 +6,10 @@ use crate::{
         guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME},
         packet::{MAX_PACKET_BYTES, decode, encode},
     },
-    sys::seqpacket::{self, Received},
+    sys::{
+        readiness::watch,
+        seqpacket::{self, Received},
+    },
 };
 use rustix::{
     fs::{Mode, chmod},
@@ -58,7 +61,7 @@ impl Listener {
         chmod(&fresh, Mode::from_raw_mode(0o666))?;
         listen(&socket, BACKLOG)?;
         fs::rename(&fresh, directory.join(GUEST_SOCKET_NAME))?;
-        Ok(Self(AsyncFd::register(socket)?))
+        Ok(Self(watch(socket)?))
     }
 
     /// The next connection.
@@ -86,7 +89,7 @@ pub(super) struct Connection {
 impl Connection {
     fn new(socket: OwnedFd) -> io::Result<Self> {
         let pid = socket_peercred(&socket)?.pid.as_raw_nonzero().get();
-        Ok(Self { socket: AsyncFd::register(socket)?, pid, buffer: RefCell::new(Vec::new()), window: Cell::new((None, 0)) })
+        Ok(Self { socket: watch(socket)?, pid, buffer: RefCell::new(Vec::new()), window: Cell::new((None, 0)) })
     }
 
     /// The process that connected, as this host numbers it.

@@ -1,0 +1,161 @@
+//! Sessions: containers that people are in, were in, or are about to be in.
+//!
+//! This module orders the steps and keeps the rules: the row is written before the engine is asked, one session per
+//! key, the guest is the truth about connections, the engine about containers. It knows no Varlink, no argv and no
+//! file but those of its own session. Single-threaded: every decision is made between two awaits, so what is seen
+//! in one is true.
+
+mod attach;
+mod create;
+mod destroy;
+mod entry;
+mod error;
+mod events;
+mod guest_binary;
+mod pull;
+mod restore;
+
+pub use attach::{Attached, Request};
+pub use entry::Step;
+pub use error::AttachError;
+pub use guest_binary::GuestBinary;
+
+use crate::{
+    domain::{ContainerName, Mode, Pool, SessionId, SessionKey, Span, State, UserName},
+    engine::Engine,
+    store::Store,
+};
+use entry::{Phase, Session};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    path::PathBuf,
+    rc::Rc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// How many sessions there may be, and where their networks come from. As configured at the time of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Sessions of one user.
+    pub per_user: u32,
+    /// Sessions of everybody together.
+    pub total: u32,
+    /// The subnets.
+    pub pool: Pool,
+}
+
+/// When a session ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// What the last disconnect means.
+    pub mode: Mode,
+    /// How long an abandoned session is kept in [`Mode::GracePeriod`].
+    pub grace_period: Span,
+    /// How long a session exists in [`Mode::Ttl`].
+    pub ttl: Span,
+}
+
+/// What a session looks like from outside.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Its identity.
+    pub id: SessionId,
+    /// Whose it is.
+    pub key: SessionKey,
+    /// The name in `docker ps`.
+    pub container: ContainerName,
+    /// Where it is in its life.
+    pub state: State,
+    /// Open connections.
+    pub connections: usize,
+    /// When its row was written, in Unix seconds.
+    pub created: i64,
+    /// The image, as configured when it was created.
+    pub image: String,
+    /// Its mode.
+    pub mode: Mode,
+}
+
+/// All sessions of this host. Cheap to clone; must be used within a `LocalSet`.
+pub struct Sessions<E>(Rc<Inner<E>>);
+
+impl<E> Clone for Sessions<E> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+struct Inner<E> {
+    engine: E,
+    store: Store,
+    guest: GuestBinary,
+    /// The directory of the guests' sockets.
+    sockets: PathBuf,
+    live: RefCell<BTreeMap<SessionKey, Rc<Session>>>,
+}
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// No session yet; [`Self::restore`] brings back those of the store.
+    #[must_use]
+    pub fn new(engine: E, store: Store, guest: GuestBinary, sockets: PathBuf) -> Self {
+        Self(Rc::new(Inner { engine, store, guest, sockets, live: RefCell::new(BTreeMap::new()) }))
+    }
+
+    /// Whether there is nothing to stay for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.live.borrow().is_empty()
+    }
+
+    /// How many sessions there are, and how many connections.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let live = self.0.live.borrow();
+        (live.len(), live.values().map(|session| session.connections()).sum())
+    }
+
+    /// The sessions of `user`, or of everybody, by user and project.
+    #[must_use]
+    pub fn list(&self, user: Option<&UserName>) -> Vec<Summary> {
+        let live = self.0.live.borrow();
+        live.values().filter(|session| user.is_none_or(|user| session.key.user == *user)).map(|s| s.summary()).collect()
+    }
+
+    /// Removes what the last run left in the state directory and nobody needs. Only without sessions.
+    pub fn tidy(&self) {
+        if self.is_empty() {
+            self.0.guest.remove_others();
+        }
+    }
+
+    fn find(&self, key: &SessionKey) -> Option<Rc<Session>> {
+        self.0.live.borrow().get(key).cloned()
+    }
+
+    fn find_id(&self, id: &SessionId) -> Option<Rc<Session>> {
+        self.0.live.borrow().values().find(|session| session.id == *id).cloned()
+    }
+
+    /// Takes a session that is over out of the list and tells whoever waits for that.
+    fn forget(&self, session: &Session) {
+        self.0.live.borrow_mut().retain(|_, other| other.id != session.id);
+        session.phase.send_if_modified(|phase| {
+            // Those who waited for its creation have yet to read why it failed.
+            let over = !matches!(phase, Phase::Failed(_));
+            if over {
+                *phase = Phase::Gone;
+            }
+            over
+        });
+    }
+}
+
+/// Unix seconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

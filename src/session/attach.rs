@@ -1,0 +1,207 @@
+//! Entering a session: finding or beginning it, waiting for it, opening a channel.
+
+use super::{
+    AttachError, Capacity, Rules, Sessions, Step,
+    entry::{Phase, Session},
+    now,
+};
+use crate::{
+    domain::{ChannelId, ContainerName, SessionId, SessionKey, State},
+    engine::Engine,
+    link::LinkError,
+    policy::{Denial, Plan},
+    protocol::guest::{Login, Open, What},
+    store::NewSession,
+    sys::seqpacket,
+};
+use rustix::net::SocketFlags;
+use std::{collections::HashSet, io, os::fd::OwnedFd, rc::Rc, time::Duration};
+
+/// How long a guest may take to connect again after the broker came back. It watches for the socket, so milliseconds
+/// are usual; a machine that is swapping takes longer.
+const RECONNECT: Duration = Duration::from_secs(3);
+
+/// Who wants in, and for what. Everything is validated.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Whose session.
+    pub key: SessionKey,
+    /// How it would be made.
+    pub plan: Plan,
+    /// How many there may be.
+    pub capacity: Capacity,
+    /// What to run.
+    pub what: What,
+    /// Variables for it.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A channel into a container.
+#[derive(Debug)]
+pub struct Attached {
+    /// The client's end of the channel's socket pair.
+    pub channel: OwnedFd,
+    /// Its identity.
+    pub id: ChannelId,
+    /// The session.
+    pub session: SessionId,
+    /// The name in `docker ps`.
+    pub container: ContainerName,
+}
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// Opens a channel, creating the session if there is none. `progress` is told what is being waited for.
+    ///
+    /// Dropping the future does not stop a creation that others may wait for.
+    pub async fn attach(
+        &self,
+        request: &Request,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<Attached, AttachError> {
+        loop {
+            let session = match self.find(&request.key) {
+                Some(session) => session,
+                None => self.begin(request)?,
+            };
+            let attached = {
+                let _about_to_enter = session.wait();
+                self.enter(&session, request, progress).await
+            };
+            // If it failed, or the client went away meanwhile, nobody may be left.
+            self.check_deserted(&session);
+            match attached {
+                Ok(Some(attached)) => return Ok(attached),
+                Ok(None) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes the row and starts the creation. Nothing is awaited: whoever comes next finds the session.
+    fn begin(&self, request: &Request) -> Result<Rc<Session>, AttachError> {
+        let Request { key, plan, capacity, .. } = request;
+        self.check_capacity(key, capacity)?;
+        let subnet =
+            self.0.store.allot_subnet(capacity.pool, &HashSet::new())?.ok_or(AttachError::NoSubnet)?;
+        let id = SessionId::from_bits(random()?);
+        let rules = Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl };
+        let name = ContainerName::of(key);
+        let created = now();
+        self.0.store.insert(&NewSession {
+            id: id.clone(),
+            key: key.clone(),
+            mode: plan.mode,
+            image: plan.image.clone(),
+            container_name: name.clone(),
+            subnet,
+            created_at: created,
+        })?;
+        let phase = Phase::Creating(Step::new("creating the container"));
+        let session =
+            Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
+        self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
+        self.spawn_creation(Rc::clone(&session), plan.clone(), subnet, capacity.pool);
+        Ok(session)
+    }
+
+    fn check_capacity(&self, key: &SessionKey, capacity: &Capacity) -> Result<(), AttachError> {
+        let live = self.0.live.borrow();
+        let own: Vec<_> = live.keys().filter(|other| other.user == key.user).collect();
+        if own.len() >= capacity.per_user as usize {
+            return Err(AttachError::Denied(Denial::TooManySessions {
+                user: key.user.clone(),
+                sessions: u32::try_from(own.len()).unwrap_or(u32::MAX),
+                limit: capacity.per_user,
+                stop: own.first().map_or_else(|| key.clone(), |first| (*first).clone()),
+            }));
+        }
+        if live.len() >= capacity.total as usize {
+            return Err(AttachError::Denied(Denial::TooManyContainers { limit: capacity.total }));
+        }
+        Ok(())
+    }
+
+    /// Waits for the session and opens a channel; `None` if it has gone meanwhile and another must be begun.
+    async fn enter(
+        &self,
+        session: &Rc<Session>,
+        request: &Request,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<Option<Attached>, AttachError> {
+        let mut phase = session.phase.subscribe();
+        loop {
+            let current = phase.borrow_and_update().clone();
+            match current {
+                Phase::Running => break,
+                Phase::Creating(step) => progress(&step),
+                Phase::Destroying => progress(&Step::new("waiting for the last container to be removed")),
+                Phase::Failed(error) => return Err(AttachError::Shared(error)),
+                Phase::Gone => return Ok(None),
+            }
+            if phase.changed().await.is_err() {
+                return Ok(None);
+            }
+        }
+        match self.open(session, request) {
+            Err(AttachError::Silent(LinkError::Down)) => {}
+            result => return result.map(Some),
+        }
+        // The broker was restarted a moment ago, or the container has just died.
+        let reconnected = match session.link() {
+            Some(link) => link.wait_up(RECONNECT).await,
+            None => false,
+        };
+        if !session.is_running() {
+            return Ok(None);
+        }
+        if reconnected {
+            return self.open(session, request).map(Some);
+        }
+        match self.destroy_if_dead(session).await {
+            Ok(true) => Ok(None),
+            Ok(false) => Err(AttachError::Silent(LinkError::Down)),
+            Err(source) => Err(AttachError::Engine { step: "looking for the container", source }),
+        }
+    }
+
+    /// Asks the guest for a process on a new channel.
+    fn open(&self, session: &Session, request: &Request) -> Result<Attached, AttachError> {
+        let link = session.link().ok_or(LinkError::Down)?;
+        let (ours, theirs) = seqpacket::pair(SocketFlags::empty())
+            .map_err(|error| AttachError::Files("cannot make a channel", error.into()))?;
+        let channel = ChannelId(random()?);
+        let open = Open {
+            channel,
+            login: Login { name: session.key.user.clone(), shell: request.plan.shell.clone() },
+            what: request.what.clone(),
+            environment: request.environment.clone(),
+        };
+        link.open(open, &theirs)?;
+        session.channels.borrow_mut().insert(channel);
+        session.set_expiry(None);
+        let plan = &request.plan;
+        session.rules.set(Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl });
+        if session.abandoned.replace(false) {
+            // The session goes on whether or not this can be written: after a crash the guest tells who is there.
+            if let Err(error) = self.0.store.set_state(&session.id, State::Running) {
+                tracing::debug!(%error, session = %session.id, "writing that the session runs");
+            }
+        }
+        Ok(Attached {
+            channel: ours,
+            id: channel,
+            session: session.id.clone(),
+            container: session.name.borrow().clone(),
+        })
+    }
+}
+
+/// 64 random bits of the kernel.
+pub(super) fn random() -> Result<u64, AttachError> {
+    let mut bytes = [0; 8];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(8) => Ok(u64::from_ne_bytes(bytes)),
+        Ok(_) => Err(AttachError::Files("no random numbers", io::ErrorKind::UnexpectedEof.into())),
+        Err(error) => Err(AttachError::Files("no random numbers", error.into())),
+    }
+}

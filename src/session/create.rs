@@ -1,0 +1,168 @@
+//! Making a session's container and network.
+
+use super::{
+    AttachError, Sessions, Step,
+    entry::{Phase, Session},
+};
+use crate::{
+    domain::{Bind, ContainerId, NetworkId, Pool, Span, Subnet},
+    engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
+    link::{Link, LinkError},
+    policy::Plan,
+    protocol::guest::{GUEST_BINARY, GUEST_SOCKET_DIR},
+};
+use std::{collections::HashSet, rc::Rc, time::Duration};
+
+/// How long a new container's guest may take to connect: it does so first of all, but a busy machine is slow.
+const GUEST_START: Duration = Duration::from_secs(20);
+
+/// How often another subnet is tried when the engine has a network of its own in the pool.
+const MAX_SUBNETS: usize = 64;
+
+/// What the engine grants everybody at its own shutdown before it kills.
+const STOP_TIMEOUT: Span = Span::from_secs(10);
+
+/// Longest host name, in bytes (`HOST_NAME_MAX`, less one for good measure: a DNS label).
+const MAX_HOSTNAME: usize = 63;
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// Creates in a task of its own: it goes on when whoever asked for it goes away.
+    pub(super) fn spawn_creation(&self, session: Rc<Session>, plan: Plan, subnet: Subnet, pool: Pool) {
+        let sessions = self.clone();
+        tokio::task::spawn_local(async move {
+            match sessions.create(&session, &plan, subnet, pool).await {
+                Ok(()) => {
+                    session.phase.send_replace(Phase::Running);
+                    // Those who wait are woken now; if there is none, the client went away during the creation.
+                    sessions.check_deserted(&session);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, session = %session.id, "creating failed");
+                    sessions.undo(&session, error).await;
+                }
+            }
+        });
+    }
+
+    async fn create(
+        &self,
+        session: &Rc<Session>,
+        plan: &Plan,
+        subnet: Subnet,
+        pool: Pool,
+    ) -> Result<(), AttachError> {
+        let link = self.listen(session).map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
+        // The engine looks the network up when the container starts, so neither waits for the other.
+        let (network, container) =
+            tokio::join!(self.create_network(session, subnet, pool), self.create_container(session, plan));
+        network?;
+        let container = container?;
+        let failed = |step| move |source| AttachError::Engine { step, source };
+        self.0.engine.start_container(&container).await.map_err(failed("starting the container"))?;
+        let status = self.0.engine.inspect_container(&container).await.map_err(failed("looking at the container"))?;
+        let Some(pid) = status.pid.and_then(|pid| i32::try_from(pid).ok()) else {
+            let source = EngineError::Refused(format!(
+                "the container ended at once with exit code {}",
+                status.exit_code.unwrap_or_default()
+            ));
+            return Err(AttachError::Engine { step: "starting the container", source });
+        };
+        self.0.store.set_running(&session.id, pid)?;
+        link.expect(pid);
+        if link.wait_up(GUEST_START).await { Ok(()) } else { Err(AttachError::Silent(LinkError::Down)) }
+    }
+
+    /// Makes the network, with another subnet where the engine has one of its own in the way.
+    async fn create_network(&self, session: &Session, subnet: Subnet, pool: Pool) -> Result<NetworkId, AttachError> {
+        let mut spec =
+            NetworkSpec { name: network_name(session), subnet, labels: labels(session) };
+        let mut taken = HashSet::new();
+        loop {
+            match self.0.engine.create_network(&spec).await {
+                Ok(id) => {
+                    *session.network.borrow_mut() = Some(id.clone());
+                    self.0.store.set_network(&session.id, &id)?;
+                    return Ok(id);
+                }
+                Err(EngineError::SubnetTaken) if taken.len() < MAX_SUBNETS => {
+                    taken.insert(spec.subnet);
+                    spec.subnet = self.0.store.allot_subnet(pool, &taken)?.ok_or(AttachError::NoSubnet)?;
+                    self.0.store.set_subnet(&session.id, spec.subnet)?;
+                }
+                Err(EngineError::SubnetTaken) => return Err(AttachError::NoSubnet),
+                Err(source) => return Err(AttachError::Engine { step: "creating the network", source }),
+            }
+        }
+    }
+
+    /// Makes the container, pulling its image and varying its name where needed.
+    async fn create_container(&self, session: &Session, plan: &Plan) -> Result<ContainerId, AttachError> {
+        let guest = self.0.guest.path().await.map_err(|e| AttachError::Files("cannot copy the guest", e))?;
+        let bind = |source, target: &str| Bind { source, target: target.into(), writable: false };
+        let mut hostname = session.name.borrow().to_string();
+        hostname.truncate(MAX_HOSTNAME);
+        let mut spec = ContainerSpec {
+            name: session.name.borrow().clone(),
+            hostname,
+            image: plan.image.clone(),
+            network: network_name(session),
+            labels: labels(session),
+            limits: plan.limits,
+            hardening: plan.hardening.clone(),
+            binds: vec![
+                bind(guest, GUEST_BINARY),
+                bind(Link::directory(&self.0.sockets, &session.id), GUEST_SOCKET_DIR),
+            ],
+            entrypoint: vec![GUEST_BINARY.to_owned(), "guest".to_owned()],
+            environment: plan.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            stop_timeout: STOP_TIMEOUT,
+        };
+        let (mut pulled, mut renamed) = (false, false);
+        loop {
+            match self.0.engine.create_container(&spec).await {
+                Ok(id) => {
+                    *session.container.borrow_mut() = Some(id.clone());
+                    self.0.store.set_container(&session.id, &id)?;
+                    return Ok(id);
+                }
+                Err(EngineError::NoSuchImage(_)) if !pulled => {
+                    self.pull(session, &plan.image).await?;
+                    pulled = true;
+                }
+                Err(EngineError::NameTaken) if !renamed => {
+                    spec.name = spec.name.unique(&session.id);
+                    self.0.store.set_name(&session.id, &spec.name)?;
+                    session.name.replace(spec.name.clone());
+                    renamed = true;
+                }
+                Err(source) => return Err(AttachError::Engine { step: "creating the container", source }),
+            }
+        }
+    }
+
+    async fn pull(&self, session: &Session, image: &crate::domain::ImageRef) -> Result<(), AttachError> {
+        let mut layers = super::pull::Layers::new(image);
+        session.phase.send_replace(Phase::Creating(layers.step()));
+        let result = self.0.engine.pull(image, &mut |progress| {
+            if let Some(step) = layers.update(progress) {
+                session.phase.send_replace(Phase::Creating(step));
+            }
+        });
+        result.await.map_err(|source| AttachError::Image { image: image.clone(), source })?;
+        session.phase.send_replace(Phase::Creating(Step::new("creating the container")));
+        Ok(())
+    }
+}
+
+/// Unlike a container's, nobody types a network's name: the id makes it unique.
+fn network_name(session: &Session) -> String {
+    format!("podspawn-{}", session.id)
+}
+
+fn labels(session: &Session) -> Labels {
+    Labels {
+        user: session.key.user.clone(),
+        project: session.key.project.clone(),
+        session: session.id.clone(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Ending a session: container first, then network, then row, so that what is left is always found by its row.
+
+use super::{
+    AttachError, Sessions,
+    entry::{Phase, Session},
+};
+use crate::{
+    domain::State,
+    engine::{Engine, EngineError},
+};
+use std::{rc::Rc, sync::Arc, time::Duration};
+use tokio::time;
+
+/// First pause before the engine is asked again, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// How often a failed creation is cleaned up before those who wait are told; the rest goes on behind them.
+const UNDO_TRIES: u32 = 3;
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// Begins to destroy, once; nobody can enter from now on. What the engine refuses is tried again until it is done.
+    pub(super) fn destroy(&self, session: &Rc<Session>, reason: &'static str) {
+        if !session.is_running() {
+            return;
+        }
+        tracing::debug!(session = %session.id, key = %session.key, reason, "destroying");
+        self.close(session);
+        let (sessions, session) = (self.clone(), Rc::clone(session));
+        tokio::task::spawn_local(async move {
+            sessions.remove_until_gone(&session).await;
+            sessions.forget(&session);
+        });
+    }
+
+    /// Removes what a failed creation made, then tells those who wait for it.
+    pub(super) async fn undo(&self, session: &Rc<Session>, error: AttachError) {
+        self.close(session);
+        let failed = Phase::Failed(Arc::new(error));
+        let mut pause = RETRY.0;
+        for _ in 0..UNDO_TRIES {
+            match self.remove(session).await {
+                Ok(()) => {
+                    session.phase.send_replace(failed);
+                    return self.forget(session);
+                }
+                Err(error) => tracing::debug!(%error, session = %session.id, "removing what was made"),
+            }
+            time::sleep(pause).await;
+            pause *= 2;
+        }
+        // The engine is away. The key stays taken, so that nothing is created twice.
+        session.phase.send_replace(failed);
+        self.remove_until_gone(session).await;
+        self.forget(session);
+    }
+
+    /// Destroys the session if the engine says that its container does not run; whether it did.
+    pub(super) async fn destroy_if_dead(&self, session: &Rc<Session>) -> Result<bool, EngineError> {
+        let Some(container) = session.container.borrow().clone() else { return Ok(false) };
+        let dead = match self.0.engine.inspect_container(&container).await {
+            Ok(status) => !status.running,
+            Err(EngineError::NoSuchContainer) => true,
+            Err(error) => return Err(error),
+        };
+        if dead {
+            self.destroy(session, "the container ended");
+        }
+        Ok(dead)
+    }
+
+    /// Finishes a session that a crash left half made or half removed.
+    pub(super) fn finish_destroying(&self, session: &Rc<Session>) {
+        let (sessions, session) = (self.clone(), Rc::clone(session));
+        tokio::task::spawn_local(async move {
+            sessions.remove_until_gone(&session).await;
+            sessions.forget(&session);
+        });
+    }
+
+    /// Writes that it ends and cuts the guest off.
+    fn close(&self, session: &Session) {
+        session.phase.send_replace(Phase::Destroying);
+        session.set_expiry(None);
+        session.link.replace(None);
+        session.channels.borrow_mut().clear();
+        // Removing goes on even if this cannot be written: the row is found at the next start in any state.
+        if let Err(error) = self.0.store.set_state(&session.id, State::Destroying) {
+            tracing::debug!(%error, session = %session.id, "writing that the session ends");
+        }
+    }
+
+    async fn remove_until_gone(&self, session: &Session) {
+        let mut pause = RETRY.0;
+        while let Err(error) = self.remove(session).await {
+            tracing::debug!(%error, session = %session.id, "removing a session; trying again");
+            time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY.1);
+        }
+    }
+
+    /// Removes container, network and row. Can be repeated.
+    async fn remove(&self, session: &Session) -> Result<(), AttachError> {
+        let failed = |step| move |source| AttachError::Engine { step, source };
+        // Copied out first: a borrow must not live across an await.
+        let container = session.container.borrow().clone();
+        let network = session.network.borrow().clone();
+        if let Some(container) = &container {
+            self.0.engine.remove_container(container).await.map_err(failed("removing the container"))?;
+        } else {
+            // The answer that named it may have been lost: whatever carries the session's label is meant.
+            let found = self.0.engine.containers().await.map_err(failed("looking for the container"))?;
+            for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
+                self.0.engine.remove_container(&found.id).await.map_err(failed("removing the container"))?;
+            }
+        }
+        if let Some(network) = &network {
+            self.0.engine.remove_network(network).await.map_err(failed("removing the network"))?;
+        } else {
+            let found = self.0.engine.networks().await.map_err(failed("looking for the network"))?;
+            for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
+                self.0.engine.remove_network(&found.id).await.map_err(failed("removing the network"))?;
+            }
+        }
+        self.0.store.delete(&session.id)?;
+        Ok(())
+    }
+}

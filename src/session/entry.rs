@@ -1,0 +1,158 @@
+//! One session as the broker holds it in memory.
+
+use super::{AttachError, Rules, Summary};
+use crate::{
+    domain::{ChannelId, ContainerId, ContainerName, NetworkId, SessionId, SessionKey, State},
+    link::Link,
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    rc::Rc,
+    sync::Arc,
+};
+use tokio::{sync::watch, task::AbortHandle};
+
+/// What is being done for whoever waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Step {
+    /// For people: `pulling debian:12`.
+    pub text: String,
+    /// Bytes done, if known.
+    pub done: Option<u64>,
+    /// Bytes in all, if known.
+    pub total: Option<u64>,
+}
+
+impl Step {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+}
+
+/// Where the session is, as those who wait for it see it.
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    Creating(Step),
+    Running,
+    Destroying,
+    /// It could not be created; what was made is removed or being removed.
+    Failed(Arc<AttachError>),
+    /// It exists no more.
+    Gone,
+}
+
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) key: SessionKey,
+    pub(super) name: RefCell<ContainerName>,
+    pub(super) image: String,
+    pub(super) created: i64,
+    pub(super) rules: Cell<Rules>,
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) container: RefCell<Option<ContainerId>>,
+    pub(super) network: RefCell<Option<NetworkId>>,
+    pub(super) link: RefCell<Option<Rc<Link>>>,
+    /// Open connections, as the guest tells them.
+    pub(super) channels: RefCell<BTreeSet<ChannelId>>,
+    /// Whether nobody has been connected since the state was last written.
+    pub(super) abandoned: Cell<bool>,
+    /// Attaches in progress: a session that somebody is about to enter is not abandoned.
+    waiting: Cell<u32>,
+    expiry: RefCell<Option<AbortHandle>>,
+}
+
+impl Session {
+    pub(super) fn new(
+        id: SessionId,
+        key: SessionKey,
+        name: ContainerName,
+        image: String,
+        created: i64,
+        rules: Rules,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            id,
+            key,
+            name: RefCell::new(name),
+            image,
+            created,
+            rules: Cell::new(rules),
+            phase: watch::Sender::new(phase),
+            container: RefCell::new(None),
+            network: RefCell::new(None),
+            link: RefCell::new(None),
+            channels: RefCell::new(BTreeSet::new()),
+            abandoned: Cell::new(false),
+            waiting: Cell::new(0),
+            expiry: RefCell::new(None),
+        }
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.channels.borrow().len()
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Running)
+    }
+
+    /// Whether nobody is connected or about to be.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.waiting.get() == 0 && self.channels.borrow().is_empty()
+    }
+
+    /// Counts the caller among those who are about to enter, until the guard is dropped.
+    pub(super) fn wait(self: &Rc<Self>) -> Waiting {
+        self.waiting.set(self.waiting.get() + 1);
+        Waiting(Rc::clone(self))
+    }
+
+    /// Replaces the timer that will end this session.
+    pub(super) fn set_expiry(&self, timer: Option<AbortHandle>) {
+        if let Some(old) = self.expiry.replace(timer) {
+            old.abort();
+        }
+    }
+
+    /// Takes the timer out without stopping it, for the timer itself.
+    pub(super) fn disarm(&self) {
+        drop(self.expiry.take());
+    }
+
+    pub(super) fn link(&self) -> Option<Rc<Link>> {
+        self.link.borrow().clone()
+    }
+
+    fn state(&self) -> State {
+        match &*self.phase.borrow() {
+            Phase::Creating(_) => State::Creating,
+            Phase::Running if self.abandoned.get() => State::Grace,
+            Phase::Running => State::Running,
+            Phase::Destroying | Phase::Failed(_) | Phase::Gone => State::Destroying,
+        }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        Summary {
+            id: self.id.clone(),
+            key: self.key.clone(),
+            container: self.name.borrow().clone(),
+            state: self.state(),
+            connections: self.connections(),
+            created: self.created,
+            image: self.image.clone(),
+            mode: self.rules.get().mode,
+        }
+    }
+}
+
+/// See [`Session::wait`].
+pub(super) struct Waiting(Rc<Session>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get().saturating_sub(1));
+    }
+}

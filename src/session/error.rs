@@ -1,0 +1,86 @@
+//! Why somebody does not get in, and what they are told.
+
+use crate::{domain::ImageRef, engine::EngineError, link::LinkError, policy::Denial, store::StoreError};
+use std::{io, sync::Arc};
+
+/// Why an attach failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// Refused by policy; the text is shown to the user verbatim.
+    #[error("{0}")]
+    Denied(Denial),
+    /// The image is not on this host, and could not be fetched.
+    #[error("image {image} is not on this server and cannot be pulled")]
+    Image {
+        /// Which.
+        image: ImageRef,
+        /// Why.
+        #[source]
+        source: EngineError,
+    },
+    /// A step of the creation failed; what was made is being removed.
+    #[error("{step}")]
+    Engine {
+        /// Which: `starting the container`.
+        step: &'static str,
+        /// Why.
+        #[source]
+        source: EngineError,
+    },
+    /// No subnet is left.
+    #[error("every subnet of the pool is in use")]
+    NoSubnet,
+    /// The state cannot be read or written; nothing was created.
+    #[error("the state database")]
+    Store(#[from] StoreError),
+    /// A file or socket of the session could not be made.
+    #[error("{0}")]
+    Files(&'static str, #[source] io::Error),
+    /// The container runs and its guest is not heard.
+    #[error("the container's guest is silent")]
+    Silent(#[from] LinkError),
+    /// The creation that several waited for failed.
+    #[error(transparent)]
+    Shared(Arc<AttachError>),
+}
+
+impl AttachError {
+    /// The one line that the user sees: what happened and what to do next. Details are for the log.
+    #[must_use]
+    pub fn for_user(&self) -> String {
+        match self {
+            Self::Denied(denial) => denial.to_string(),
+            Self::Image { image, source: EngineError::PullFailed { message, .. } } => {
+                format!("image {image} is not on this server and cannot be pulled: {message}")
+            }
+            Self::Image { source, .. } | Self::Engine { source, .. } => for_user(source),
+            Self::NoSubnet => "the server has no network left for another container; ask the administrator to stop \
+                 sessions or to enlarge network.pool"
+                .to_owned(),
+            Self::Store(_) | Self::Files(..) => {
+                "the server cannot write its state; ask the administrator to look at the disk and at \
+                 `journalctl -u podspawn-broker`"
+                    .to_owned()
+            }
+            Self::Shared(error) => error.for_user(),
+            Self::Silent(_) => "your container runs but does not answer; ask the administrator to stop it".to_owned(),
+        }
+    }
+}
+
+fn for_user(error: &EngineError) -> String {
+    match error {
+        EngineError::NoSuchImage(image) => format!("image {image} is not on this server"),
+        EngineError::PullFailed { image, message } => format!("image {image} cannot be pulled: {message}"),
+        EngineError::DiskFull => "the server's disk is full; ask the administrator to free some".to_owned(),
+        EngineError::Unreachable(_) => {
+            "the container engine does not answer; try again in a moment, then ask the administrator".to_owned()
+        }
+        EngineError::Refused(message) => {
+            format!("the container engine refused to make your container: {message}; ask the administrator")
+        }
+        _ => "the container engine failed to make your container; ask the administrator to look at \
+             `journalctl -u podspawn-broker`"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,91 @@
+//! The copy of this binary that containers run.
+//!
+//! It is a copy, named by its content, and not the installed file: an upgrade, a package's removal or a Nix garbage
+//! collection must not pull it from under a container.
+
+use sha2::{Digest, Sha256};
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+use tokio::sync::OnceCell;
+
+/// Where the copies are, and of what.
+pub struct GuestBinary {
+    executable: PathBuf,
+    directory: PathBuf,
+    copy: OnceCell<PathBuf>,
+}
+
+impl GuestBinary {
+    /// Copies of `executable` go to `directory`, which is made when needed.
+    #[must_use]
+    pub fn new(executable: PathBuf, directory: PathBuf) -> Self {
+        Self { executable, directory, copy: OnceCell::new() }
+    }
+
+    /// The copy's path, made at the first call: activating the broker does not wait for it.
+    pub(super) async fn path(&self) -> io::Result<PathBuf> {
+        let copy = || async {
+            let (executable, directory) = (self.executable.clone(), self.directory.clone());
+            tokio::task::spawn_blocking(move || install(&executable, &directory)).await.map_err(io::Error::other)?
+        };
+        self.copy.get_or_try_init(copy).await.cloned()
+    }
+
+    /// Removes every other copy. Only while no container exists.
+    pub(super) fn remove_others(&self) {
+        let Ok(entries) = fs::read_dir(&self.directory) else { return };
+        for entry in entries.flatten().filter(|entry| Some(&entry.path()) != self.copy.get()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Copies `executable` into `directory` under the SHA-256 of its content, unless it is there.
+fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
+    let mut content = Vec::new();
+    File::open(executable)?.read_to_end(&mut content)?;
+    let hash = Sha256::digest(&content).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let path = directory.join(hash);
+    if fs::metadata(&path).is_ok_and(|found| found.len() == content.len() as u64) {
+        return Ok(path);
+    }
+    fs::create_dir_all(directory)?;
+    // Complete under another name first: a container must never see half a guest.
+    let partial = directory.join("partial");
+    let mut file = File::create(&partial)?;
+    file.write_all(&content)?;
+    // The directory keeps this host's users out; inside any uid must be able to run it.
+    file.set_permissions(Permissions::from_mode(0o555))?;
+    file.sync_all()?;
+    fs::rename(&partial, &path)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_named_by_its_content_and_outlives_the_original() {
+        let root = tempfile::tempdir().unwrap();
+        let (executable, directory) = (root.path().join("podspawn"), root.path().join("guest"));
+        fs::write(&executable, "one").unwrap();
+        let first = install(&executable, &directory).unwrap();
+        assert_eq!(install(&executable, &directory).unwrap(), first);
+        fs::write(&executable, "two").unwrap();
+        let second = install(&executable, &directory).unwrap();
+        fs::remove_file(&executable).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(fs::read_to_string(&first).unwrap(), "one");
+        assert_eq!(fs::metadata(&second).unwrap().permissions().mode() & 0o777, 0o555);
+        // A copy that was cut short, by a full disk say, is made again.
+        fs::remove_file(&first).unwrap();
+        fs::write(&first, "o").unwrap();
+        fs::write(&executable, "one").unwrap();
+        assert_eq!(fs::read_to_string(install(&executable, &directory).unwrap()).unwrap(), "one");
+    }
+}

@@ -1,0 +1,68 @@
+//! The progress of a pull, layer by layer as the engine tells it, as one line.
+
+use super::Step;
+use crate::{domain::ImageRef, engine::PullProgress};
+use std::collections::BTreeMap;
+
+/// Most layers that are counted; an image has at most 127.
+const MAX_LAYERS: usize = 256;
+
+pub(super) struct Layers {
+    text: String,
+    layers: BTreeMap<String, (u64, u64)>,
+    shown: Step,
+}
+
+impl Layers {
+    pub(super) fn new(image: &ImageRef) -> Self {
+        let text = format!("pulling {image}");
+        let shown = Step::new(text.clone());
+        Self { text, layers: BTreeMap::new(), shown }
+    }
+
+    pub(super) fn step(&self) -> Step {
+        self.shown.clone()
+    }
+
+    /// Takes one report; the new line if it reads differently.
+    pub(super) fn update(&mut self, progress: PullProgress) -> Option<Step> {
+        // Extraction counts from 0 again; what a person waits for is the download.
+        if let (Some(layer), Some(current), Some(total), "Downloading") =
+            (progress.layer, progress.current, progress.total, progress.status.as_str())
+            && (self.layers.len() < MAX_LAYERS || self.layers.contains_key(&layer))
+        {
+            self.layers.insert(layer, (current.min(total), total));
+        }
+        let sum = |part: fn(&(u64, u64)) -> u64| self.layers.values().map(part).fold(0u64, u64::saturating_add);
+        let (done, total) = (sum(|layer| layer.0), sum(|layer| layer.1));
+        let step = Step { text: self.text.clone(), done: Some(done), total: Some(total).filter(|total| *total > 0) };
+        // A report per 64 KiB would be a flood: every hundredth part is enough.
+        let coarse = |step: &Step| step.done.unwrap_or(0).saturating_mul(100) / step.total.unwrap_or(1).max(1);
+        if step.total == self.shown.total && coarse(&step) == coarse(&self.shown) {
+            return None;
+        }
+        self.shown = step.clone();
+        Some(step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_add_up_to_one_line() {
+        let mut layers = Layers::new(&"debian:12".parse().unwrap());
+        let report = |layer: &str, current, total| PullProgress {
+            layer: Some(layer.into()),
+            status: "Downloading".into(),
+            current: Some(current),
+            total: Some(total),
+        };
+        layers.update(report("a", 0, 1000)).unwrap();
+        let step = layers.update(report("b", 500, 1000)).unwrap();
+        assert_eq!((step.text.as_str(), step.done, step.total), ("pulling debian:12", Some(500), Some(2000)));
+        assert_eq!(layers.update(report("b", 501, 1000)), None);
+        assert!(layers.update(report("b", 5000, 1000)).is_some_and(|step| step.done == Some(1000)));
+    }
+}

@@ -1,0 +1,59 @@
+//! Bringing back the sessions of the store when the broker starts.
+
+use super::{
+    Rules, Sessions,
+    entry::{Phase, Session},
+};
+use crate::{
+    domain::{SessionKey, State},
+    engine::Engine,
+    store::{SessionRow, StoreError},
+};
+use std::rc::Rc;
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// Re-opens the sockets of every session that runs and finishes what a crash interrupted.
+    ///
+    /// When it returns every guest can connect; nothing was asked of the engine yet. Rows that cannot be read are
+    /// left alone and returned by id.
+    pub fn restore(&self, rules: impl Fn(&SessionKey) -> Rules) -> Result<Vec<String>, StoreError> {
+        let rows = self.0.store.all()?;
+        for row in rows.rows {
+            let rules = Rules { mode: row.mode, ..rules(&row.key) };
+            self.restore_row(row, rules);
+        }
+        Ok(rows.unreadable)
+    }
+
+    fn restore_row(&self, row: SessionRow, rules: Rules) {
+        let live = matches!(row.state, State::Running | State::Grace) && row.container_id.is_some();
+        let phase = if live { Phase::Running } else { Phase::Destroying };
+        let session = Rc::new(Session::new(
+            row.id,
+            row.key.clone(),
+            row.container_name,
+            row.image.to_string(),
+            row.created_at,
+            rules,
+            phase,
+        ));
+        *session.container.borrow_mut() = row.container_id;
+        *session.network.borrow_mut() = row.network_id;
+        self.0.live.borrow_mut().insert(row.key, Rc::clone(&session));
+        if !live {
+            return self.finish_destroying(&session);
+        }
+        if row.state == State::Grace {
+            session.abandoned.set(true);
+            self.arm(&session, row.grace_since.unwrap_or_else(super::now));
+        }
+        match (self.listen(&session), row.init_pid) {
+            (Ok(link), Some(pid)) => {
+                link.expect(pid);
+                self.look_after(&session);
+            }
+            (Ok(_), None) => self.look_after(&session),
+            (Err(error), _) => tracing::debug!(%error, session = %session.id, "listening for a guest again"),
+        }
+    }
+}
