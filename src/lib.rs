@@ -4,6 +4,8 @@
 //! `accounts`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors only
 //! (`tests/floors.rs`).
 
+pub mod config;
 pub mod domain;
+pub mod policy;
 pub mod protocol;
 pub mod sys;
