@@ -1,12 +1,16 @@
 //! podspawn: `ssh user@host` lands in the user's own container.
 //!
 //! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
-//! `accounts`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors only
-//! (`tests/floors.rs`).
+//! `accounts`, `settings`, `client`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors
+//! only (`tests/floors.rs`).
 
+pub mod broker;
 pub mod client;
 pub mod command;
+pub mod config;
 pub mod domain;
 pub mod link;
+pub mod policy;
 pub mod protocol;
+pub mod session;
 pub mod sys;

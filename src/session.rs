@@ -21,7 +21,7 @@ pub use error::AttachError;
 pub use guest_binary::GuestBinary;
 
 use crate::{
-    domain::{ContainerName, Mode, Pool, SessionId, SessionKey, Span, State, UserName},
+    domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
     engine::Engine,
     store::Store,
 };
@@ -77,6 +77,38 @@ pub struct Summary {
     pub mode: Mode,
 }
 
+/// What an operator may want to know of, when it happens.
+#[derive(Debug)]
+pub enum Happening<'a> {
+    /// The container runs and its guest is there.
+    Created,
+    /// Its creation failed; what was made is being removed.
+    Failed {
+        /// Why.
+        error: &'a AttachError,
+    },
+    /// Somebody came.
+    Connected {
+        /// The connection.
+        channel: ChannelId,
+    },
+    /// Somebody went.
+    Disconnected {
+        /// The connection.
+        channel: ChannelId,
+        /// How the process ended, as the guest tells it.
+        outcome: Option<Outcome>,
+    },
+    /// It is being removed.
+    Destroying {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// Is told what happens, with the session as it is then. Must not block.
+pub type Observer = Box<dyn Fn(&Summary, &Happening<'_>)>;
+
 /// All sessions of this host. Cheap to clone; must be used within a `LocalSet`.
 pub struct Sessions<E>(Rc<Inner<E>>);
 
@@ -92,14 +124,15 @@ struct Inner<E> {
     guest: GuestBinary,
     /// The directory of the guests' sockets.
     sockets: PathBuf,
+    observer: Observer,
     live: RefCell<BTreeMap<SessionKey, Rc<Session>>>,
 }
 
 impl<E: Engine + 'static> Sessions<E> {
     /// No session yet; [`Self::restore`] brings back those of the store.
     #[must_use]
-    pub fn new(engine: E, store: Store, guest: GuestBinary, sockets: PathBuf) -> Self {
-        Self(Rc::new(Inner { engine, store, guest, sockets, live: RefCell::new(BTreeMap::new()) }))
+    pub fn new(engine: E, store: Store, guest: GuestBinary, sockets: PathBuf, observer: Observer) -> Self {
+        Self(Rc::new(Inner { engine, store, guest, sockets, observer, live: RefCell::new(BTreeMap::new()) }))
     }
 
     /// Whether there is nothing to stay for.
@@ -127,6 +160,10 @@ impl<E: Engine + 'static> Sessions<E> {
         if self.is_empty() {
             self.0.guest.remove_others();
         }
+    }
+
+    fn tell(&self, session: &Session, happening: &Happening<'_>) {
+        (self.0.observer)(&session.summary(), happening);
     }
 
     fn find(&self, key: &SessionKey) -> Option<Rc<Session>> {

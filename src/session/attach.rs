@@ -1,7 +1,7 @@
 //! Entering a session: finding or beginning it, waiting for it, opening a channel.
 
 use super::{
-    AttachError, Capacity, Rules, Sessions, Step,
+    AttachError, Capacity, Happening, Rules, Sessions, Step,
     entry::{Phase, Session},
     now,
 };
@@ -109,10 +109,9 @@ impl<E: Engine + 'static> Sessions<E> {
         let own: Vec<_> = live.keys().filter(|other| other.user == key.user).collect();
         if own.len() >= capacity.per_user as usize {
             return Err(AttachError::Denied(Denial::TooManySessions {
-                user: key.user.clone(),
                 sessions: u32::try_from(own.len()).unwrap_or(u32::MAX),
                 limit: capacity.per_user,
-                stop: own.first().map_or_else(|| key.clone(), |first| (*first).clone()),
+                free: own.first().map_or_else(|| key.clone(), |first| (*first).clone()),
             }));
         }
         if live.len() >= capacity.total as usize {
@@ -172,12 +171,13 @@ impl<E: Engine + 'static> Sessions<E> {
         let channel = ChannelId(random()?);
         let open = Open {
             channel,
-            login: Login { name: session.key.user.clone(), shell: request.plan.shell.clone() },
+            login: Login { name: session.key.user.clone(), shell: request.plan.shell.as_ref().to_owned() },
             what: request.what.clone(),
             environment: request.environment.clone(),
         };
         link.open(open, &theirs)?;
         session.channels.borrow_mut().insert(channel);
+        self.tell(session, &Happening::Connected { channel });
         session.set_expiry(None);
         let plan = &request.plan;
         session.rules.set(Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl });

@@ -1,7 +1,7 @@
 //! Making a session's container and network.
 
 use super::{
-    AttachError, Sessions, Step,
+    AttachError, Happening, Sessions, Step,
     entry::{Phase, Session},
 };
 use crate::{
@@ -32,12 +32,13 @@ impl<E: Engine + 'static> Sessions<E> {
         tokio::task::spawn_local(async move {
             match sessions.create(&session, &plan, subnet, pool).await {
                 Ok(()) => {
+                    sessions.tell(&session, &Happening::Created);
                     session.phase.send_replace(Phase::Running);
                     // Those who wait are woken now; if there is none, the client went away during the creation.
                     sessions.check_deserted(&session);
                 }
                 Err(error) => {
-                    tracing::debug!(%error, session = %session.id, "creating failed");
+                    sessions.tell(&session, &Happening::Failed { error: &error });
                     sessions.undo(&session, error).await;
                 }
             }

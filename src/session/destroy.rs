@@ -1,7 +1,7 @@
 //! Ending a session: container first, then network, then row, so that what is left is always found by its row.
 
 use super::{
-    AttachError, Sessions,
+    AttachError, Happening, Sessions,
     entry::{Phase, Session},
 };
 use crate::{
@@ -23,13 +23,9 @@ impl<E: Engine + 'static> Sessions<E> {
         if !session.is_running() {
             return;
         }
-        tracing::debug!(session = %session.id, key = %session.key, reason, "destroying");
+        self.tell(session, &Happening::Destroying { reason });
         self.close(session);
-        let (sessions, session) = (self.clone(), Rc::clone(session));
-        tokio::task::spawn_local(async move {
-            sessions.remove_until_gone(&session).await;
-            sessions.forget(&session);
-        });
+        self.finish_destroying(session);
     }
 
     /// Removes what a failed creation made, then tells those who wait for it.
@@ -68,7 +64,7 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(dead)
     }
 
-    /// Finishes a session that a crash left half made or half removed.
+    /// Removes a session that is closed already, or that a crash left half made or half removed.
     pub(super) fn finish_destroying(&self, session: &Rc<Session>) {
         let (sessions, session) = (self.clone(), Rc::clone(session));
         tokio::task::spawn_local(async move {

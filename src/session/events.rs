@@ -1,6 +1,6 @@
 //! What a guest tells, and what follows from it.
 
-use super::{Sessions, entry::Session, now};
+use super::{Happening, Sessions, entry::Session, now};
 use crate::{
     domain::Mode,
     engine::Engine,
@@ -35,8 +35,9 @@ impl<E: Engine + 'static> Sessions<E> {
                 self.check_deserted(session);
             }
             Event::Closed { channel, outcome } => {
-                tracing::debug!(session = %session.id, ?channel, ?outcome, "channel closed");
+                // One that nobody knows is the guest's own affair.
                 if session.channels.borrow_mut().remove(&channel) {
+                    self.tell(session, &Happening::Disconnected { channel, outcome });
                     self.check_deserted(session);
                 }
             }
