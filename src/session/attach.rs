@@ -173,7 +173,7 @@ impl<E: Engine + 'static> Sessions<E> {
             channel,
             login: Login { name: session.key.user.clone(), shell: request.plan.shell.as_ref().to_owned() },
             what: request.what.clone(),
-            environment: request.environment.clone(),
+            environment: environment(request),
         };
         link.open(open, &theirs)?;
         session.channels.borrow_mut().insert(channel);
@@ -194,6 +194,12 @@ impl<E: Engine + 'static> Sessions<E> {
             container: session.name.borrow().clone(),
         })
     }
+}
+
+/// The user's own variables, then those of the client.
+fn environment(request: &Request) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let own = request.plan.env.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes()));
+    own.chain(request.environment.iter().cloned()).collect()
 }
 
 /// 64 random bits of the kernel.

@@ -115,7 +115,8 @@ impl<E: Engine + 'static> Sessions<E> {
                 bind(Link::directory(&self.0.sockets, &session.id), GUEST_SOCKET_DIR),
             ],
             entrypoint: vec![GUEST_BINARY.to_owned(), "guest".to_owned()],
-            environment: plan.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            // The user's own variables go with every connection: a change takes effect at the next login.
+            environment: Vec::new(),
             stop_timeout: STOP_TIMEOUT,
         };
         let (mut pulled, mut renamed) = (false, false);

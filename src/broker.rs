@@ -1,0 +1,15 @@
+//! The broker: sockets in, session calls out.
+//!
+//! One process, one thread. It alone talks to the engine and writes the state, and it can die at any moment: nothing
+//! that flows depends on it.
+
+mod authorize;
+mod capped;
+mod connection;
+mod events;
+mod interface;
+mod methods;
+mod privileges;
+mod serve;
+
+pub use serve::run;

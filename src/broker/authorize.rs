@@ -1,0 +1,76 @@
+//! Who may ask what: the one place where it is decided, from what the kernel says of the peer.
+//!
+//! | caller | Attach | List |
+//! |---|---|---|
+//! | group `podspawn` | its own session | its own |
+//! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's |
+//! | anyone else | no | no |
+
+use crate::{accounts::Accounts, domain::UserName};
+use zlink::connection::Credentials;
+
+/// Accounts in this group have containers.
+pub(super) const USERS_GROUP: &str = "podspawn";
+/// Accounts in this group see and stop everybody's sessions.
+pub(super) const ADMIN_GROUP: &str = "podspawn-admin";
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// The kernel's word.
+    pub(super) uid: u32,
+    /// The account, if it may have a session.
+    pub(super) user: Option<UserName>,
+    /// Whether it sees and stops the sessions of others.
+    pub(super) admin: bool,
+}
+
+/// What a caller may see.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Scope<'a> {
+    /// Every session.
+    Everybody,
+    /// The sessions of one user.
+    Own(&'a UserName),
+    /// None.
+    Nothing,
+}
+
+impl Caller {
+    /// Looks the peer up; its groups are those it had when it connected.
+    pub(super) fn identify(credentials: &Credentials, accounts: &Accounts) -> Result<Self, crate::accounts::AccountError> {
+        let uid = credentials.unix_user_id().as_raw();
+        let gids: Vec<u32> = std::iter::once(credentials.unix_primary_group_id())
+            .chain(credentials.unix_supplementary_group_ids().iter().copied())
+            .map(zlink::connection::Gid::as_raw)
+            .collect();
+        let member = |group| Ok(accounts.group(group)?.is_some_and(|gid| gids.contains(&gid)));
+        let user = if member(USERS_GROUP)? { accounts.user(uid)? } else { None };
+        Ok(Self { uid, user, admin: uid == 0 || member(ADMIN_GROUP)? })
+    }
+
+    /// Which sessions the caller may see.
+    pub(super) fn scope(&self) -> Scope<'_> {
+        match &self.user {
+            _ if self.admin => Scope::Everybody,
+            Some(user) => Scope::Own(user),
+            None => Scope::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_sees_nothing_and_a_user_only_its_own() {
+        let alice: UserName = "alice".parse().unwrap();
+        let caller = |user: Option<&UserName>, admin| Caller { uid: 1000, user: user.cloned(), admin };
+        assert_eq!(caller(None, false).scope(), Scope::Nothing);
+        assert_eq!(caller(Some(&alice), false).scope(), Scope::Own(&alice));
+        assert_eq!(caller(None, true).scope(), Scope::Everybody);
+        assert_eq!(caller(Some(&alice), true).scope(), Scope::Everybody);
+    }
+}

@@ -1,0 +1,96 @@
+//! What the broker writes to the log: the events that an operator searches for, with fields.
+//!
+//! In the journal the fields are `PODSPAWN_USER`, `PODSPAWN_PROJECT`, `PODSPAWN_SESSION`, `PODSPAWN_CONTAINER` and
+//! `PODSPAWN_EVENT`. Values of environment variables and comments of keys never get here.
+
+use super::authorize::Caller;
+use crate::{
+    domain::{Outcome, SessionKey, UserName},
+    session::{AttachError, Happening, Summary},
+    settings::Refreshed,
+};
+use tracing::{error, info, warn};
+
+/// A session's event.
+pub(super) fn session(summary: &Summary, happening: &Happening<'_>) {
+    let Summary { id, key, container, connections, .. } = summary;
+    let (user, project) = (&key.user, project(key));
+    match happening {
+        Happening::Created => {
+            info!(event = "container_create", %user, project, session = %id, %container, image = summary.image, "container created for {key}");
+        }
+        Happening::Failed { error } => {
+            error!(event = "container_create_failed", %user, project, session = %id, %container, "creating the container of {key}: {}", chain(error));
+        }
+        Happening::Connected { channel } => {
+            info!(event = "connect", %user, project, session = %id, %container, channel = channel.0, "{key} connected");
+        }
+        Happening::Disconnected { channel, outcome } => {
+            let outcome = outcome_text(*outcome);
+            info!(event = "disconnect", %user, project, session = %id, %container, channel = channel.0, outcome, remaining = connections, "{key} disconnected: {outcome}");
+        }
+        Happening::Destroying { reason } => {
+            info!(event = "container_destroy", %user, project, session = %id, %container, reason, "container of {key} is removed: {reason}");
+        }
+    }
+}
+
+/// A request that policy refused before any session was looked at.
+pub(super) fn refused(caller: &Caller, user: &UserName, reason: &str) {
+    warn!(event = "policy_deny", %user, uid = caller.uid, reason, "{user} refused: {reason}");
+}
+
+/// A request that failed later.
+pub(super) fn not_attached(key: &SessionKey, error: &AttachError) {
+    let (user, project) = (&key.user, project(key));
+    match error {
+        AttachError::Denied(reason) => warn!(event = "policy_deny", %user, project, %reason, "{key} refused: {reason}"),
+        // The failure itself is logged once, by whoever found it.
+        AttachError::Shared(_) => {}
+        _ => error!(event = "attach_failed", %user, project, "{key} could not connect: {}", chain(error)),
+    }
+}
+
+/// A change of the configuration files.
+pub(super) fn settings(refreshed: &Refreshed) {
+    match refreshed {
+        Refreshed::Unchanged => {}
+        Refreshed::Reloaded => info!(event = "config_reload", "configuration read again"),
+        Refreshed::Kept(errors) => {
+            for error in errors {
+                error!(event = "config_invalid", "the last good configuration stays in force: {error}");
+            }
+        }
+    }
+}
+
+/// A peer that may ask nothing.
+pub(super) fn stranger(uid: u32, why: &str) {
+    warn!(event = "policy_deny", uid, "uid {uid} refused: {why}");
+}
+
+fn project(key: &SessionKey) -> &str {
+    key.project.as_ref().map_or("", AsRef::as_ref)
+}
+
+fn outcome_text(outcome: Option<Outcome>) -> String {
+    match outcome {
+        Some(Outcome::Exited(code)) => format!("exit code {code}"),
+        Some(Outcome::Killed(signal)) => format!("killed by signal {signal}"),
+        None => "the client went away".to_owned(),
+    }
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

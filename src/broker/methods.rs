@@ -1,0 +1,236 @@
+//! The methods of the interface: parameters parsed, the caller's right checked, the sessions asked.
+
+use super::{
+    authorize::{Caller, Scope},
+    events, interface,
+};
+use crate::{
+    domain::{ProjectName, SessionKey, UserName},
+    engine::Engine,
+    policy,
+    protocol::{
+        guest::{MAX_COMMAND_BYTES, What},
+        varlink::{
+            ATTACH, AttachParameters, AttachReply, DENIED, LIST, ListReply, Progress, Reason, SessionInfo, UNAVAILABLE,
+        },
+    },
+    session::{AttachError, Capacity, Request, Sessions, Step, Summary},
+    settings::Live,
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::{cell::RefCell, os::fd::OwnedFd};
+use tokio::sync::watch;
+
+/// What every connection works with.
+pub(super) struct Broker<E> {
+    pub(super) sessions: Sessions<E>,
+    pub(super) settings: RefCell<Live>,
+}
+
+/// A successful reply.
+pub(super) struct Answer {
+    pub(super) parameters: Value,
+    pub(super) fd: Option<OwnedFd>,
+}
+
+/// An error reply.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: &'static str,
+    pub(super) parameters: Value,
+}
+
+impl Failure {
+    fn denied(reason: impl Into<String>) -> Self {
+        Self { error: DENIED, parameters: to_value(&Reason { reason: reason.into() }) }
+    }
+
+    pub(super) fn unavailable(reason: impl Into<String>) -> Self {
+        Self { error: UNAVAILABLE, parameters: to_value(&Reason { reason: reason.into() }) }
+    }
+
+    fn permission_denied() -> Self {
+        Self { error: "org.varlink.service.PermissionDenied", parameters: json!({}) }
+    }
+
+    fn invalid(parameter: &str) -> Self {
+        Self { error: "org.varlink.service.InvalidParameter", parameters: json!({ "parameter": parameter }) }
+    }
+}
+
+impl<E: Engine + 'static> Broker<E> {
+    /// Carries out one call. `report` is given what is being waited for.
+    pub(super) async fn call(
+        &self,
+        caller: &Caller,
+        method: &str,
+        parameters: Value,
+        report: watch::Sender<Option<Value>>,
+    ) -> Result<Answer, Failure> {
+        match method {
+            ATTACH => self.attach(caller, parse(parameters)?, report).await,
+            LIST => self.list(caller),
+            "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
+            "org.varlink.service.GetInterfaceDescription" => {
+                let name = parameters.get("interface").and_then(Value::as_str).ok_or_else(|| Failure::invalid("interface"))?;
+                let description = interface::description(name).ok_or_else(|| Failure {
+                    error: "org.varlink.service.InterfaceNotFound",
+                    parameters: json!({ "interface": name }),
+                })?;
+                Ok(value(&json!({ "description": description })))
+            }
+            _ => Err(Failure {
+                error: "org.varlink.service.MethodNotFound",
+                parameters: json!({ "method": method.chars().take(200).collect::<String>() }),
+            }),
+        }
+    }
+
+    async fn attach(
+        &self,
+        caller: &Caller,
+        parameters: AttachParameters,
+        report: watch::Sender<Option<Value>>,
+    ) -> Result<Answer, Failure> {
+        let Some(user) = &caller.user else { return Err(Failure::permission_denied()) };
+        let request = self.request(user, parameters).inspect_err(|failure| {
+            events::refused(caller, user, failure.parameters["reason"].as_str().unwrap_or_default());
+        })?;
+        let mut progress = |step: &Step| {
+            report.send_replace(Some(to_value(&AttachReply {
+                progress: Some(Progress { step: step.text.clone(), done: step.done, total: step.total }),
+                ..AttachReply::default()
+            })));
+        };
+        let attached = self.sessions.attach(&request, &mut progress).await.map_err(|error| {
+            events::not_attached(&request.key, &error);
+            match &error {
+                AttachError::Denied(_) => Failure::denied(error.for_user()),
+                _ => Failure::unavailable(error.for_user()),
+            }
+        })?;
+        let reply = AttachReply {
+            progress: None,
+            session: Some(attached.session.to_string()),
+            container: Some(attached.container.to_string()),
+            channel_fd: Some(0),
+        };
+        Ok(Answer { parameters: to_value(&reply), fd: Some(attached.channel) })
+    }
+
+    /// Checks what the user asks for against the settings.
+    fn request(&self, user: &UserName, parameters: AttachParameters) -> Result<Request, Failure> {
+        if parameters.user.as_ref().is_some_and(|claimed| claimed != user.as_ref()) {
+            return Err(Failure::denied(format!("you are {user}, and can enter your own containers only")));
+        }
+        let project = parameters.project.as_deref().map(str::parse::<ProjectName>).transpose();
+        let project = project.map_err(|error| Failure::denied(error.to_string()))?;
+        let what = match parameters.command {
+            None => What::Shell,
+            Some(command) => what(BASE64_STANDARD.decode(command).map_err(|_| Failure::invalid("command"))?)?,
+        };
+        let settings = {
+            let mut live = self.settings.borrow_mut();
+            events::settings(&live.refresh());
+            live.current()
+        };
+        let plan = policy::decide(&settings, user, project.as_ref()).map_err(|denial| Failure::denied(denial.to_string()))?;
+        let resources = &settings.config.resources;
+        Ok(Request {
+            key: SessionKey { user: user.clone(), project },
+            plan,
+            capacity: Capacity {
+                per_user: resources.max_per_user,
+                total: resources.max_containers,
+                pool: settings.config.network,
+            },
+            what,
+            environment: policy::environment::filter(&parameters.environment),
+        })
+    }
+
+    fn list(&self, caller: &Caller) -> Result<Answer, Failure> {
+        let user = match caller.scope() {
+            Scope::Everybody => None,
+            Scope::Own(user) => Some(user),
+            Scope::Nothing => return Err(Failure::permission_denied()),
+        };
+        let sessions = self.sessions.list(user).iter().map(info).collect();
+        Ok(value(&ListReply { sessions }))
+    }
+}
+
+/// What a forced command's original text asks for.
+fn what(command: Vec<u8>) -> Result<What, Failure> {
+    if command.len() >= MAX_COMMAND_BYTES {
+        return Err(Failure::denied(format!("the command is longer than the {MAX_COMMAND_BYTES} bytes that a process takes")));
+    }
+    if command.contains(&0) {
+        return Err(Failure::invalid("command"));
+    }
+    // sshd runs its configured subsystem through the forced command; the path is one of this host, of which the
+    // container knows nothing.
+    let program = command.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
+    Ok(if is_sftp { What::Sftp } else { What::Command(command) })
+}
+
+fn info(summary: &Summary) -> SessionInfo {
+    SessionInfo {
+        session: summary.id.to_string(),
+        user: summary.key.user.to_string(),
+        project: summary.key.project.as_ref().map(ToString::to_string),
+        container: summary.container.to_string(),
+        status: summary.state.to_string(),
+        connections: u32::try_from(summary.connections).unwrap_or(u32::MAX),
+        created: summary.created,
+        image: summary.image.clone(),
+        mode: summary.mode.to_string(),
+    }
+}
+
+fn parse<T: DeserializeOwned>(parameters: Value) -> Result<T, Failure> {
+    serde_json::from_value(parameters).map_err(|error| {
+        let text = error.to_string();
+        Failure::invalid(text.split('`').nth(1).unwrap_or("parameters"))
+    })
+}
+
+fn value<T: Serialize>(reply: &T) -> Answer {
+    Answer { parameters: to_value(reply), fd: None }
+}
+
+fn to_value<T: Serialize>(reply: &T) -> Value {
+    // Our own types have string keys and finite numbers only, for which this cannot fail.
+    serde_json::to_value(reply).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subsystem_request_is_sftp_whatever_the_host_calls_it() {
+        for sftp in ["internal-sftp", "/usr/lib/openssh/sftp-server -l INFO", "/nix/store/x/libexec/sftp-server"] {
+            assert_eq!(what(sftp.into()).unwrap(), What::Sftp, "{sftp}");
+        }
+        for command in ["ls", "sftp-server", "echo internal-sftp", "", " internal-sftpx"] {
+            assert_eq!(what(command.into()).unwrap(), What::Command(command.into()), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_no_process_could_take_is_refused() {
+        assert_eq!(what(vec![b'x'; MAX_COMMAND_BYTES]).unwrap_err().error, DENIED);
+        assert!(what(vec![b'x'; MAX_COMMAND_BYTES - 1]).is_ok());
+        assert!(what(b"a\0b".to_vec()).is_err());
+    }
+
+    #[test]
+    fn a_parameter_that_nobody_knows_is_named() {
+        let failure = parse::<AttachParameters>(json!({"environment": {}, "colour": 1})).unwrap_err();
+        assert_eq!(failure.parameters["parameter"], "colour");
+    }
+}
