@@ -5,5 +5,6 @@
 //! (`tests/floors.rs`).
 
 pub mod domain;
+pub mod engine;
 pub mod protocol;
 pub mod sys;
