@@ -7,4 +7,5 @@
 pub mod domain;
 pub mod engine;
 pub mod protocol;
+pub mod store;
 pub mod sys;
