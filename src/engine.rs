@@ -1,0 +1,56 @@
+//! The container engine, as far as sessions need it: a few verbs, and errors that say what may be concluded.
+//!
+//! The engine is the truth about containers and networks. An error means *unknown* unless its variant says more;
+//! it never means *absent*. Nothing here decides what should exist.
+
+pub mod docker;
+mod error;
+#[cfg(test)]
+pub mod fake;
+mod found;
+mod spec;
+
+pub use docker::{DockerEngine, UnsupportedHost};
+pub use error::EngineError;
+pub use found::{ContainerStatus, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
+pub use spec::{ContainerSpec, Labels, NetworkSpec};
+
+use crate::domain::{ContainerId, ImageRef, NetworkId};
+
+/// What sessions ask of an engine.
+///
+/// Every call has a deadline of its own; a caller that gives up earlier may drop the future, after which the engine
+/// may or may not have done what was asked.
+// The broker is single-threaded (current_thread and LocalSet), so the futures need not be `Send`.
+#[allow(async_fn_in_trait)]
+pub trait Engine {
+    /// What the engine is and can do.
+    async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// Creates a bridge network. [`EngineError::SubnetTaken`] if any other network has an address of its subnet.
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<NetworkId, EngineError>;
+
+    /// Creates a container, not yet running. Its network is looked up at start, so both can be created at once.
+    async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError>;
+
+    /// Starts a container; one that runs already stays as it is. After an error it may or may not run.
+    async fn start_container(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Whether a container runs, and how it ended if not.
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerStatus, EngineError>;
+
+    /// Kills and removes a container with its anonymous volumes. `Ok` means that it is gone, whoever removed it.
+    async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Removes a network. `Ok` means that it is gone; [`EngineError::NetworkInUse`] while a container is in it.
+    async fn remove_network(&self, id: &NetworkId) -> Result<(), EngineError>;
+
+    /// Fetches an image from its registry, telling `report` of every step.
+    async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError>;
+
+    /// Every container that carries our label, in whatever state.
+    async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError>;
+
+    /// Every network that carries our label.
+    async fn networks(&self) -> Result<Vec<FoundNetwork>, EngineError>;
+}

@@ -1,0 +1,202 @@
+//! Docker (and what speaks its API) over a Unix socket.
+//!
+//! Nothing is kept between calls: bollard opens a connection per request on a Unix socket, so there is none to go
+//! stale when the engine restarts, and an engine that is down at our start is merely an error of the first call. Nor
+//! is an API version: bollard's requests carry none, which every engine takes for its own current one. That holds
+//! from 20.10 to engines that have dropped all the versions that 20.10 speaks; what we send and read is in all.
+
+mod answer;
+mod failure;
+mod request;
+
+use super::{
+    ContainerSpec, ContainerStatus, Engine, EngineError, EngineInfo, FoundContainer, FoundNetwork, NetworkSpec,
+    PullProgress, spec,
+};
+use crate::domain::{ContainerId, ImageRef, NetworkId};
+use bollard::{
+    API_DEFAULT_VERSION, Docker,
+    errors::Error,
+    query_parameters::{
+        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+        ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    },
+};
+use failure::explain;
+use futures_util::StreamExt;
+use std::{collections::HashMap, future::Future, pin::pin, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::debug;
+
+/// For what makes the engine run other programs and write to its disk: create, start, remove.
+const DEADLINE_CHANGE: Duration = Duration::from_secs(60);
+/// For what it answers from memory: inspect, list, info.
+const DEADLINE_READ: Duration = Duration::from_secs(10);
+/// How long a pull may stand still. How long it may take altogether is for whoever waits to say.
+const DEADLINE_PULL_STEP: Duration = Duration::from_secs(30);
+/// Between two looks at a container that somebody else is removing.
+const REMOVAL_POLL: Duration = Duration::from_millis(50);
+/// bollard's own deadline, above all of ours so that ours decide; in seconds.
+const BOLLARD_TIMEOUT: u64 = 120;
+
+/// An engine host that is not `unix://` and an absolute path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "engine host {0:?} is not supported: it must be unix:// and an absolute path, as in unix:///var/run/docker.sock"
+)]
+pub struct UnsupportedHost(String);
+
+/// A Docker engine. Making one does not connect.
+#[derive(Debug, Clone)]
+pub struct DockerEngine {
+    socket: String,
+}
+
+impl DockerEngine {
+    /// The engine at `host`, for instance `unix:///var/run/docker.sock`.
+    pub fn new(host: &str) -> Result<Self, UnsupportedHost> {
+        match host.strip_prefix("unix://") {
+            Some(path) if path.starts_with('/') => Ok(Self { socket: path.to_owned() }),
+            _ => Err(UnsupportedHost(host.chars().take(100).collect())),
+        }
+    }
+
+    fn client(&self) -> Result<Docker, EngineError> {
+        Docker::connect_with_unix(&self.socket, BOLLARD_TIMEOUT, API_DEFAULT_VERSION)
+            .map_err(|error| explain(error, |_, _| None))
+    }
+
+    /// Waits until a container that is being removed is gone.
+    async fn removed_by_another(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let deadline = Instant::now() + DEADLINE_CHANGE;
+        loop {
+            match self.inspect_container(id).await {
+                Err(EngineError::NoSuchContainer) => return Ok(()),
+                Err(error) => return Err(error),
+                Ok(_) if Instant::now() < deadline => sleep(REMOVAL_POLL).await,
+                Ok(_) => return Err(EngineError::timed_out("the removal of the container does not end")),
+            }
+        }
+    }
+}
+
+/// The answer to `call` if it comes in time.
+async fn within<T>(deadline: Duration, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(deadline, call).await.unwrap_or(Err(Error::RequestTimeoutError))
+}
+
+/// The filter that finds what is ours.
+fn ours() -> HashMap<&'static str, Vec<String>> {
+    HashMap::from([("label", vec![format!("{}={}", spec::MANAGED_BY.0, spec::MANAGED_BY.1)])])
+}
+
+impl Engine for DockerEngine {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        let docker = self.client()?;
+        let both = async { tokio::try_join!(docker.version(), docker.info()) };
+        let (version, info) = within(DEADLINE_READ, both).await.map_err(|error| explain(error, |_, _| None))?;
+        Ok(answer::info(version, info))
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<NetworkId, EngineError> {
+        let (body, checked) = request::network(spec)?;
+        // The engine before API 1.44 lets two networks have one name unless it is told to check, and bollard's type
+        // has lost the field for it.
+        let docker = self
+            .client()?
+            .with_request_modifier(move |request| request.map(|_| bollard::body_full(checked.clone().into())));
+        let made = within(DEADLINE_CHANGE, docker.create_network(body))
+            .await
+            .map_err(|error| explain(error, failure::network))?;
+        debug!(network = %spec.name, subnet = %spec.subnet, id = %made.id, "network created");
+        answer::id(&made.id)
+    }
+
+    async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
+        let body = request::container(spec)?;
+        let options = CreateContainerOptionsBuilder::default().name(spec.name.as_ref()).build();
+        let docker = self.client()?;
+        let made = within(DEADLINE_CHANGE, docker.create_container(Some(options), body))
+            .await
+            .map_err(|error| explain(error, |status, text| failure::container(status, text, &spec.image)))?;
+        for warning in &made.warnings {
+            debug!(container = %spec.name, warning = failure::shorten(warning), "the engine warns");
+        }
+        debug!(container = %spec.name, id = %made.id, "container created");
+        answer::id(&made.id)
+    }
+
+    async fn start_container(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let docker = self.client()?;
+        within(DEADLINE_CHANGE, docker.start_container(id.as_ref(), None::<StartContainerOptions>))
+            .await
+            .map_err(|error| explain(error, failure::start))
+    }
+
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerStatus, EngineError> {
+        let docker = self.client()?;
+        let found = within(DEADLINE_READ, docker.inspect_container(id.as_ref(), None::<InspectContainerOptions>))
+            .await
+            .map_err(|error| explain(error, failure::absent))?;
+        answer::status(found)
+    }
+
+    async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let docker = self.client()?;
+        let options = RemoveContainerOptionsBuilder::default().v(true).force(true).build();
+        match within(DEADLINE_CHANGE, docker.remove_container(id.as_ref(), Some(options))).await {
+            Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            Err(Error::DockerResponseServerError { status_code: 409, message })
+                if message.contains("already in progress") =>
+            {
+                self.removed_by_another(id).await
+            }
+            Err(error) => Err(explain(error, |_, _| None)),
+        }
+    }
+
+    async fn remove_network(&self, id: &NetworkId) -> Result<(), EngineError> {
+        let docker = self.client()?;
+        match within(DEADLINE_CHANGE, docker.remove_network(id.as_ref())).await {
+            Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            Err(error) => Err(explain(error, failure::network_removal)),
+        }
+    }
+
+    async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError> {
+        let docker = self.client()?;
+        let mut steps = pin!(docker.create_image(Some(request::pull(image)), None, None));
+        loop {
+            match timeout(DEADLINE_PULL_STEP, steps.next()).await {
+                Ok(Some(Ok(step))) => report(answer::progress(step)),
+                Ok(Some(Err(error))) => return Err(failure::pull(error, image)),
+                Ok(None) => return Ok(()),
+                Err(_) => {
+                    let message = format!("no progress for {} s", DEADLINE_PULL_STEP.as_secs());
+                    return Err(EngineError::PullFailed { image: image.clone(), message });
+                }
+            }
+        }
+    }
+
+    async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
+        let docker = self.client()?;
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&ours()).build();
+        let found = within(DEADLINE_READ, docker.list_containers(Some(options)))
+            .await
+            .map_err(|error| explain(error, |_, _| None))?;
+        found.into_iter().map(answer::container).collect()
+    }
+
+    async fn networks(&self) -> Result<Vec<FoundNetwork>, EngineError> {
+        let docker = self.client()?;
+        let options = ListNetworksOptionsBuilder::default().filters(&ours()).build();
+        let found = within(DEADLINE_READ, docker.list_networks(Some(options)))
+            .await
+            .map_err(|error| explain(error, |_, _| None))?;
+        found.into_iter().map(answer::network).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! From our specs to the bodies of the Docker API.
+
+use crate::{
+    domain::{Bind, Hardening, ImageRef},
+    engine::{ContainerSpec, EngineError, Labels, NetworkSpec},
+};
+use bollard::{
+    models::{
+        ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Ipam,
+        IpamConfig, Mount, MountType, NetworkCreateRequest,
+    },
+    query_parameters::{CreateImageOptions, CreateImageOptionsBuilder},
+};
+use std::{collections::HashMap, path::Path};
+
+/// The body of a network's creation, and the same as text with the check for a second network of that name.
+pub(super) fn network(spec: &NetworkSpec) -> Result<(NetworkCreateRequest, String), EngineError> {
+    let subnet = IpamConfig { subnet: Some(spec.subnet.to_string()), ..IpamConfig::default() };
+    let body = NetworkCreateRequest {
+        name: spec.name.clone(),
+        driver: Some("bridge".to_owned()),
+        ipam: Some(Ipam { config: Some(vec![subnet]), ..Ipam::default() }),
+        labels: Some(labels(&spec.labels)),
+        ..NetworkCreateRequest::default()
+    };
+    let unwritable = |error: serde_json::Error| EngineError::Refused(error.to_string());
+    let mut checked = serde_json::to_value(&body).map_err(unwritable)?;
+    checked["CheckDuplicate"] = true.into();
+    Ok((body, checked.to_string()))
+}
+
+/// The body of a container's creation.
+pub(super) fn container(spec: &ContainerSpec) -> Result<ContainerCreateBody, EngineError> {
+    Ok(ContainerCreateBody {
+        hostname: Some(spec.hostname.clone()),
+        user: Some("0:0".to_owned()),
+        working_dir: Some("/".to_owned()),
+        image: Some(spec.image.to_string()),
+        // With an entrypoint of ours the engine leaves out the image's command as well.
+        entrypoint: Some(spec.entrypoint.clone()),
+        cmd: Some(Vec::new()),
+        env: Some(spec.environment.clone()),
+        labels: Some(labels(&spec.labels)),
+        tty: Some(false),
+        open_stdin: Some(false),
+        attach_stdin: Some(false),
+        attach_stdout: Some(false),
+        attach_stderr: Some(false),
+        // The image's health check would start a process of the engine's in the container every so often.
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+        // An image may name another, which the guest would not take for the end.
+        stop_signal: Some("SIGTERM".to_owned()),
+        stop_timeout: Some(i64::try_from(spec.stop_timeout.as_secs()).unwrap_or(i64::MAX)),
+        host_config: Some(host_config(spec)?),
+        ..ContainerCreateBody::default()
+    })
+}
+
+fn host_config(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
+    let Hardening { cap_drop, cap_add, readonly_rootfs, tmpfs, runtime, .. } = &spec.hardening;
+    let memory = i64::try_from(spec.limits.memory.as_bytes()).unwrap_or(i64::MAX);
+    Ok(HostConfig {
+        network_mode: Some(spec.network.clone()),
+        nano_cpus: Some(spec.limits.cpus.as_nanos()),
+        memory: Some(memory),
+        // Memory and swap together: the same number gives no swap.
+        memory_swap: Some(memory),
+        pids_limit: Some(spec.limits.pids.into()),
+        cap_drop: Some(cap_drop.clone()),
+        cap_add: Some(cap_add.clone()),
+        security_opt: Some(security_options(&spec.hardening)),
+        readonly_rootfs: Some(*readonly_rootfs),
+        tmpfs: Some(tmpfs.clone().into_iter().collect()),
+        runtime: runtime.clone(),
+        mounts: Some(spec.binds.iter().map(bind).collect::<Result<_, _>>()?),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        init: Some(false),
+        auto_remove: Some(false),
+        log_config: Some(log_config()),
+        ..HostConfig::default()
+    })
+}
+
+fn security_options(hardening: &Hardening) -> Vec<String> {
+    let no_new_privileges = format!("no-new-privileges:{}", hardening.no_new_privileges);
+    let seccomp = hardening.seccomp.as_ref().map(|profile| format!("seccomp={profile}"));
+    std::iter::once(no_new_privileges).chain(seccomp).collect()
+}
+
+/// What goes to the first process's stdout is bounded, whatever the engine's default: root in the container can write
+/// there as much as it likes, and the default keeps all of it. Of the drivers that `docker logs` can read,
+/// json-file is the one that every engine has and that may have a single file.
+fn log_config() -> HostConfigLogConfig {
+    let bounds = [("max-size", "1m"), ("max-file", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(HashMap::from(bounds)) }
+}
+
+/// A mount, not the `source:target:options` string: a colon in a path would change its meaning there, and a source
+/// that does not exist would be created.
+fn bind(bind: &Bind) -> Result<Mount, EngineError> {
+    Ok(Mount {
+        typ: Some(MountType::BIND),
+        source: Some(text(&bind.source)?),
+        target: Some(text(&bind.target)?),
+        read_only: Some(!bind.writable),
+        ..Mount::default()
+    })
+}
+
+fn text(path: &Path) -> Result<String, EngineError> {
+    path.to_str().map(ToOwned::to_owned).ok_or_else(|| EngineError::Refused(format!("{} is not UTF-8", path.display())))
+}
+
+fn labels(labels: &Labels) -> HashMap<String, String> {
+    labels.pairs().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What to pull.
+pub(super) fn pull(image: &ImageRef) -> CreateImageOptions {
+    CreateImageOptionsBuilder::default().from_image(&image.with_tag()).build()
+}

@@ -1,0 +1,28 @@
+//! What is intended: one row per session, in `SQLite`, written before the engine is asked for anything.
+//!
+//! Rows in, domain types out. The broker is the only writer. Nothing here decides or asks the engine, and nothing
+//! here reads a clock: times are Unix seconds of the caller's.
+//!
+//! A commit is in the kernel before a call returns, so it survives whatever kills the broker. It is not on the disk
+//! then (`synchronous=NORMAL` syncs at checkpoints only): after a power cut the last rows may be missing, but so are
+//! all the running containers that they spoke of, and what those left is found by its labels.
+
+mod error;
+mod open;
+mod row;
+mod schema;
+mod sessions;
+
+pub use error::{BadRow, StoreError, Unique};
+pub use row::{AllSessions, NewSession, SessionRow};
+
+use rusqlite::Connection;
+
+/// The open database. Calls are synchronous: each is one statement on a table of at most a few thousand rows.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+}
+
+#[cfg(test)]
+mod tests;

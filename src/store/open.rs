@@ -1,0 +1,126 @@
+//! Opening the database: permissions, settings, migrations. All of it before anything is read from a table.
+
+use super::{
+    Store, StoreError,
+    schema::{KNOWN, MIGRATIONS},
+};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
+    io::Errno,
+};
+use std::{
+    fs::{self, Permissions},
+    io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+use tracing::debug;
+
+/// How long a call waits for another process's lock. Nobody else writes in normal operation; a backup, or a broker
+/// that is being replaced, holds it for milliseconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// More statements than there are, so that each is prepared once.
+const CACHED_STATEMENTS: usize = 32;
+
+impl Store {
+    /// Opens the database at `path`, and creates or migrates it if need be.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        private_file(path).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(error.into()),
+            ErrorKind::StorageFull => StoreError::Full(error.into()),
+            _ => StoreError::File(error),
+        })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Self::prepare(Connection::open_with_flags(path, flags)?)?;
+        debug!(path = %path.display(), "state database open");
+        Ok(store)
+    }
+
+    /// An empty database that ends with the process, for tests and for dry runs.
+    pub fn open_in_memory() -> Result<Self, StoreError> {
+        Self::prepare(Connection::open_in_memory()?)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
+        // First of all, since even finding out the journal mode may meet the lock of another process that recovers.
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // Before anything is written: a file that is not ours to change stays as it is.
+        refuse_newer(&connection)?;
+        let fault: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if fault != "ok" {
+            return Err(StoreError::Corrupt(fault));
+        }
+        write_ahead(&connection)?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        // No function or virtual table runs because a schema that somebody else wrote says so.
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        migrate(&mut connection)?;
+        Ok(Self { connection })
+    }
+}
+
+/// Makes sure that there is a file and that it is its owner's alone. `SQLite` gives its -wal and -shm files the mode of
+/// the database, so this settles all three.
+///
+/// Without opening it: closing any descriptor of a file drops the POSIX locks that the process has on it, and with them
+/// those of a connection of another thread.
+fn private_file(path: &Path) -> io::Result<()> {
+    match mknodat(CWD, path, FileType::RegularFile, Mode::RUSR | Mode::WUSR, 0) {
+        Ok(()) => return Ok(()),
+        Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
+    match schema_of(connection)? {
+        found if found > KNOWN => Err(StoreError::Newer { found, known: KNOWN }),
+        // Never written by us: below the first, or of something else.
+        found if found < 0 => Err(StoreError::Corrupt(format!("schema {found}"))),
+        found => Ok(found),
+    }
+}
+
+/// Switches to the write-ahead log. `SQLite` does not wait for the lock here while another connection switches as well
+/// (it would be a deadlock of two readers who both want to write), so that is done again until the time is over.
+fn write_ahead(connection: &Connection) -> Result<(), StoreError> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
+            Ok(_) => return Ok(()),
+            Err(error) => match StoreError::from(error) {
+                StoreError::Locked(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
+                error => return Err(error),
+            },
+        }
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    if schema_of(connection)? == KNOWN {
+        return Ok(());
+    }
+    // One transaction for all steps, immediate so that of several processes one migrates and the others see it done.
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    let found = refuse_newer(&transaction)?;
+    for (step, number) in MIGRATIONS.iter().zip(1_i64..).skip_while(|(_, number)| *number <= found) {
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        debug!(schema = number, "state database migrated");
+    }
+    transaction.commit()?;
+    Ok(())
+}

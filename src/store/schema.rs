@@ -1,0 +1,30 @@
+//! The tables, as the steps that make them. A step that was released is never edited: another is added.
+
+/// `MIGRATIONS[n]` leads from schema `n` to `n + 1`; the schema of a file is its `user_version`.
+///
+/// Ids, keys and subnets are unique here as well as in the code that chooses them, so that a mistake there is an
+/// error and never a second container. The state and the time that belongs to it cannot disagree.
+pub(super) const MIGRATIONS: &[&str] = &["
+    CREATE TABLE sessions (
+        id              TEXT    PRIMARY KEY NOT NULL,
+        user            TEXT    NOT NULL,
+        project         TEXT    NOT NULL DEFAULT '',
+        state           TEXT    NOT NULL CHECK (state IN ('creating', 'running', 'grace', 'destroying')),
+        mode            TEXT    NOT NULL,
+        image           TEXT    NOT NULL,
+        container_name  TEXT    NOT NULL,
+        container_id    TEXT,
+        network_id      TEXT,
+        subnet          TEXT    NOT NULL UNIQUE,
+        init_pid        INTEGER,
+        protocol        INTEGER,
+        created_at      INTEGER NOT NULL,
+        grace_since     INTEGER,
+        UNIQUE (user, project),
+        CHECK ((state = 'grace') = (grace_since IS NOT NULL))
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// The schema that this version reads and writes.
+#[allow(clippy::cast_possible_wrap)] // a handful
+pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
