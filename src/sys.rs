@@ -3,7 +3,13 @@
 //! Nothing here decides anything. `unsafe` is allowed here and in `guest/` only; each block says why it is sound.
 #![allow(unsafe_code)]
 
+<<<<<<< HEAD
 pub mod readiness;
 pub mod seqpacket;
 pub mod signals;
 pub mod terminal;
+=======
+pub mod pty;
+pub mod seqpacket;
+pub mod signalfd;
+>>>>>>> w-guest
