@@ -4,13 +4,19 @@
 //! `accounts`, `settings`, `client`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors
 //! only (`tests/floors.rs`).
 
+pub mod accounts;
 pub mod broker;
+pub mod cli;
 pub mod client;
 pub mod command;
 pub mod config;
 pub mod domain;
+pub mod engine;
+pub mod guest;
 pub mod link;
 pub mod policy;
 pub mod protocol;
 pub mod session;
+pub mod settings;
+pub mod store;
 pub mod sys;

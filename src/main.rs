@@ -1,3 +1,5 @@
-fn main() {
-    println!("hi");
+//! The binary: see the library.
+
+fn main() -> std::process::ExitCode {
+    podspawn::cli::main()
 }

@@ -3,13 +3,10 @@
 //! Nothing here decides anything. `unsafe` is allowed here and in `guest/` only; each block says why it is sound.
 #![allow(unsafe_code)]
 
-<<<<<<< HEAD
+pub mod file_version;
+pub mod pty;
 pub mod readiness;
 pub mod seqpacket;
+pub mod signalfd;
 pub mod signals;
 pub mod terminal;
-=======
-pub mod pty;
-pub mod seqpacket;
-pub mod signalfd;
->>>>>>> w-guest

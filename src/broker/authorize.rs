@@ -6,8 +6,12 @@
 //! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's |
 //! | anyone else | no | no |
 
-use crate::{accounts::Accounts, domain::UserName};
-use zlink::connection::Credentials;
+use crate::{
+    accounts::{AccountError, Accounts},
+    domain::UserName,
+};
+use std::{io, sync::Arc};
+use zlink::connection::{Credentials, Gid};
 
 /// Accounts in this group have containers.
 pub(super) const USERS_GROUP: &str = "podspawn";
@@ -39,15 +43,29 @@ pub(super) enum Scope<'a> {
 
 impl Caller {
     /// Looks the peer up; its groups are those it had when it connected.
-    pub(super) fn identify(credentials: &Credentials, accounts: &Accounts) -> Result<Self, crate::accounts::AccountError> {
+    pub(super) async fn identify(credentials: &Credentials, accounts: &Arc<Accounts>) -> Result<Self, AccountError> {
         let uid = credentials.unix_user_id().as_raw();
         let gids: Vec<u32> = std::iter::once(credentials.unix_primary_group_id())
             .chain(credentials.unix_supplementary_group_ids().iter().copied())
-            .map(zlink::connection::Gid::as_raw)
+            .map(Gid::as_raw)
             .collect();
-        let member = |group| Ok(accounts.group(group)?.is_some_and(|gid| gids.contains(&gid)));
-        let user = if member(USERS_GROUP)? { accounts.user(uid)? } else { None };
-        Ok(Self { uid, user, admin: uid == 0 || member(ADMIN_GROUP)? })
+        // A local account is found with one stat; a directory server is asked where waiting holds up nobody else.
+        if let (Some(account), Ok(users)) = (accounts.local(uid)?, accounts.local_group(USERS_GROUP)) {
+            let admin = uid == 0 || accounts.local_group(ADMIN_GROUP)?.is_some_and(|gid| gids.contains(&gid));
+            let user = users.is_some_and(|gid| gids.contains(&gid)).then_some(account.name);
+            return Ok(Self { uid, user, admin });
+        }
+        let accounts = Arc::clone(accounts);
+        let lookup = move || {
+            let member = |group| match accounts.group(group) {
+                Ok(gid) => Ok(gids.contains(&gid)),
+                Err(AccountError::Unknown) => Ok(false),
+                Err(error) => Err(error),
+            };
+            let user = if member(USERS_GROUP)? { Some(accounts.by_uid(uid)?.name) } else { None };
+            Ok(Self { uid, user, admin: uid == 0 || member(ADMIN_GROUP)? })
+        };
+        tokio::task::spawn_blocking(lookup).await.map_err(|error| AccountError::Unavailable(io::Error::other(error)))?
     }
 
     /// Which sessions the caller may see.

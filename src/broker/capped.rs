@@ -41,6 +41,14 @@ pub(super) struct CappedRead {
     unfinished: usize,
 }
 
+impl UnixSocket for CappedRead {}
+
+impl AsFd for CappedRead {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.read.as_fd()
+    }
+}
+
 impl ReadHalf for CappedRead {
     async fn read(&mut self, buffer: &mut [u8]) -> zlink::Result<ReadResult> {
         let result = self.read.read(buffer).await?;

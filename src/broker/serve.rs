@@ -12,10 +12,10 @@ use crate::{
     engine::DockerEngine,
     policy,
     session::{GuestBinary, Rules, Sessions},
-    settings::Live,
+    settings::{FileError, Live},
     store::Store,
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use std::{
     cell::RefCell,
@@ -23,6 +23,7 @@ use std::{
     os::unix::net::UnixListener as StdListener,
     path::{Path, PathBuf},
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -69,17 +70,16 @@ fn activated_listener() -> anyhow::Result<StdListener> {
 
 async fn serve(listener: StdListener, etc: &Path) -> anyhow::Result<()> {
     let listener = UnixListener::from_std(listener).context("listening")?;
-    let settings = Live::load(etc);
-    events::settings(&settings.at_start());
+    let settings = Live::open(etc).map_err(|errors| misconfigured(&errors))?;
     let config = settings.current();
-    let database: PathBuf = config.config.state.db_path.as_ref().into();
+    let database: PathBuf = config.config.state.db_path.as_path().into();
     let store = Store::open(&database).with_context(|| format!("opening {}", database.display()))?;
-    let engine = DockerEngine::new(config.config.engine.as_ref())?;
+    let engine = DockerEngine::new(&config.config.engine.to_string())?;
     let state = database.parent().unwrap_or(Path::new("/")).to_owned();
     let executable = std::env::current_exe().context("finding this executable")?;
     let guest = GuestBinary::new(executable, state.join("guest"));
     let sessions = Sessions::new(engine, store, guest, SOCKETS.into(), Box::new(events::session));
-    let unreadable = sessions.restore(|key| {
+    let bad_rows = sessions.restore(|key| {
         let plan = policy::decide(&config, &key.user, key.project.as_ref());
         let times = &config.config.session;
         plan.map_or(
@@ -87,8 +87,8 @@ async fn serve(listener: StdListener, etc: &Path) -> anyhow::Result<()> {
             |plan| Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl },
         )
     })?;
-    for id in unreadable {
-        tracing::error!(event = "state_invalid", session = id, "a row of the state database cannot be read; it is left alone");
+    for row in bad_rows {
+        tracing::error!(event = "state_invalid", session = row.id, "left alone: {row}");
     }
     sessions.tidy();
     let broker = Rc::new(Broker { sessions, settings: RefCell::new(settings) });
@@ -98,9 +98,16 @@ async fn serve(listener: StdListener, etc: &Path) -> anyhow::Result<()> {
     result
 }
 
+fn misconfigured(errors: &[FileError]) -> anyhow::Error {
+    for error in errors {
+        tracing::error!(event = "config_invalid", "{error}");
+    }
+    anyhow!("the configuration is invalid; podspawn check-config says where")
+}
+
 /// Accepts connections until there is nothing to stay for.
 async fn accept(listener: UnixListener, broker: &Rc<Broker<DockerEngine>>) -> anyhow::Result<()> {
-    let accounts = Rc::new(Accounts::new());
+    let accounts = Arc::new(Accounts::new());
     let open = Rc::new(RefCell::new(HashMap::<u32, u32>::new()));
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut ticks = interval(TICK);
@@ -145,19 +152,19 @@ async fn accept(listener: UnixListener, broker: &Rc<Broker<DockerEngine>>) -> an
 fn admit(
     stream: UnixStream,
     broker: &Rc<Broker<DockerEngine>>,
-    accounts: &Rc<Accounts>,
+    accounts: &Arc<Accounts>,
     open: &Rc<RefCell<HashMap<u32, u32>>>,
 ) {
     let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
     // Counted before anything is read: a flood costs an accept and a close.
     let Some(guard) = Counted::new(open, uid) else { return };
-    let (broker, accounts) = (Rc::clone(broker), Rc::clone(accounts));
+    let (broker, accounts) = (Rc::clone(broker), Arc::clone(accounts));
     spawn_local(async move {
         let _guard = guard;
         let Ok(stream) = Stream::try_from(stream) else { return };
         let mut connection = Connection::new(Capped(stream));
         let identified = match connection.peer_credentials().await {
-            Ok(credentials) => timeout(LOOKUP, accounts.identify(Rc::clone(credentials))).await,
+            Ok(credentials) => timeout(LOOKUP, Caller::identify(credentials, &accounts)).await,
             Err(_) => return,
         };
         let caller = match identified {

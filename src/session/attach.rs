@@ -171,7 +171,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let channel = ChannelId(random()?);
         let open = Open {
             channel,
-            login: Login { name: session.key.user.clone(), shell: request.plan.shell.as_ref().to_owned() },
+            login: Login { name: session.key.user.clone(), shell: request.plan.shell.to_string() },
             what: request.what.clone(),
             environment: environment(request),
         };

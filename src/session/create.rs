@@ -145,12 +145,12 @@ impl<E: Engine + 'static> Sessions<E> {
     async fn pull(&self, session: &Session, image: &crate::domain::ImageRef) -> Result<(), AttachError> {
         let mut layers = super::pull::Layers::new(image);
         session.phase.send_replace(Phase::Creating(layers.step()));
-        let result = self.0.engine.pull(image, &mut |progress| {
+        let mut report = |progress| {
             if let Some(step) = layers.update(progress) {
                 session.phase.send_replace(Phase::Creating(step));
             }
-        });
-        result.await.map_err(|source| AttachError::Image { image: image.clone(), source })?;
+        };
+        self.0.engine.pull(image, &mut report).await.map_err(|source| AttachError::Image { image: image.clone(), source })?;
         session.phase.send_replace(Phase::Creating(Step::new("creating the container")));
         Ok(())
     }

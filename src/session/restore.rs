@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{SessionKey, State},
     engine::Engine,
-    store::{SessionRow, StoreError},
+    store::{BadRow, SessionRow, StoreError},
 };
 use std::rc::Rc;
 
@@ -15,8 +15,8 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Re-opens the sockets of every session that runs and finishes what a crash interrupted.
     ///
     /// When it returns every guest can connect; nothing was asked of the engine yet. Rows that cannot be read are
-    /// left alone and returned by id.
-    pub fn restore(&self, rules: impl Fn(&SessionKey) -> Rules) -> Result<Vec<String>, StoreError> {
+    /// left alone and returned.
+    pub fn restore(&self, rules: impl Fn(&SessionKey) -> Rules) -> Result<Vec<BadRow>, StoreError> {
         let rows = self.0.store.all()?;
         for row in rows.rows {
             let rules = Rules { mode: row.mode, ..rules(&row.key) };

@@ -1,0 +1,17 @@
+//! `podspawn broker`: started by systemd when somebody connects to its socket.
+
+use std::path::PathBuf;
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Where the configuration is
+    #[arg(long, value_name = "DIR", default_value = crate::settings::ROOT)]
+    config: PathBuf,
+}
+
+/// Runs the verb.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    super::log::to_journal();
+    crate::broker::run(&options.config)
+}
