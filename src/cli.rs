@@ -1,8 +1,8 @@
 //! The command line.
 
-use crate::command::{broker, guest, spawn};
+use crate::command::{broker, check_config, guest, spawn};
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// ssh user@host lands in the user's own container
 #[derive(Debug, Parser)]
@@ -14,6 +14,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Print a user's authorized_keys lines (sshd runs this for every login)
+    AuthKeys {
+        /// The user who logs in
+        user: OsString,
+        /// The offered key's type and text; every key of the user is printed whatever they are
+        #[arg(num_args = 0..=2, value_names = ["TYPE", "KEY"], allow_hyphen_values = true)]
+        key: Vec<OsString>,
+        /// Where the keys are
+        #[arg(long, value_name = "DIR", default_value = "/etc/podspawn/keys")]
+        key_dir: PathBuf,
+    },
+    /// Check every configuration file, or one, and say where each mistake is
+    CheckConfig {
+        /// A file, or the directory with all of them [default: /etc/podspawn]
+        path: Option<PathBuf>,
+    },
     /// Enter your container (sshd runs this for every podspawn user)
     Spawn(spawn::Options),
     /// Serve the broker's socket (systemd runs this)
@@ -32,6 +48,8 @@ enum Verb {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().verb {
+        Verb::AuthKeys { .. } => ExitCode::SUCCESS,
+        Verb::CheckConfig { path } => check_config::run(path.as_deref()),
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest { sftp } => guest::run(sftp),
         Verb::Broker(options) => report(broker::run(&options)),
