@@ -113,12 +113,21 @@ impl Engine for DockerEngine {
     }
 
     async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
-        let body = request::container(spec)?;
+        let mut body = request::container(spec)?;
         let options = CreateContainerOptionsBuilder::default().name(spec.name.as_ref()).build();
         let docker = self.client()?;
-        let made = within(DEADLINE_CHANGE, docker.create_container(Some(options), body))
-            .await
-            .map_err(|error| explain(error, |status, text| failure::container(status, text, &spec.image)))?;
+        let mut made = within(DEADLINE_CHANGE, docker.create_container(Some(options.clone()), body.clone())).await;
+        if let Err(error) = &made
+            && failure::is_more_cpus_than_there_are(error, spec.limits.cpus)
+        {
+            debug!(container = %spec.name, "the machine has fewer processors than the limit: created without one");
+            if let Some(config) = &mut body.host_config {
+                config.nano_cpus = None;
+            }
+            made = within(DEADLINE_CHANGE, docker.create_container(Some(options), body)).await;
+        }
+        let made =
+            made.map_err(|error| explain(error, |status, text| failure::container(status, text, &spec.image)))?;
         for warning in &made.warnings {
             debug!(container = %spec.name, warning = failure::shorten(warning), "the engine warns");
         }

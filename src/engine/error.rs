@@ -27,8 +27,8 @@ pub enum EngineError {
     /// The engine's disk is full. Trying again is of no use before somebody frees some.
     #[error("the engine's disk is full")]
     DiskFull,
-    /// The engine understood and will not: a runtime, capability, path or option that it does not accept. Nothing was
-    /// created or changed, and asking again gives the same answer.
+    /// The engine understood and will not, or its runtime cannot: a runtime, capability, path, program or option.
+    /// Nothing was created or changed, and asking the same again most likely gets the same answer.
     #[error("the engine refused: {0}")]
     Refused(String),
     /// The image could not be fetched; the engine itself is well.

@@ -22,7 +22,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    fn session(&self) -> SessionId {
+    pub(super) fn session(&self) -> SessionId {
         SessionId::from_bits(0xc0ff_ee00 + u64::from(self.number))
     }
 
@@ -202,4 +202,11 @@ pub(super) async fn starting_twice_and_removing_twice_at_once_are_fine(engine: &
     first.and(second).and(third).unwrap();
     assert_eq!(left_behind(engine, ground).await, (0, 1));
     engine.remove_network(&network).await.unwrap();
+}
+
+pub(super) async fn a_limit_above_what_the_machine_has_is_no_error(engine: &impl Engine, ground: &Ground) {
+    let mut spec = ground.container(0);
+    spec.limits.cpus = Cpus::try_from(1024.0).unwrap();
+    let container = engine.create_container(&spec).await.unwrap();
+    engine.remove_container(&container).await.unwrap();
 }

@@ -55,7 +55,7 @@ pub(super) fn status(found: ContainerInspectResponse) -> Result<ContainerStatus,
 }
 
 pub(super) fn container(found: ContainerSummary) -> Result<FoundContainer, EngineError> {
-    use ContainerSummaryStateEnum::{PAUSED, RESTARTING, RUNNING};
+    use ContainerSummaryStateEnum::{PAUSED, RESTARTING, RUNNING, STOPPING};
     let labels = FoundLabels::read(&found.labels.unwrap_or_default());
     let name = found.names.unwrap_or_default().into_iter().next();
     Ok(FoundContainer {
@@ -64,7 +64,7 @@ pub(super) fn container(found: ContainerSummary) -> Result<FoundContainer, Engin
         session: labels.session,
         user: labels.user,
         project: labels.project,
-        running: matches!(found.state, Some(RUNNING | PAUSED | RESTARTING)),
+        running: matches!(found.state, Some(RUNNING | PAUSED | RESTARTING | STOPPING)),
         created: found.created.unwrap_or(0),
     })
 }

@@ -3,7 +3,10 @@
 //! The API tells most of its errors apart by their text alone. The texts matched here are those of Docker 20.10 to
 //! 29; one that changes falls back to `Refused` or `Other`, which conclude less, never to a wrong conclusion.
 
-use crate::{domain::ImageRef, engine::EngineError};
+use crate::{
+    domain::{Cpus, ImageRef},
+    engine::EngineError,
+};
 use bollard::errors::Error;
 use std::io;
 
@@ -19,6 +22,7 @@ pub(super) fn shorten(text: &str) -> String {
 /// What an error means, where `read` knows the errors of this call by status and text.
 pub(super) fn explain(error: Error, read: impl FnOnce(u16, &str) -> Option<EngineError>) -> EngineError {
     match error {
+        Error::DockerResponseServerError { message, .. } if is_disk_full(&message) => EngineError::DiskFull,
         Error::DockerResponseServerError { status_code, message } => {
             read(status_code, &message).unwrap_or_else(|| general(status_code, &message))
         }
@@ -47,10 +51,12 @@ fn lost(error: &(dyn std::error::Error + 'static)) -> io::Error {
     io::Error::other(shorten(&text))
 }
 
+fn is_disk_full(message: &str) -> bool {
+    message.contains("no space left on device") || message.contains("disk quota exceeded")
+}
+
 fn general(status: u16, message: &str) -> EngineError {
-    if message.contains("no space left on device") || message.contains("disk quota exceeded") {
-        EngineError::DiskFull
-    } else if (400..500).contains(&status) {
+    if (400..500).contains(&status) {
         EngineError::Refused(shorten(message))
     } else {
         EngineError::Other { status, message: shorten(message) }
@@ -77,6 +83,18 @@ pub(super) fn container(status: u16, message: &str, image: &ImageRef) -> Option<
     }
 }
 
+/// Whether a container was refused because its limit is above what the machine has, which is no limit at all. The
+/// engine says the same of one below 0.01, which is.
+pub(super) fn is_more_cpus_than_there_are(error: &Error, limit: Cpus) -> bool {
+    limit.as_nanos() >= 1_000_000_000
+        && matches!(error, Error::DockerResponseServerError { status_code: 400, message }
+            if message.contains("ange of CPUs"))
+}
+
+/// What the runtime says of a container that it could not make into a process. The engine passes that on as its own
+/// failure (500), but it is about what was asked for, and the container does not run.
+const NOT_STARTED: [&str; 3] = ["OCI runtime create failed", "Decoding seccomp profile failed", "invalid tmpfs option"];
+
 /// Of a container's start.
 pub(super) fn start(status: u16, message: &str) -> Option<EngineError> {
     match status {
@@ -84,6 +102,7 @@ pub(super) fn start(status: u16, message: &str) -> Option<EngineError> {
         404 if message.contains("network") && message.contains("not found") => Some(EngineError::NoSuchNetwork),
         // "container is marked for removal and cannot be started"
         409 if message.contains("marked for removal") => Some(EngineError::NoSuchContainer),
+        _ if NOT_STARTED.iter().any(|text| message.contains(text)) => Some(EngineError::Refused(shorten(message))),
         _ => None,
     }
 }
@@ -105,8 +124,8 @@ pub(super) fn pull(error: Error, image: &ImageRef) -> EngineError {
         Error::DockerResponseServerError { message, .. } => message,
         _ => return explain(error, |_, _| None),
     };
-    match general(400, message) {
-        EngineError::Refused(message) => EngineError::PullFailed { image: image.clone(), message },
-        full => full,
+    if is_disk_full(message) {
+        return EngineError::DiskFull;
     }
+    EngineError::PullFailed { image: image.clone(), message: shorten(message) }
 }

@@ -112,9 +112,13 @@ async fn what_an_error_means_is_read_from_status_and_text() {
     }
     let full = error_of(500, r#"{"message":"write /var/lib/docker/x: no space left on device"}"#).await;
     assert!(matches!(full, EngineError::DiskFull) && !full.is_unknown(), "{full:?}");
-    let midway = error_of(500, r#"{"message":"OCI runtime create failed:\nsecond line"}"#).await;
+    let midway = error_of(500, r#"{"message":"context deadline exceeded:\nsecond line"}"#).await;
     let EngineError::Other { status: 500, message } = &midway else { panic!("{midway:?}") };
-    assert!(midway.is_unknown() && message == "OCI runtime create failed:", "{message}");
+    assert!(midway.is_unknown() && message == "context deadline exceeded:", "{message}");
+    let runtime = error_of(500, r#"{"message":"OCI runtime create failed: sethostname: invalid argument"}"#).await;
+    assert!(matches!(runtime, EngineError::Refused(_)), "{runtime:?}");
+    let full_too = error_of(500, r#"{"message":"OCI runtime create failed: no space left on device"}"#).await;
+    assert!(matches!(full_too, EngineError::DiskFull), "{full_too:?}");
     let refused = error_of(400, r#"{"message":"client version 1.1 is too old"}"#).await;
     assert!(matches!(refused, EngineError::Refused(_)) && !refused.is_unknown(), "{refused:?}");
     let removed = error_of(409, r#"{"message":"container is marked for removal and cannot be started"}"#).await;

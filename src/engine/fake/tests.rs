@@ -40,6 +40,7 @@ clauses!(
     what_the_engine_does_not_accept_is_refused,
     a_container_that_is_gone_is_gone_for_every_verb,
     starting_twice_and_removing_twice_at_once_are_fine,
+    a_limit_above_what_the_machine_has_is_no_error,
 );
 
 #[tokio::test]
