@@ -5,5 +5,11 @@
 //! (`tests/floors.rs`).
 
 pub mod domain;
+pub mod guest;
 pub mod protocol;
 pub mod sys;
+
+/// One file per verb, as typed.
+pub mod command {
+    pub mod guest;
+}

@@ -1,0 +1,63 @@
+//! What runs inside a container: its PID 1, and the SFTP server for images that have none.
+//!
+//! One thread, one `poll`, no async runtime, and no libc name services, so that it runs in any image. Whoever is root
+//! in the container can do to the guest what it likes; whatever comes from there or from the broker is bounded,
+//! validated, and never waited for.
+#![allow(unsafe_code)]
+
+mod accounts;
+mod agent;
+mod broker;
+mod channel;
+mod environment;
+mod files;
+mod home;
+mod identity;
+mod login;
+mod packets;
+mod process;
+pub mod sftp;
+mod shell;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    protocol::guest::{GUEST_SOCKET_DIR, GUEST_SOCKET_NAME},
+    sys::signalfd,
+};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+/// Where a guest lives; all of it is fixed outside of tests.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The container's root directory.
+    root: PathBuf,
+    /// The broker's socket.
+    socket: PathBuf,
+    /// The image's environment.
+    environment: Vec<(OsString, OsString)>,
+    /// Whether every process of the PID namespace is the guest's to reap.
+    is_init: bool,
+}
+
+/// Runs as PID 1 of a container until it is told to stop.
+///
+/// # Errors
+///
+/// What the kernel refuses at the start; later nothing ends the guest but a signal.
+pub fn run() -> std::io::Result<()> {
+    signalfd::close_on_exec_from_3();
+    signalfd::ignore(libc::SIGHUP);
+    signalfd::ignore(libc::SIGPIPE);
+    let place = Place {
+        root: PathBuf::from("/"),
+        socket: Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME),
+        environment: std::env::vars_os().collect(),
+        is_init: std::process::id() == 1,
+    };
+    supervisor::Supervisor::new(place)?.run()
+}

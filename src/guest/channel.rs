@@ -1,0 +1,172 @@
+//! One channel: from the broker's request to the process that answers it.
+
+use super::{
+    Place,
+    agent::Agent,
+    environment,
+    identity::Group,
+    login::{self, Account, LoginError},
+    packets,
+    process::{self, Program, StartError, Streams},
+    shell,
+};
+use crate::{
+    domain::ChannelId,
+    protocol::guest::{GUEST_BINARY, MAX_COMMAND_BYTES, Open, Terminal, ToSpawn, What},
+    sys::pty,
+};
+use rustix::io::Errno;
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+/// Bytes that spawn may leave unread before agent connections are refused. The rest of the socket's buffer (208 KiB
+/// by default) is for the last word, which must always fit.
+const MAX_UNREAD: usize = 64 * 1024;
+
+/// A client and what runs for it.
+pub(super) struct Channel {
+    pub(super) id: ChannelId,
+    pub(super) socket: OwnedFd,
+    pub(super) state: State,
+}
+
+pub(super) enum State {
+    /// The broker has asked; spawn has not yet said how.
+    Waiting(Box<Open>),
+    /// A process runs.
+    Running { group: Group, agent: Option<Agent> },
+}
+
+/// Why a request ends with a line of text instead of a process.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("this container has too many connections")]
+    TooManyChannels,
+    #[error("this container is being stopped")]
+    Stopping,
+    #[error("the command or its environment is too long, or has a NUL in it")]
+    Malformed,
+    #[error("this image has no shell; give a command to run it directly")]
+    NoShell,
+    #[error("this image has no shell, and no program {}", .0.display())]
+    NoProgram(OsString),
+    #[error("cannot allocate a terminal: {0}")]
+    Terminal(io::Error),
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl Refusal {
+    pub(super) fn tell(&self, socket: impl AsFd) {
+        // There is room, see MAX_UNREAD; and a peer that is gone needs no answer.
+        let _ = packets::send(socket, &ToSpawn::Failed(self.to_string()), &[]);
+    }
+}
+
+/// How spawn wants the process to be connected.
+pub(super) enum Client {
+    Terminal(Box<Terminal>),
+    Streams([OwnedFd; 3]),
+}
+
+/// Whether a request keeps the protocol's bounds.
+pub(super) fn is_acceptable(open: &Open) -> bool {
+    let command = match &open.what {
+        What::Command(command) => command.len() < MAX_COMMAND_BYTES && !command.contains(&0),
+        What::Shell | What::Sftp => true,
+    };
+    command && environment::is_bounded(&open.environment) && !open.login.shell.contains('\0')
+}
+
+/// What was started for a request.
+pub(super) struct Started {
+    pub(super) state: State,
+    /// The terminal's master, for spawn alone: it hangs up when spawn's copy is closed.
+    pub(super) master: Option<OwnedFd>,
+}
+
+/// Starts the process that `open` asks for. With `first` this is the user's first login in this guest's life.
+pub(super) fn start(
+    place: &Place,
+    open: Open,
+    client: Client,
+    wants_agent: bool,
+    first: bool,
+    number: u64,
+) -> Result<Started, Refusal> {
+    let root = &place.root;
+    let account = login::resolve(root, &open.login, first)?;
+    let (streams, master, tty) = match client {
+        Client::Streams(fds) => (Streams::Given(fds), None, None),
+        Client::Terminal(terminal) => {
+            let (master, slave, path) = open_terminal(&terminal, &account).map_err(Refusal::Terminal)?;
+            (Streams::Terminal(slave), Some(master), Some(path))
+        }
+    };
+    let agent = if wants_agent { Agent::listen(root, &account, number) } else { None };
+    let agent_path = agent.as_ref().map(|agent| agent.path.as_path());
+    let environment = environment::of(&place.environment, open.environment, &account, tty.as_deref(), agent_path);
+    let search = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+    let (path, arguments) = program(root, &account, &open.what, &search)?;
+    let program = Program { path, arguments, environment };
+    let leader = process::start(root, &account, program, streams)?;
+    Ok(Started { state: State::Running { group: Group { leader, uid: account.uid }, agent }, master })
+}
+
+fn open_terminal(terminal: &Terminal, account: &Account) -> io::Result<(OwnedFd, OwnedFd, PathBuf)> {
+    let pty::Pty { master, slave, path } = pty::open()?;
+    pty::configure(&slave, terminal)?;
+    // The group stays what devpts made it (`tty`). Without CAP_CHOWN the open descriptors still work.
+    let _ = rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(account.uid)), None);
+    Ok((master, slave, path))
+}
+
+/// The program and its arguments, the first of which is its name.
+fn program(root: &Path, account: &Account, what: &What, search: &OsStr) -> Result<(PathBuf, Vec<OsString>), Refusal> {
+    match (what, &account.shell) {
+        (What::Sftp, _) => Ok(match shell::find_sftp_server(root) {
+            Some(server) => (server, vec!["sftp-server".into()]),
+            None => own_sftp_server(),
+        }),
+        (What::Shell, Some(shell)) => Ok((shell.program.clone(), shell.login())),
+        (What::Command(command), Some(shell)) => Ok((shell.program.clone(), shell.command(command))),
+        (What::Shell, None) => Err(Refusal::NoShell),
+        (What::Command(command), None) => {
+            let words = shell::words(command);
+            let name = words.first().ok_or(Refusal::NoShell)?;
+            let path = shell::find_program(root, name, search).ok_or_else(|| Refusal::NoProgram(name.clone()))?;
+            Ok((path, words))
+        }
+    }
+}
+
+fn own_sftp_server() -> (PathBuf, Vec<OsString>) {
+    // The mount's path is the fallback where the container's root has hidden /proc.
+    let program = ["/proc/self/exe", GUEST_BINARY].into_iter().map(PathBuf::from).find(|path| path.exists());
+    (program.unwrap_or_else(|| GUEST_BINARY.into()), ["podspawn", "guest", "--sftp"].map(OsString::from).to_vec())
+}
+
+impl Channel {
+    /// Hands connections to the agent out to spawn, a bounded number of them. False if the agent's socket is broken.
+    pub(super) fn pass_agent_connections(&self) -> bool {
+        let State::Running { agent: Some(agent), .. } = &self.state else { return true };
+        for _ in 0..packets::MAX_AT_ONCE {
+            match agent.accept() {
+                Ok(connection) if packets::unread_by_peer(&self.socket) < MAX_UNREAD => {
+                    // A connection that cannot be passed on is closed, as by an agent that is too busy.
+                    let _ = packets::send(&self.socket, &ToSpawn::Agent, &[connection.as_fd()]);
+                }
+                Ok(_) | Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::AGAIN) => break,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}

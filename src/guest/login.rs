@@ -1,0 +1,170 @@
+//! Whom a login runs as: the image's account of that name, or one that is made on first need.
+//!
+//! Nothing is cached, since whoever works in the container may edit its accounts at any time.
+
+use super::{
+    accounts::{self, Entry},
+    files::{self, FileError, under},
+    home::{self, Owner},
+    shell::Shell,
+};
+use crate::{domain::UserName, protocol::guest::Login};
+use std::{
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Everything about an account that a process of it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) name: UserName,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    /// Its groups, the primary one first.
+    pub(super) groups: Vec<u32>,
+    pub(super) home: PathBuf,
+    /// `None` in an image without any shell.
+    pub(super) shell: Option<Shell>,
+}
+
+/// Why there is no account to run as.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoginError {
+    #[error("cannot read the accounts of this container: {0}")]
+    Accounts(#[from] FileError),
+    #[error("this container has no user id left between {} and {}", accounts::FIRST_ID, accounts::LAST_ID)]
+    NoIdLeft,
+}
+
+/// The account of `login` in the container at `root`. With `first` its home is seen to as well; the caller says so once
+/// per name, so that a home that its owner has emptied stays empty.
+pub(super) fn resolve(root: &Path, login: &Login, first: bool) -> Result<Account, LoginError> {
+    let name = login.name.as_ref();
+    let etc = under(root, Path::new("/etc"));
+    let passwd = files::read(&etc.join("passwd"))?.unwrap_or_default();
+    let group = files::read(&etc.join("group"))?.unwrap_or_default();
+    let preferred = Path::new(&login.shell);
+    let known = accounts::find(&passwd, name);
+    let is_new = known.is_none();
+    let entry = match known {
+        Some(entry) => entry,
+        None => create(root, name, preferred, &passwd, &group)?,
+    };
+    if first {
+        // Where a home cannot be made the login still works, in `/`; sshd does the same.
+        let adopt = is_new || entry.home.starts_with("/home");
+        let _ = home::prepare(root, &entry.home, Owner { uid: entry.uid, gid: entry.gid }, adopt);
+    }
+    Ok(Account {
+        name: login.name.clone(),
+        uid: entry.uid,
+        gid: entry.gid,
+        groups: accounts::groups_of(&group, name, entry.gid),
+        shell: Shell::find(root, Some(&entry.shell), preferred),
+        home: entry.home,
+    })
+}
+
+/// Makes an account. On a read-only root it is not written down, but has the same ids at every login.
+fn create(root: &Path, name: &str, preferred: &Path, passwd: &[u8], group: &[u8]) -> Result<Entry, LoginError> {
+    let home = Path::new("/home").join(name);
+    let owner = home::owner(&under(root, &home));
+    let (uid, gid) = accounts::choose_ids(passwd, group, name, owner).ok_or(LoginError::NoIdLeft)?;
+    let shell = Shell::find(root, None, preferred).map_or_else(|| "/bin/sh".into(), |shell| shell.program);
+    let entry = Entry { uid, gid, home, shell };
+    // What cannot be written is not needed to run; what is needed most is written last.
+    let _ = record(root, name, &entry, passwd, group);
+    Ok(entry)
+}
+
+fn record(root: &Path, name: &str, entry: &Entry, passwd: &[u8], group: &[u8]) -> Result<(), FileError> {
+    let etc = under(root, Path::new("/etc"));
+    if !etc.exists() {
+        // Fails where the root is read-only; so does what follows, which tells.
+        let _ = std::fs::create_dir(&etc);
+    }
+    if accounts::find_group(group, name).is_none() {
+        let line = format!("{name}:x:{}:", entry.gid);
+        files::extend(&etc.join("group"), group, &accounts::append(group.to_vec(), line.as_bytes()), 0o644)?;
+    }
+    let has_line = |shadow: &[u8]| {
+        shadow.split(|&b| b == b'\n').any(|line| line.split(|&b| b == b':').next() == Some(name.as_bytes()))
+    };
+    if let Some(shadow) = files::read(&etc.join("shadow"))?.filter(|shadow| !has_line(shadow)) {
+        let day = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() / 86_400);
+        // `*`: no password opens it, yet it is not locked (`!`), which PAM would refuse.
+        let line = format!("{name}:*:{day}:0:99999:7:::");
+        files::extend(&etc.join("shadow"), &shadow, &accounts::append(shadow.clone(), line.as_bytes()), 0o600)?;
+    }
+    let line = accounts::passwd_line(name, entry.uid, entry.gid, entry.home.as_os_str(), entry.shell.as_os_str());
+    files::extend(&etc.join("passwd"), passwd, &accounts::append(passwd.to_vec(), &line), 0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn login(name: &str) -> Login {
+        Login { name: name.parse().unwrap(), shell: "/bin/bash".into() }
+    }
+
+    fn text(root: &Path, file: &str) -> String {
+        std::fs::read_to_string(root.join(file)).unwrap()
+    }
+
+    #[test]
+    fn an_image_without_etc_gets_accounts() {
+        let root = tempfile::tempdir().unwrap();
+        let account = resolve(root.path(), &login("alice"), false).unwrap();
+        assert_eq!((account.uid, account.gid, account.groups.as_slice()), (1000, 1000, &[1000][..]));
+        assert_eq!(account.shell, None);
+        assert_eq!(text(root.path(), "etc/passwd"), "alice:x:1000:1000::/home/alice:/bin/sh\n");
+        assert_eq!(text(root.path(), "etc/group"), "alice:x:1000:\n");
+        assert!(!root.path().join("etc/shadow").exists());
+        assert_eq!(resolve(root.path(), &login("alice"), false).unwrap(), account);
+        assert_eq!(text(root.path(), "etc/passwd").lines().count(), 1);
+    }
+
+    #[test]
+    fn an_account_of_the_image_is_used_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        std::fs::write(root.path().join("etc/passwd"), "ubuntu:x:1000:1001::/srv/u:/bin/sh\n").unwrap();
+        std::fs::write(root.path().join("etc/group"), "sudo:x:27:ubuntu\n").unwrap();
+        let account = resolve(root.path(), &login("ubuntu"), false).unwrap();
+        assert_eq!((account.uid, account.gid, account.groups.as_slice()), (1000, 1001, &[1001, 27][..]));
+        assert_eq!(account.home, Path::new("/srv/u"));
+        assert_eq!(text(root.path(), "etc/passwd").lines().count(), 1);
+    }
+
+    #[test]
+    fn a_new_account_has_a_password_that_nothing_matches() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        std::fs::write(root.path().join("etc/shadow"), "root:*:1::::::").unwrap();
+        std::fs::set_permissions(root.path().join("etc/shadow"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        resolve(root.path(), &login("alice"), false).unwrap();
+        let shadow = text(root.path(), "etc/shadow");
+        assert!(shadow.starts_with("root:*:1::::::\nalice:*:"), "{shadow}");
+        let mode = std::fs::metadata(root.path().join("etc/shadow")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o640);
+    }
+
+    #[test]
+    fn accounts_that_cannot_be_read_are_a_clear_refusal() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("etc/passwd")).unwrap();
+        let error = resolve(root.path(), &login("alice"), false).unwrap_err().to_string();
+        assert!(error.ends_with("etc/passwd is not a regular file"), "{error}");
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_the_login_still_has_ids() {
+        let root = tempfile::tempdir().unwrap();
+        // A file where the directory should be: nothing below it can be made, whoever asks.
+        std::fs::write(root.path().join("etc"), "").unwrap();
+        let account = resolve(root.path(), &login("alice"), true).unwrap();
+        assert_eq!((account.uid, account.gid), (1000, 1000));
+    }
+}

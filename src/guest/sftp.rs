@@ -1,0 +1,5 @@
+//! SFTP.
+/// Serves.
+pub fn run() -> std::io::Result<()> {
+    Ok(())
+}

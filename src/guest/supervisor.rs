@@ -1,0 +1,347 @@
+//! The loop: signals, the broker, the channels, their agents, and what has to end.
+
+use super::{
+    Place,
+    broker::Broker,
+    channel::{self, Channel, Client, Refusal, Started, State},
+    identity::{self, Group},
+    packets::{self, Incoming},
+};
+use crate::{
+    domain::{ChannelId, Outcome, UserName},
+    protocol::guest::{FromBroker, FromGuest, FromSpawn, MAX_CHANNELS, Open, ToSpawn},
+    sys::signalfd::SignalFd,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    io::Errno,
+    process::{Pid, Signal, WaitOptions},
+};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+/// How long a process may go on after its client has gone.
+const HANGUP_GRACE: Duration = Duration::from_secs(5);
+/// How long everybody may take when the container stops; engines kill after 10 s by default.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// How often children are looked at where the process is not PID 1 (SIGCHLD may go to another thread).
+const TICK: Duration = Duration::from_millis(10);
+/// Names whose home was seen to. A container has one user; more are remembered up to this many.
+const MAX_NAMES: usize = 64;
+
+/// A process group whose client has gone.
+struct Doomed {
+    group: Group,
+    deadline: Instant,
+}
+
+/// What can become ready.
+#[derive(Clone, Copy)]
+enum Source {
+    Signals,
+    Broker,
+    Channel(ChannelId),
+    Agent(ChannelId),
+}
+
+/// The guest.
+pub(super) struct Supervisor {
+    place: Place,
+    signals: SignalFd,
+    broker: Broker,
+    channels: Vec<Channel>,
+    doomed: Vec<Doomed>,
+    /// Who has logged in before.
+    known: Vec<UserName>,
+    /// Counts logins, for names.
+    logins: u64,
+    /// Set once the container is being stopped.
+    stop_at: Option<Instant>,
+}
+
+impl Supervisor {
+    pub(super) fn new(place: Place) -> io::Result<Self> {
+        // SIGRTMIN+3 is how systemd-like engines stop an init.
+        let signals = SignalFd::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGRTMIN() + 3])?;
+        let broker = Broker::new(place.socket.clone());
+        let (channels, doomed, known) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { place, signals, broker, channels, doomed, known, logins: 0, stop_at: None })
+    }
+
+    /// Runs until the container is stopped.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        loop {
+            self.broker.connect(|| self.channels.iter().map(|channel| channel.id).collect());
+            for (source, flags) in self.wait()? {
+                match source {
+                    Source::Signals => self.on_signals(),
+                    Source::Broker => self.on_broker(flags),
+                    Source::Channel(id) => self.on_channel(id),
+                    Source::Agent(id) => self.on_agent(id),
+                }
+            }
+            let has_children = self.reap();
+            self.end_the_doomed();
+            if self.stop_at.is_some_and(|at| !has_children || at <= Instant::now()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for something to be ready or due.
+    fn wait(&self) -> io::Result<Vec<(Source, PollFlags)>> {
+        let mut sources = vec![Source::Signals];
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        if let Some(fd) = self.broker.fd() {
+            let out = if self.broker.wants_to_send() { PollFlags::OUT } else { PollFlags::empty() };
+            sources.push(Source::Broker);
+            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN | out));
+        }
+        for channel in &self.channels {
+            sources.push(Source::Channel(channel.id));
+            fds.push(PollFd::new(&channel.socket, PollFlags::IN));
+            if let State::Running { agent: Some(agent), .. } = &channel.state {
+                sources.push(Source::Agent(channel.id));
+                fds.push(PollFd::new(agent, PollFlags::IN));
+            }
+        }
+        let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready = sources.into_iter().zip(fds.iter().map(PollFd::revents));
+        Ok(ready.filter(|(_, flags)| !flags.is_empty()).collect())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let tick = if self.place.is_init { None } else { Some(Instant::now() + TICK) };
+        let doomed = self.doomed.iter().map(|doomed| doomed.deadline);
+        doomed.chain(self.broker.deadline()).chain(self.stop_at).chain(tick).min()
+    }
+
+    fn on_signals(&mut self) {
+        while let Ok(Some(signal)) = self.signals.next() {
+            if i32::try_from(signal) != Ok(libc::SIGCHLD) && self.stop_at.is_none() {
+                self.stop();
+            }
+        }
+    }
+
+    /// Asks everybody to end. What does not is killed by the kernel when PID 1 is gone.
+    fn stop(&mut self) {
+        self.stop_at = Some(Instant::now() + STOP_GRACE);
+        let mut uids = vec![0];
+        let running = self.channels.iter().filter_map(|channel| match &channel.state {
+            State::Running { group, .. } => Some(*group),
+            State::Waiting(_) => None,
+        });
+        for group in running.chain(self.doomed.iter().map(|doomed| doomed.group)) {
+            group.hang_up();
+            if !uids.contains(&group.uid) {
+                uids.push(group.uid);
+            }
+        }
+        for uid in uids {
+            identity::signal_everyone(uid, Signal::TERM);
+        }
+    }
+
+    fn on_broker(&mut self, flags: PollFlags) {
+        if !self.broker.is_connected() {
+            return self.broker.noticed();
+        }
+        if flags.contains(PollFlags::OUT) {
+            self.broker.flush();
+        }
+        for _ in 0..packets::MAX_AT_ONCE {
+            match self.broker.receive() {
+                Some((FromBroker::Welcome { .. }, _)) => {}
+                Some((FromBroker::Open(open), fds)) => self.open(open, fds),
+                Some((FromBroker::Close { channel: Some(id) }, _)) => self.hang_up(id),
+                Some((FromBroker::Close { channel: None }, _)) => {
+                    while let Some(id) = self.channels.first().map(|channel| channel.id) {
+                        self.hang_up(id);
+                    }
+                }
+                None => break,
+            }
+        }
+    }
+
+    fn open(&mut self, open: Open, fds: Vec<OwnedFd>) {
+        let id = open.channel;
+        let known = self.channels.iter().any(|channel| channel.id == id);
+        let socket = match <[OwnedFd; 1]>::try_from(fds) {
+            Ok([socket]) if packets::is_channel(&socket) => socket,
+            _ if known => return,
+            // The broker must not count what is not there.
+            _ => return self.broker.send(&FromGuest::Closed { channel: id, outcome: None }),
+        };
+        if known {
+            return;
+        }
+        let refusal = if self.stop_at.is_some() {
+            Some(Refusal::Stopping)
+        } else if self.channels.len() >= MAX_CHANNELS {
+            Some(Refusal::TooManyChannels)
+        } else if !channel::is_acceptable(&open) || rustix::io::ioctl_fionbio(&socket, true).is_err() {
+            Some(Refusal::Malformed)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            // A socket that blocks could hold the loop up; one that was just made has room.
+            let _ = rustix::io::ioctl_fionbio(&socket, true);
+            refusal.tell(&socket);
+            packets::close(socket);
+            return self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
+        }
+        self.channels.push(Channel { id, socket, state: State::Waiting(Box::new(open)) });
+        // Spawn has most likely said how already.
+        self.on_channel(id);
+    }
+
+    fn channel(&self, id: ChannelId) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.id == id)
+    }
+
+    fn on_channel(&mut self, id: ChannelId) {
+        for _ in 0..packets::MAX_AT_ONCE {
+            let Some(channel) = self.channel(id) else { return };
+            match (packets::receive::<FromSpawn>(&channel.socket), &channel.state) {
+                (Incoming::Nothing, _) => return,
+                (Incoming::Message(FromSpawn::Signal(number), _), state) => {
+                    if let (Some(signal), State::Running { group, .. }) = (identity::permitted(number), state) {
+                        group.signal(signal);
+                    }
+                }
+                (Incoming::Message(FromSpawn::Start { terminal, agent }, fds), State::Waiting(_)) => {
+                    let client = match (terminal, <[OwnedFd; 3]>::try_from(fds)) {
+                        (Some(terminal), Err(fds)) if fds.is_empty() => Client::Terminal(Box::new(terminal)),
+                        (None, Ok(fds)) => Client::Streams(fds),
+                        _ => return self.hang_up(id),
+                    };
+                    self.start(id, client, agent);
+                }
+                (Incoming::Message(FromSpawn::Start { .. }, _) | Incoming::Closed | Incoming::Malformed, _) => {
+                    return self.hang_up(id);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, id: ChannelId, client: Client, agent: bool) {
+        let Some(index) = self.channels.iter().position(|channel| channel.id == id) else { return };
+        // The channel is taken out while it has neither a request nor a process.
+        let Channel { socket, state, .. } = self.channels.swap_remove(index);
+        let State::Waiting(open) = state else { return };
+        self.logins += 1;
+        let first = self.is_first_login(&open.login.name);
+        match channel::start(&self.place, *open, client, agent, first, self.logins) {
+            Ok(Started { state, master }) => {
+                if let State::Running { group, .. } = &state {
+                    // A number that comes again is another group.
+                    self.doomed.retain(|doomed| doomed.group.leader != group.leader);
+                }
+                let sent = match &master {
+                    Some(master) => packets::send(&socket, &ToSpawn::Master, &[master.as_fd()]),
+                    None => packets::send(&socket, &ToSpawn::Started, &[]),
+                };
+                self.channels.push(Channel { id, socket, state });
+                if sent.is_err() {
+                    self.hang_up(id);
+                }
+            }
+            Err(refusal) => {
+                refusal.tell(&socket);
+                packets::close(socket);
+                self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
+            }
+        }
+    }
+
+    fn is_first_login(&mut self, name: &UserName) -> bool {
+        let first = !self.known.contains(name);
+        if first && self.known.len() < MAX_NAMES {
+            self.known.push(name.clone());
+        }
+        first
+    }
+
+    fn on_agent(&mut self, id: ChannelId) {
+        let works = self.channel(id).is_none_or(Channel::pass_agent_connections);
+        if !works
+            && let Some(Channel { state: State::Running { agent, .. }, .. }) =
+                self.channels.iter_mut().find(|channel| channel.id == id)
+        {
+            *agent = None;
+        }
+    }
+
+    /// Forgets the channel, whose client has gone, and ends what ran for it.
+    fn hang_up(&mut self, id: ChannelId) {
+        let Some(index) = self.channels.iter().position(|channel| channel.id == id) else { return };
+        let channel = self.channels.swap_remove(index);
+        if let State::Running { group, .. } = channel.state {
+            group.hang_up();
+            self.doomed.push(Doomed { group, deadline: Instant::now() + HANGUP_GRACE });
+        }
+        packets::close(channel.socket);
+        self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
+    }
+
+    /// Collects children that have ended. False if there are none left.
+    fn reap(&mut self) -> bool {
+        if self.place.is_init {
+            loop {
+                match rustix::process::wait(WaitOptions::NOHANG) {
+                    Ok(Some((pid, status))) => self.on_exit(pid, status.as_raw()),
+                    Ok(None) => return true,
+                    Err(Errno::INTR) => {}
+                    Err(_) => return false,
+                }
+            }
+        }
+        let running = self.channels.iter().filter_map(|channel| match &channel.state {
+            State::Running { group, .. } => Some(group.leader),
+            State::Waiting(_) => None,
+        });
+        let leaders: Vec<Pid> = running.chain(self.doomed.iter().map(|doomed| doomed.group.leader)).collect();
+        for leader in &leaders {
+            if let Ok(Some((pid, status))) = rustix::process::waitpid(Some(*leader), WaitOptions::NOHANG) {
+                self.on_exit(pid, status.as_raw());
+            }
+        }
+        !leaders.is_empty()
+    }
+
+    fn on_exit(&mut self, pid: Pid, status: i32) {
+        // The group's number may be taken by somebody else once nobody is left in it.
+        self.doomed.retain(|doomed| doomed.group.exists());
+        let ended = self
+            .channels
+            .iter()
+            .position(|channel| matches!(&channel.state, State::Running { group, .. } if group.leader == pid));
+        let (Some(index), Some(outcome)) = (ended, Outcome::from_wait_status(status)) else { return };
+        let channel = self.channels.swap_remove(index);
+        let _ = packets::send(&channel.socket, &ToSpawn::Ended(outcome), &[]);
+        packets::close(channel.socket);
+        self.broker.send(&FromGuest::Closed { channel: channel.id, outcome: Some(outcome) });
+    }
+
+    fn end_the_doomed(&mut self) {
+        let now = Instant::now();
+        self.doomed.retain(|doomed| {
+            let due = doomed.deadline <= now;
+            if due {
+                doomed.group.signal(Signal::KILL);
+            }
+            !due
+        });
+    }
+}
