@@ -74,7 +74,8 @@ impl<E: Engine + 'static> Broker<E> {
             LIST => self.list(caller),
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {
-                let name = parameters.get("interface").and_then(Value::as_str).ok_or_else(|| Failure::invalid("interface"))?;
+                let name =
+                    parameters.get("interface").and_then(Value::as_str).ok_or_else(|| Failure::invalid("interface"))?;
                 let description = interface::description(name).ok_or_else(|| Failure {
                     error: "org.varlink.service.InterfaceNotFound",
                     parameters: json!({ "interface": name }),
@@ -136,7 +137,8 @@ impl<E: Engine + 'static> Broker<E> {
             events::settings(&live.refresh());
             live.current()
         };
-        let plan = policy::decide(&settings, user, project.as_ref()).map_err(|denial| Failure::denied(denial.to_string()))?;
+        let plan =
+            policy::decide(&settings, user, project.as_ref()).map_err(|denial| Failure::denied(denial.to_string()))?;
         let resources = &settings.config.resources;
         Ok(Request {
             key: SessionKey { user: user.clone(), project },
@@ -165,7 +167,9 @@ impl<E: Engine + 'static> Broker<E> {
 /// What a forced command's original text asks for.
 fn what(command: Vec<u8>) -> Result<What, Failure> {
     if command.len() >= MAX_COMMAND_BYTES {
-        return Err(Failure::denied(format!("the command is longer than the {MAX_COMMAND_BYTES} bytes that a process takes")));
+        return Err(Failure::denied(format!(
+            "the command is longer than the {MAX_COMMAND_BYTES} bytes that a process takes"
+        )));
     }
     if command.contains(&0) {
         return Err(Failure::invalid("command"));

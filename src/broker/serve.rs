@@ -1,12 +1,6 @@
 //! The broker's life: take the socket, drop privileges, bring the sessions back, serve, leave when idle.
 
-use super::{
-    authorize::Caller,
-    capped::Capped,
-    connection, events,
-    methods::Broker,
-    privileges::drop_capabilities,
-};
+use super::{authorize::Caller, capped::Capped, connection, events, methods::Broker, privileges::drop_capabilities};
 use crate::{
     accounts::Accounts,
     engine::DockerEngine,
@@ -62,7 +56,9 @@ fn activated_listener() -> anyhow::Result<StdListener> {
     let mut inherited = listenfd::ListenFd::from_env();
     let listener = inherited.take_unix_listener(0).context("taking the socket from systemd")?;
     let Some(listener) = listener else {
-        bail!("no socket was passed; the broker is started by podspawn-broker.socket: systemctl start podspawn-broker.socket")
+        bail!(
+            "no socket was passed; the broker is started by podspawn-broker.socket: systemctl start podspawn-broker.socket"
+        )
     };
     listener.set_nonblocking(true).context("preparing the socket")?;
     Ok(listener)
@@ -82,10 +78,11 @@ async fn serve(listener: StdListener, etc: &Path) -> anyhow::Result<()> {
     let bad_rows = sessions.restore(|key| {
         let plan = policy::decide(&config, &key.user, key.project.as_ref());
         let times = &config.config.session;
-        plan.map_or(
-            Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl },
-            |plan| Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl },
-        )
+        plan.map_or(Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl }, |plan| Rules {
+            mode: plan.mode,
+            grace_period: plan.grace_period,
+            ttl: plan.ttl,
+        })
     })?;
     for row in bad_rows {
         tracing::error!(event = "state_invalid", session = row.id, "left alone: {row}");

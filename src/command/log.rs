@@ -12,10 +12,9 @@ pub(crate) fn to_journal() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     // systemd sets this for what it starts with stderr connected to the journal.
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-    let journal = under_systemd
-        .then(|| tracing_journald::layer().ok())
-        .flatten()
-        .map(|layer| layer.with_field_prefix(Some("PODSPAWN".to_owned())).with_syslog_identifier("podspawn".to_owned()));
+    let journal = under_systemd.then(|| tracing_journald::layer().ok()).flatten().map(|layer| {
+        layer.with_field_prefix(Some("PODSPAWN".to_owned())).with_syslog_identifier("podspawn".to_owned())
+    });
     let stderr = journal.is_none().then(|| {
         tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)

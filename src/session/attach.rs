@@ -53,11 +53,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Opens a channel, creating the session if there is none. `progress` is told what is being waited for.
     ///
     /// Dropping the future does not stop a creation that others may wait for.
-    pub async fn attach(
-        &self,
-        request: &Request,
-        progress: &mut dyn FnMut(&Step),
-    ) -> Result<Attached, AttachError> {
+    pub async fn attach(&self, request: &Request, progress: &mut dyn FnMut(&Step)) -> Result<Attached, AttachError> {
         loop {
             let session = match self.find(&request.key) {
                 Some(session) => session,
@@ -81,8 +77,7 @@ impl<E: Engine + 'static> Sessions<E> {
     fn begin(&self, request: &Request) -> Result<Rc<Session>, AttachError> {
         let Request { key, plan, capacity, .. } = request;
         self.check_capacity(key, capacity)?;
-        let subnet =
-            self.0.store.allot_subnet(capacity.pool, &HashSet::new())?.ok_or(AttachError::NoSubnet)?;
+        let subnet = self.0.store.allot_subnet(capacity.pool, &HashSet::new())?.ok_or(AttachError::NoSubnet)?;
         let id = SessionId::from_bits(random()?);
         let rules = Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl };
         let name = ContainerName::of(key);
@@ -97,8 +92,7 @@ impl<E: Engine + 'static> Sessions<E> {
             created_at: created,
         })?;
         let phase = Phase::Creating(Step::new("creating the container"));
-        let session =
-            Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
+        let session = Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
         self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
         self.spawn_creation(Rc::clone(&session), plan.clone(), subnet, capacity.pool);
         Ok(session)

@@ -45,13 +45,7 @@ impl<E: Engine + 'static> Sessions<E> {
         });
     }
 
-    async fn create(
-        &self,
-        session: &Rc<Session>,
-        plan: &Plan,
-        subnet: Subnet,
-        pool: Pool,
-    ) -> Result<(), AttachError> {
+    async fn create(&self, session: &Rc<Session>, plan: &Plan, subnet: Subnet, pool: Pool) -> Result<(), AttachError> {
         let link = self.listen(session).map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
         // The engine looks the network up when the container starts, so neither waits for the other.
         let (network, container) =
@@ -75,8 +69,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Makes the network, with another subnet where the engine has one of its own in the way.
     async fn create_network(&self, session: &Session, subnet: Subnet, pool: Pool) -> Result<NetworkId, AttachError> {
-        let mut spec =
-            NetworkSpec { name: network_name(session), subnet, labels: labels(session) };
+        let mut spec = NetworkSpec { name: network_name(session), subnet, labels: labels(session) };
         let mut taken = HashSet::new();
         loop {
             match self.0.engine.create_network(&spec).await {
@@ -150,7 +143,11 @@ impl<E: Engine + 'static> Sessions<E> {
                 session.phase.send_replace(Phase::Creating(step));
             }
         };
-        self.0.engine.pull(image, &mut report).await.map_err(|source| AttachError::Image { image: image.clone(), source })?;
+        self.0
+            .engine
+            .pull(image, &mut report)
+            .await
+            .map_err(|source| AttachError::Image { image: image.clone(), source })?;
         session.phase.send_replace(Phase::Creating(Step::new("creating the container")));
         Ok(())
     }
@@ -162,9 +159,5 @@ fn network_name(session: &Session) -> String {
 }
 
 fn labels(session: &Session) -> Labels {
-    Labels {
-        user: session.key.user.clone(),
-        project: session.key.project.clone(),
-        session: session.id.clone(),
-    }
+    Labels { user: session.key.user.clone(), project: session.key.project.clone(), session: session.id.clone() }
 }

@@ -87,7 +87,8 @@ impl World {
         if !self.networks.iter().any(|other| other.spec.name == network) {
             return Err(EngineError::NoSuchNetwork);
         }
-        let pid = 1_000 + self.next();
+        // A test plays the guest itself, and the kernel vouches for its pid.
+        let pid = std::process::id();
         self.container(id)?.phase = Phase::Running { pid };
         Ok(())
     }

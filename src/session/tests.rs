@@ -1,0 +1,498 @@
+use super::*;
+use crate::{
+    config::Settings,
+    domain::ContainerId,
+    engine::fake::{FakeEngine, Verb},
+    engine::{EngineError, NetworkSpec},
+    link::Link,
+    policy::{self, Denial},
+    protocol::{
+        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, Open, PROTOCOL, What},
+        packet::{decode, encode},
+    },
+    sys::seqpacket::{self, Received},
+};
+use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::{cell::Cell, io, os::fd::OwnedFd, path::Path, time::Duration};
+use tokio::time::{sleep, timeout};
+
+const IMAGE: &str = "debian:12";
+
+/// A host with a fake engine and no session.
+struct Host {
+    root: tempfile::TempDir,
+    engine: FakeEngine,
+    log: Rc<RefCell<Vec<String>>>,
+    settings: Settings,
+}
+
+impl Host {
+    fn new() -> Self {
+        let settings = Settings {
+            config: crate::config::Config::parse(&format!("defaults: {{image: \"{IMAGE}\"}}\n{}", "")).unwrap(),
+            projects: crate::config::Projects::parse("backend: {repo: /r, users: [alice]}").unwrap(),
+            ..Settings::default()
+        };
+        Self {
+            root: tempfile::tempdir().unwrap(),
+            engine: FakeEngine::with_images(&[IMAGE]),
+            log: Rc::default(),
+            settings,
+        }
+    }
+
+    fn with_config(text: &str) -> Self {
+        let config = crate::config::Config::parse(&format!("defaults: {{image: \"{IMAGE}\"}}\n{text}")).unwrap();
+        let mut host = Self::new();
+        host.settings.config = config;
+        host
+    }
+
+    /// A broker on this host: the same files each time, as after a restart.
+    fn broker(&self) -> Sessions<FakeEngine> {
+        let sockets = self.root.path().join("guests");
+        std::fs::create_dir_all(&sockets).unwrap();
+        let store = Store::open(&self.root.path().join("state.db")).unwrap();
+        let guest = GuestBinary::new("/etc/hostname".into(), self.root.path().join("guest"));
+        let log = Rc::clone(&self.log);
+        let observer: Observer = Box::new(move |summary, happening| {
+            let what = match happening {
+                Happening::Created => "created".to_owned(),
+                Happening::Failed { .. } => "failed".to_owned(),
+                Happening::Connected { .. } => "connected".to_owned(),
+                Happening::Disconnected { .. } => "disconnected".to_owned(),
+                Happening::Destroying { reason } => format!("destroying: {reason}"),
+            };
+            log.borrow_mut().push(format!("{}: {what}", summary.key));
+        });
+        let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer);
+        let times = self.settings.config.session.clone();
+        let rules = |_: &SessionKey| Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl };
+        assert!(sessions.restore(rules).unwrap().is_empty());
+        sessions
+    }
+
+    fn request(&self, user: &str, project: Option<&str>) -> Request {
+        let key = SessionKey { user: user.parse().unwrap(), project: project.map(|name| name.parse().unwrap()) };
+        let resources = &self.settings.config.resources;
+        Request {
+            plan: policy::decide(&self.settings, &key.user, key.project.as_ref()).unwrap(),
+            key,
+            capacity: Capacity {
+                per_user: resources.max_per_user,
+                total: resources.max_containers,
+                pool: self.settings.config.network,
+            },
+            what: What::Shell,
+            environment: Vec::new(),
+        }
+    }
+
+    fn sockets(&self) -> std::path::PathBuf {
+        self.root.path().join("guests")
+    }
+
+    fn rows(&self) -> usize {
+        Store::open(&self.root.path().join("state.db")).unwrap().all().unwrap().rows.len()
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.borrow().clone()
+    }
+}
+
+/// The guest of one session, as a task.
+struct Guest {
+    socket: OwnedFd,
+    open: Vec<(Open, OwnedFd)>,
+}
+
+impl Guest {
+    /// Waits for the session's socket and greets.
+    async fn dial(directory: &Path, channels: Vec<ChannelId>) -> Self {
+        let path = directory.join(GUEST_SOCKET_NAME);
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        while connect(&socket, &SocketAddrUnix::new(&path).unwrap()).is_err() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let hello = FromGuest::Hello { protocol: PROTOCOL, release: "test".into(), channels };
+        seqpacket::send(&socket, &encode(&hello).unwrap(), &[]).unwrap();
+        Self { socket, open: Vec::new() }
+    }
+
+    async fn hear(&mut self) -> Option<FromBroker> {
+        let mut buffer = vec![0; 4096];
+        loop {
+            match seqpacket::receive(&self.socket, &mut buffer) {
+                Ok(Received::Packet(bytes, mut fds)) => {
+                    let packet = decode(&buffer[..bytes]).unwrap();
+                    if let FromBroker::Open(open) = &packet {
+                        self.open.push((open.clone(), fds.pop().unwrap()));
+                    }
+                    return Some(packet);
+                }
+                Ok(_) => return None,
+                Err(_) => sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+
+    /// Reports each client that goes away, as a real guest does, until the broker goes.
+    async fn run(mut self) {
+        loop {
+            let mut byte = [0; 1];
+            let gone = self.open.iter().position(|(_, channel)| {
+                matches!(rustix::net::recv(channel, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT), Ok((_, 0)))
+            });
+            if let Some(index) = gone {
+                let (open, _) = self.open.remove(index);
+                let closed = FromGuest::Closed { channel: open.channel, outcome: None };
+                if seqpacket::send(&self.socket, &encode(&closed).unwrap(), &[]).is_err() {
+                    return;
+                }
+            }
+            match timeout(Duration::from_millis(2), self.hear()).await {
+                Ok(None) => return,
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Plays the guest of every session that appears, as the real engine's containers would.
+fn play_guests(host: &Host) -> tokio::task::JoinHandle<()> {
+    let (sockets, engine) = (host.sockets(), host.engine.clone());
+    tokio::task::spawn_local(async move {
+        let mut known = std::collections::BTreeSet::new();
+        loop {
+            for entry in std::fs::read_dir(&sockets).into_iter().flatten().flatten() {
+                if engine.counts().0 > 0 && known.insert(entry.path()) {
+                    tokio::task::spawn_local(async move { Guest::dial(&entry.path(), Vec::new()).await.run().await });
+                }
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+    })
+}
+
+fn on_host<T>(host: &Host, test: impl AsyncFnOnce(&Host) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async { timeout(Duration::from_secs(20), test(host)).await.expect("the test hangs") })
+}
+
+async fn attach(sessions: &Sessions<FakeEngine>, request: &Request) -> Result<Attached, AttachError> {
+    sessions.attach(request, &mut |_| {}).await
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..5000 {
+        if condition() {
+            return;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[test]
+fn twenty_first_logins_at_once_make_one_container() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let request = host.request("alice", None);
+        let logins = (0..20).map(|_| attach(&sessions, &request));
+        let attached = futures_util::future::try_join_all(logins).await.unwrap();
+        assert!(attached.iter().all(|one| one.session == attached[0].session));
+        let creations = host.engine.verbs().iter().filter(|verb| **verb == Verb::CreateContainer).count();
+        assert_eq!((creations, host.engine.counts(), host.rows()), (1, (1, 1), 1));
+        assert_eq!(sessions.counts(), (1, 20));
+    });
+}
+
+#[test]
+fn a_reconnect_inside_the_grace_period_finds_the_same_container() {
+    let host = Host::with_config("session: {grace_period: 1s}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let request = host.request("alice", None);
+        let first = attach(&sessions, &request).await.unwrap();
+        let session = first.session.clone();
+        drop(first);
+        until("grace begins", || sessions.list(None)[0].state == State::Grace).await;
+        let again = attach(&sessions, &request).await.unwrap();
+        assert_eq!((again.session.clone(), sessions.list(None)[0].state), (session, State::Running));
+        // The timer of the first disconnect must not end the second connection.
+        sleep(Duration::from_millis(1200)).await;
+        assert_eq!(sessions.counts(), (1, 1));
+        drop(again);
+        until("the grace period ends", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+        assert_eq!(host.log().last().unwrap(), "alice: destroying: the grace period is over");
+    });
+}
+
+#[test]
+fn the_last_disconnect_destroys_at_once_in_that_mode() {
+    let host = Host::with_config("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let request = host.request("alice", None);
+        let (one, two) = (attach(&sessions, &request).await.unwrap(), attach(&sessions, &request).await.unwrap());
+        drop(one);
+        until("one is left", || sessions.counts() == (1, 1)).await;
+        sleep(Duration::from_millis(50)).await;
+        assert_eq!(host.engine.counts(), (1, 1));
+        drop(two);
+        until("it is destroyed", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+        assert!(!host.sockets().read_dir().unwrap().any(|_| true));
+    });
+}
+
+#[test]
+fn a_login_during_the_destruction_gets_a_new_container() {
+    let host = Host::with_config("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let request = host.request("alice", None);
+        host.engine.delay(Verb::RemoveContainer, Duration::from_millis(100));
+        let first = attach(&sessions, &request).await.unwrap();
+        let old = first.session.clone();
+        drop(first);
+        until("it is being removed", || sessions.list(None).iter().any(|one| one.state == State::Destroying)).await;
+        let second = attach(&sessions, &request).await.unwrap();
+        assert_ne!(second.session, old);
+        assert_eq!(host.engine.counts(), (1, 1));
+    });
+}
+
+#[test]
+fn a_failed_creation_leaves_nothing_and_is_told_to_all_who_wait() {
+    for verb in [Verb::CreateNetwork, Verb::CreateContainer, Verb::StartContainer, Verb::InspectContainer] {
+        for lost in [false, true] {
+            let host = Host::new();
+            on_host(&host, async |host| {
+                let sessions = host.broker();
+                let _guests = play_guests(host);
+                if lost {
+                    host.engine.lose_answer(verb);
+                } else {
+                    host.engine.fail_next(verb, EngineError::Refused("no".into()));
+                }
+                let request = host.request("alice", None);
+                let (one, two) = tokio::join!(attach(&sessions, &request), attach(&sessions, &request));
+                assert!(one.is_err() && two.is_err(), "{verb:?}");
+                until("nothing is left", || sessions.is_empty()).await;
+                assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0), "{verb:?}, answer lost: {lost}");
+                // And the next one gets in.
+                attach(&sessions, &request).await.unwrap();
+            });
+        }
+    }
+}
+
+#[test]
+fn a_client_that_leaves_during_the_creation_leaves_no_container_behind() {
+    let host = Host::with_config("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        host.engine.delay(Verb::StartContainer, Duration::from_millis(50));
+        let request = host.request("alice", None);
+        assert!(timeout(Duration::from_millis(20), attach(&sessions, &request)).await.is_err());
+        assert!(!sessions.is_empty());
+        until("it is destroyed", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+    });
+}
+
+#[test]
+fn a_missing_image_is_pulled_and_the_wait_is_told() {
+    let mut host = Host::with_config("");
+    host.engine = FakeEngine::default();
+    host.engine.publish(IMAGE);
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let steps = RefCell::new(Vec::new());
+        let mut progress = |step: &Step| steps.borrow_mut().push(step.text.clone());
+        sessions.attach(&host.request("alice", None), &mut progress).await.unwrap();
+        assert!(steps.borrow().iter().any(|step| step == "pulling debian:12"), "{steps:?}");
+    });
+    let mut host = Host::with_config("");
+    host.engine = FakeEngine::default();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let error = attach(&sessions, &host.request("alice", None)).await.unwrap_err();
+        assert!(error.for_user().starts_with("image debian:12 is not on this server and cannot be pulled"), "{error}");
+        until("nothing is left", || sessions.is_empty() && host.rows() == 0).await;
+    });
+}
+
+#[test]
+fn limits_are_refused_in_words_that_help() {
+    let host = Host::with_config("resources: {max_per_user: 1, max_containers: 2}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        attach(&sessions, &host.request("alice", None)).await.unwrap();
+        match attach(&sessions, &host.request("alice", Some("backend"))).await {
+            Err(AttachError::Denied(Denial::TooManySessions { sessions: 1, limit: 1, free })) => {
+                assert_eq!(free.to_string(), "alice");
+            }
+            other => panic!("{other:?}"),
+        }
+        attach(&sessions, &host.request("bob", None)).await.unwrap();
+        let third = attach(&sessions, &host.request("carol", None)).await;
+        assert!(matches!(third, Err(AttachError::Denied(Denial::TooManyContainers { limit: 2 }))));
+        assert_eq!(host.rows(), 2);
+    });
+}
+
+#[test]
+fn a_taken_name_and_a_taken_subnet_are_worked_around() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let foreign = NetworkSpec {
+            name: "foreign".into(),
+            subnet: "10.209.0.0/27".parse().unwrap(),
+            labels: crate::engine::Labels {
+                user: "other".parse().unwrap(),
+                project: None,
+                session: SessionId::from_bits(1),
+            },
+        };
+        host.engine.create_network(&foreign).await.unwrap();
+        attach(&sessions, &host.request("alice", None).clone_for("a-b")).await.unwrap();
+        let mut other = host.request("alice", Some("backend"));
+        other.key.user = "a".parse().unwrap();
+        other.key.project = Some("b".parse().unwrap());
+        let second = attach(&sessions, &other).await.unwrap();
+        assert_eq!(second.container.to_string(), format!("podspawn-a-b-{}", second.session.short()));
+        assert_eq!(host.engine.counts(), (2, 3));
+    });
+}
+
+#[test]
+fn after_a_crash_guests_are_heard_again_and_nothing_is_made_twice() {
+    let host = Host::with_config("session: {grace_period: 1s}");
+    on_host(&host, async |host| {
+        let request = host.request("alice", None);
+        let sessions = host.broker();
+        let guests = play_guests(host);
+        let attached = attach(&sessions, &request).await.unwrap();
+        let directory = Link::directory(&host.sockets(), &attached.session);
+        guests.abort();
+        // The broker is killed: its sockets are closed, its files stay as they are.
+        std::mem::forget(sessions);
+        let again = host.broker();
+        let guest = Guest::dial(&directory, vec![attached.id]).await;
+        tokio::task::spawn_local(guest.run());
+        until("the connection is counted again", || again.counts() == (1, 1)).await;
+        let second = attach(&again, &request).await.unwrap();
+        assert_eq!(second.session, attached.session);
+        assert_eq!(host.engine.counts(), (1, 1));
+    });
+}
+
+#[test]
+fn what_a_crash_left_half_made_is_removed_at_the_next_start() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        // The guest never comes: the broker is killed while it waits.
+        let request = host.request("alice", None);
+        let _ = timeout(Duration::from_millis(300), attach(&sessions, &request)).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((1, 1), 1));
+        // As if the ids had not been written either.
+        let store = Store::open(&host.root.path().join("state.db")).unwrap();
+        store.set_state(&sessions.list(None)[0].id, State::Creating).unwrap();
+        std::mem::forget(sessions);
+        let again = host.broker();
+        until("it is removed", || again.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+    });
+}
+
+#[test]
+fn a_container_that_dies_takes_its_session_along_and_an_unknown_one_does_not() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let attached = {
+            let engine = host.engine.clone();
+            let request = host.request("alice", None);
+            let (attached, guest) = tokio::join!(attach(&sessions, &request), async {
+                until("it is created", || engine.counts().0 == 1).await;
+                let directory = host.sockets().read_dir().unwrap().next().unwrap().unwrap().path();
+                let mut guest = Guest::dial(&directory, Vec::new()).await;
+                while !matches!(guest.hear().await, Some(FromBroker::Open(_))) {}
+                guest
+            });
+            // The engine is away when the guest's connection breaks: nothing is concluded from that.
+            for _ in 0..3 {
+                engine.fail_next(Verb::InspectContainer, EngineError::Unreachable(io::ErrorKind::NotFound.into()));
+            }
+            drop(guest);
+            attached.unwrap()
+        };
+        sleep(Duration::from_millis(150)).await;
+        assert!(!sessions.is_empty());
+        let id: ContainerId = host.engine.containers().await.unwrap()[0].id.clone();
+        host.engine.end_container(&id, 137, true);
+        until("it is removed", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+        assert_eq!(host.log().last().unwrap(), "alice: destroying: the container ended");
+        drop(attached);
+    });
+}
+
+#[test]
+fn an_engine_that_is_away_while_a_session_ends_is_asked_again() {
+    let host = Host::with_config("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        for _ in 0..2 {
+            host.engine.fail_next(Verb::RemoveContainer, EngineError::Unreachable(io::ErrorKind::NotFound.into()));
+        }
+        drop(attach(&sessions, &host.request("alice", None)).await.unwrap());
+        until("it is removed", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+    });
+}
+
+#[test]
+fn progress_stops_with_the_wait() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let request = host.request("alice", None);
+        let reports = Cell::new(0);
+        let mut progress = |_: &Step| reports.set(reports.get() + 1);
+        sessions.attach(&request, &mut progress).await.unwrap();
+        assert!(reports.get() > 0);
+        reports.set(0);
+        let mut progress = |_: &Step| reports.set(reports.get() + 1);
+        sessions.attach(&request, &mut progress).await.unwrap();
+        assert_eq!(reports.get(), 0, "a warm login has nothing to report");
+    });
+}
+
+impl Request {
+    /// The same for another user, without a project.
+    fn clone_for(&self, user: &str) -> Self {
+        let mut request = self.clone();
+        request.key = SessionKey { user: user.parse().unwrap(), project: None };
+        request
+    }
+}
