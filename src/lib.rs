@@ -4,8 +4,10 @@
 //! `accounts`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors only
 //! (`tests/floors.rs`).
 
+pub mod accounts;
 pub mod config;
 pub mod domain;
 pub mod policy;
 pub mod protocol;
+pub mod settings;
 pub mod sys;

@@ -3,4 +3,5 @@
 //! Nothing here decides anything. `unsafe` is allowed here and in `guest/` only; each block says why it is sound.
 #![allow(unsafe_code)]
 
+pub mod file_version;
 pub mod seqpacket;

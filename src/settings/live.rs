@@ -1,0 +1,69 @@
+//! Settings that follow the files and fall back to the last good ones.
+
+use super::{FileError, Look, Settings, look};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What a look at the files brought.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refreshed {
+    /// Nothing changed since the last look, good or bad.
+    Unchanged,
+    /// The files changed and the new settings hold.
+    Reloaded,
+    /// The files changed and are wrong; the settings are what they were. Told once, until the files change again.
+    Kept(Vec<FileError>),
+}
+
+/// The settings as they are, and what is wrong with newer ones.
+#[derive(Debug)]
+pub struct Live {
+    root: PathBuf,
+    look: super::Fingerprint,
+    current: Arc<Settings>,
+    problems: Vec<FileError>,
+}
+
+impl Live {
+    /// Reads the files under `root`; without good ones there is nothing to fall back to.
+    pub fn open(root: &Path) -> Result<Self, Vec<FileError>> {
+        let Look { settings, fingerprint, .. } = look(root);
+        Ok(Self { root: root.to_owned(), look: fingerprint, current: Arc::new(settings?), problems: Vec::new() })
+    }
+
+    /// The last good settings.
+    #[must_use]
+    pub fn current(&self) -> Arc<Settings> {
+        Arc::clone(&self.current)
+    }
+
+    /// What is wrong with the files as they are now; empty if they are what [`Self::current`] says.
+    #[must_use]
+    pub fn problems(&self) -> &[FileError] {
+        &self.problems
+    }
+
+    /// Looks whether the files changed and reads them if so. A stat for each file when they did not: cheap enough for
+    /// every login.
+    pub fn refresh(&mut self) -> Refreshed {
+        if self.look.holds() {
+            return Refreshed::Unchanged;
+        }
+        let Look { settings, fingerprint, .. } = look(&self.root);
+        self.look = fingerprint;
+        match settings {
+            Ok(settings) => {
+                self.current = Arc::new(settings);
+                self.problems.clear();
+                Refreshed::Reloaded
+            }
+            Err(problems) => {
+                self.problems.clone_from(&problems);
+                Refreshed::Kept(problems)
+            }
+        }
+    }
+}
