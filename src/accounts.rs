@@ -19,7 +19,7 @@ use std::{
 use table::{Found, Table};
 
 /// The longest that one source is waited for. A directory server that takes longer fails the login rather than hold
-/// it: sshd's own LoginGraceTime is not ours to spend.
+/// it: sshd's own `LoginGraceTime` is not ours to spend.
 pub const DEADLINE: Duration = Duration::from_secs(2);
 
 /// An account of this host.

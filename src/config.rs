@@ -43,7 +43,7 @@ pub struct Settings {
 pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        let line = valid.split(|byte| *byte == b'\n').count() as u64;
         let last = valid.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let column = String::from_utf8_lossy(last).chars().count() as u64 + 1;
         FileError { path: path.to_owned(), error: ConfigError::new(line, column, "this is not UTF-8 text") }

@@ -5,6 +5,7 @@
 //! (`tests/floors.rs`).
 
 pub mod accounts;
+pub mod command;
 pub mod config;
 pub mod domain;
 pub mod policy;

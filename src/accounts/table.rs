@@ -28,12 +28,19 @@ pub(super) enum Found<T> {
 #[derive(Debug)]
 pub(super) struct Table<T> {
     path: PathBuf,
-    answers: Mutex<(Option<FileVersion>, HashMap<String, Found<T>>)>,
+    answers: Mutex<Answers<T>>,
+}
+
+#[derive(Debug)]
+struct Answers<T> {
+    /// The state of the file that they are from.
+    version: Option<FileVersion>,
+    by_key: HashMap<String, Found<T>>,
 }
 
 impl<T: Clone> Table<T> {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, answers: Mutex::new((None, HashMap::new())) }
+        Self { path, answers: Mutex::new(Answers { version: None, by_key: HashMap::new() }) }
     }
 
     /// The first line for which `read` says anything, as the name service has it; `key` names the question. A file that
@@ -46,13 +53,10 @@ impl<T: Clone> Table<T> {
         };
         // A poisoned lock only means that another thread died between two statements that leave the map valid.
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, kept) = &mut *answers;
-        if *known == Some(version) {
-            if let Some(found) = kept.get(key) {
-                return Ok(found.clone());
-            }
-        } else {
-            kept.clear();
+        if answers.version != Some(version) {
+            answers.by_key.clear();
+        } else if let Some(found) = answers.by_key.get(key) {
+            return Ok(found.clone());
         }
         let (version, lines) = self.read()?;
         let found = lines
@@ -60,11 +64,11 @@ impl<T: Clone> Table<T> {
             .map(read)
             .find(|found| !matches!(found, Found::Nothing))
             .unwrap_or(Found::Nothing);
-        if *known != Some(version) || kept.len() >= MAX_ANSWERS {
-            kept.clear();
+        if answers.version != Some(version) || answers.by_key.len() >= MAX_ANSWERS {
+            answers.by_key.clear();
         }
-        *known = Some(version);
-        kept.insert(key.to_owned(), found.clone());
+        answers.version = Some(version);
+        answers.by_key.insert(key.to_owned(), found.clone());
         Ok(found)
     }
 

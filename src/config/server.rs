@@ -156,6 +156,18 @@ impl Config {
         mistakes.or(config)
     }
 
+    /// `auth.key_dir` of a file whose other keys may be wrong. Whoever answers sshd keeps no last good configuration,
+    /// and a slip elsewhere in the file must not lock everybody out.
+    #[must_use]
+    pub fn key_dir(text: &str) -> AbsolutePath {
+        let mut config = Self::default();
+        if let Ok(root) = yaml::parse(text) {
+            let ignored = Mistakes::default();
+            Fields::of(&root, &root, "", &ignored).all(|top| config.read(top));
+        }
+        config.auth.key_dir
+    }
+
     fn read(&mut self, top: &mut Fields<'_>) {
         top.section("auth", |auth| auth.read("key_dir", &mut self.auth.key_dir));
         top.section("defaults", |defaults| {

@@ -127,8 +127,9 @@ impl FromStr for Branch {
             && text != "@"
             && !text.contains("..")
             && !text.contains("@{")
+            // git's rule is about exactly this ending; `.LOCK` is a branch like any other.
             && text.split('/').all(|part| {
-                !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !part.ends_with(".lock")
+                !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && part.strip_suffix(".lock").is_none()
             });
         if valid { Ok(Self(text.into())) } else { Err(Wrong::new(text, "a branch such as main or feature/login")) }
     }

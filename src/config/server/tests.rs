@@ -141,3 +141,11 @@ fn what_does_not_fit_is_refused() {
 fn a_key_given_twice_is_refused_with_both_places() {
     assert_eq!(messages("log: {file: /a}\nlog: {file: /b}\n"), ["2:1: log is given twice, first in line 1"]);
 }
+
+#[test]
+fn the_key_directory_survives_a_mistake_elsewhere() {
+    assert_eq!(Config::key_dir("auth: {key_dir: /k}\nsession: {mode: forever}").as_path(), Path::new("/k"));
+    for text in ["", "auth: {key_dir: keys}", "auth: [", "x: 1"] {
+        assert_eq!(Config::key_dir(text).as_path(), Path::new("/etc/podspawn/keys"), "{text:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! `auth-keys USER`: what sshd asks at every authentication, twice.
+//!
+//! Prints authorized_keys lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
+//! happens: sshd takes another code for a reason to look elsewhere. It reads one file and asks nobody: neither broker
+//! nor engine, so that a login is never refused for their sake before the user can be told why.
+//!
+//! Nothing of a key file but key types, key data and restrictions is ever printed; no key is ever logged.
+
+mod file;
+mod line;
+mod log;
+
+use crate::{
+    config::{Config, MAX_FILE_BYTES},
+    domain::UserName,
+    settings,
+};
+use line::{Line, Skipped};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Most keys of one user; sshd would try each.
+const MAX_KEYS: usize = 1000;
+
+/// Runs the verb. `key_dir` has a file per user; sshd's other arguments are of no use, since sshd itself compares keys.
+#[must_use]
+pub fn run(user: &OsStr, key_dir: &Path) -> ExitCode {
+    // sshd has been told nothing yet when a panic comes (the output is written last and at once), so nothing is what
+    // it is told.
+    std::panic::set_hook(Box::new(|_| std::process::exit(0)));
+    let answer = answer(user, key_dir);
+    if let Some(lines) = &answer.lines {
+        let mut stdout = std::io::stdout().lock();
+        // If sshd has closed the pipe, there is nobody left to tell.
+        let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
+    }
+    log::write(user, &answer.remarks);
+    ExitCode::SUCCESS
+}
+
+/// The directory of key files that the configuration under [`settings::ROOT`] names.
+#[must_use]
+pub fn key_dir() -> PathBuf {
+    let mut text = String::new();
+    // An absent or unreadable file says nothing, which is the default.
+    let _ = File::open(Path::new(settings::ROOT).join("config.yaml"))
+        .and_then(|file| file.take(MAX_FILE_BYTES as u64).read_to_string(&mut text));
+    Config::key_dir(&text).as_path().to_owned()
+}
+
+/// What sshd is told, and what the administrator is.
+#[derive(Debug, Default)]
+struct Answer {
+    lines: Option<String>,
+    remarks: Vec<String>,
+}
+
+impl Answer {
+    fn nothing(why: String) -> Self {
+        Self { lines: None, remarks: vec![why] }
+    }
+}
+
+fn answer(user: &OsStr, key_dir: &Path) -> Answer {
+    let user: UserName = match user.to_str().unwrap_or_default().parse() {
+        Ok(user) => user,
+        Err(invalid) => return Answer::nothing(invalid.to_string()),
+    };
+    let forced = match std::env::current_exe().map_err(|error| error.to_string()).and_then(|path| forced_command(&path))
+    {
+        Ok(forced) => forced,
+        Err(why) => return Answer::nothing(format!("no forced command: {why}")),
+    };
+    let path = key_dir.join(user.as_ref());
+    match file::read(&path, file::ROOT) {
+        Ok(bytes) => lines(&forced, &path, &bytes),
+        Err(error) => Answer::nothing(format!("{}: {error}", path.display())),
+    }
+}
+
+/// The options that every line begins with.
+///
+/// sshd hands the command to the account's shell, so the path must mean itself there, and in the quotes around it.
+fn forced_command(binary: &Path) -> Result<String, String> {
+    match binary.to_str() {
+        Some(path)
+            if path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "/._+@=-".contains(c)) =>
+        {
+            Ok(format!("command=\"{path} spawn\",restrict,pty,agent-forwarding"))
+        }
+        _ => Err(format!("{binary:?} cannot stand in authorized_keys; install podspawn under a plain path")),
+    }
+}
+
+/// The lines for the keys in `bytes`; what cannot be used is skipped and remarked upon.
+fn lines(forced: &str, path: &Path, bytes: &[u8]) -> Answer {
+    let mut lines = String::new();
+    let mut remarks = Vec::new();
+    let mut keys = 0;
+    for (number, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        let place = format!("{}:{number}", path.display());
+        match Line::parse(bytes) {
+            Ok(None) => {}
+            Ok(Some(_)) if keys == MAX_KEYS => {
+                remarks.push(format!("{place}: keys after the first {MAX_KEYS} are ignored"));
+                break;
+            }
+            Ok(Some(Line { kept, dropped, key })) => {
+                keys += 1;
+                lines.push_str(forced);
+                for option in kept {
+                    lines.push(',');
+                    lines.push_str(&option);
+                }
+                lines.push(' ');
+                lines.push_str(&key);
+                lines.push('\n');
+                if !dropped.is_empty() {
+                    remarks.push(format!("{place}: the key is used without {}", dropped.join(", ")));
+                }
+            }
+            Err(skipped @ Skipped { .. }) => remarks.push(format!("{place}: {skipped}")),
+        }
+    }
+    Answer { lines: Some(lines), remarks }
+}
+
+#[cfg(test)]
+mod tests;
