@@ -119,17 +119,24 @@ impl Accounts {
         settle(remote, |account: &Account| account.name == *name)
     }
 
+    /// The id of the group called `name` if `/etc/group` has it; never waits for anything but that file.
+    pub fn local_group(&self, name: &str) -> Result<Option<u32>, AccountError> {
+        match self.group.find(name, |line| group_line(line, name)) {
+            Ok(Found::Entry(gid)) => Ok(Some(gid)),
+            Ok(Found::Unusable) => Err(AccountError::Unknown),
+            Ok(Found::Nothing) => Ok(None),
+            Err(error) => Err(AccountError::Unavailable(error)),
+        }
+    }
+
     /// The id of the group called `name`. Blocks if `/etc/group` does not have it.
     pub fn group(&self, name: &str) -> Result<u32, AccountError> {
         // A name with a colon or a newline would read as another entry of the file.
         if name.parse::<UserName>().is_err() {
             return Err(AccountError::Unknown);
         }
-        match self.group.find(name, |line| group_line(line, name)) {
-            Ok(Found::Entry(gid)) => return Ok(gid),
-            Ok(Found::Unusable) => return Err(AccountError::Unknown),
-            Ok(Found::Nothing) => {}
-            Err(error) => return Err(AccountError::Unavailable(error)),
+        if let Some(gid) = self.local_group(name)? {
+            return Ok(gid);
         }
         let remote = otherwise(userdb::group(&self.root, name), || {
             let line = getent::line(&self.root, "group", name)?;

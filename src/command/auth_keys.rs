@@ -1,6 +1,6 @@
 //! `auth-keys USER`: what sshd asks at every authentication, twice.
 //!
-//! Prints authorized_keys lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
+//! Prints `authorized_keys` lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
 //! happens: sshd takes another code for a reason to look elsewhere. It reads one file and asks nobody: neither broker
 //! nor engine, so that a login is never refused for their sake before the user can be told why.
 //!
@@ -93,7 +93,10 @@ fn forced_command(binary: &Path) -> Result<String, String> {
         {
             Ok(format!("command=\"{path} spawn\",restrict,pty,agent-forwarding"))
         }
-        _ => Err(format!("{binary:?} cannot stand in authorized_keys; install podspawn under a plain path")),
+        _ => {
+            let path = binary.to_string_lossy();
+            Err(format!("{path:?} cannot stand in authorized_keys; install podspawn under a plain path"))
+        }
     }
 }
 
