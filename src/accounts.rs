@@ -135,11 +135,8 @@ impl Accounts {
         if name.parse::<UserName>().is_err() {
             return Err(AccountError::Unknown);
         }
-        match self.group.find(name, |line| group_line(line, name)) {
-            Ok(Found::Entry(gid)) => return Ok(gid),
-            Ok(Found::Unusable) => return Err(AccountError::Unknown),
-            Ok(Found::Nothing) => {}
-            Err(error) => return Err(AccountError::Unavailable(error)),
+        if let Some(gid) = self.local_group(name)? {
+            return Ok(gid);
         }
         let remote = otherwise(userdb::group(&self.root, name), || {
             let line = getent::line(&self.root, "group", name)?;

@@ -1,6 +1,6 @@
 //! The verbs: one file each, named as typed.
 
-// pub mod auth_keys;
+pub mod auth_keys;
 pub mod broker;
 pub mod check_config;
 pub mod guest;

@@ -46,14 +46,12 @@ pub fn load(root: &Path) -> Result<Settings, Vec<FileError>> {
 #[must_use]
 pub fn look(root: &Path) -> Look {
     let mut reader = Reader::default();
-    let mut settings = Settings::default();
-    reader.seen.see(root);
-    settings.config = reader.parse(&root.join("config.yaml"), Config::parse);
-    let projects = settings.config.projects_file.as_ref().map(AbsolutePath::as_path);
-    settings.projects = reader.parse(projects.unwrap_or(&root.join("projects.yaml")), Projects::parse);
-    settings.users = reader.users(&root.join("users"));
-    settings.seccomp =
-        settings.config.security.seccomp_profile.as_ref().and_then(|path| reader.seccomp(path.as_path()));
+    let config = reader.parse(&root.join("config.yaml"), Config::parse);
+    let projects = config.projects_file.as_ref().map(AbsolutePath::as_path);
+    let projects = reader.parse(projects.unwrap_or(&root.join("projects.yaml")), Projects::parse);
+    let users = reader.users(&root.join("users"));
+    let seccomp = config.security.seccomp_profile.as_ref().and_then(|path| reader.seccomp(path.as_path()));
+    let settings = Settings { config, projects, users, seccomp };
     let settings = if reader.mistakes.is_empty() { Ok(settings) } else { Err(reader.mistakes) };
     Look { settings, files: reader.files, fingerprint: reader.seen }
 }

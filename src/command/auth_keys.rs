@@ -1,6 +1,6 @@
 //! `auth-keys USER`: what sshd asks at every authentication, twice.
 //!
-//! Prints authorized_keys lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
+//! Prints `authorized_keys` lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
 //! happens: sshd takes another code for a reason to look elsewhere. It reads one file and asks nobody: neither broker
 //! nor engine, so that a login is never refused for their sake before the user can be told why.
 //!
@@ -71,7 +71,8 @@ fn answer(user: &OsStr, key_dir: &Path) -> Answer {
         Ok(user) => user,
         Err(invalid) => return Answer::nothing(invalid.to_string()),
     };
-    let forced = match std::env::current_exe().map_err(|error| error.to_string()).and_then(|path| forced_command(&path)) {
+    let forced = match std::env::current_exe().map_err(|error| error.to_string()).and_then(|path| forced_command(&path))
+    {
         Ok(forced) => forced,
         Err(why) => return Answer::nothing(format!("no forced command: {why}")),
     };
@@ -87,10 +88,15 @@ fn answer(user: &OsStr, key_dir: &Path) -> Answer {
 /// sshd hands the command to the account's shell, so the path must mean itself there, and in the quotes around it.
 fn forced_command(binary: &Path) -> Result<String, String> {
     match binary.to_str() {
-        Some(path) if path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "/._+@=-".contains(c)) => {
+        Some(path)
+            if path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "/._+@=-".contains(c)) =>
+        {
             Ok(format!("command=\"{path} spawn\",restrict,pty,agent-forwarding"))
         }
-        _ => Err(format!("{binary:?} cannot stand in authorized_keys; install podspawn under a plain path")),
+        _ => {
+            let path = binary.to_string_lossy();
+            Err(format!("{path:?} cannot stand in authorized_keys; install podspawn under a plain path"))
+        }
     }
 }
 

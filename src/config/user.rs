@@ -143,8 +143,8 @@ mod tests {
         for bad in ["LD_PRELOAD: /x", "1A: x", "\"A=B\": x", "A: \"x\\ny\"", "\"\": x", "A: [x]", "A:"] {
             assert!(UserOverrides::parse(&format!("env:\n  {bad}\n")).is_err(), "{bad}");
         }
-        let many: String = (0..40).map(|n| format!("  A{n}: x\n")).collect();
-        assert_eq!(UserOverrides::parse(&format!("env:\n{many}")).unwrap_err().len(), 1);
+        let many: Vec<_> = (0..40).map(|n| format!("A{n}: x")).collect();
+        assert_eq!(UserOverrides::parse(&format!("env: {{{}}}", many.join(", "))).unwrap_err().len(), 1);
         UserOverrides::parse(&format!("env:\n  A: {}\n", "x".repeat(MAX_ENV_BYTES))).unwrap_err();
     }
 

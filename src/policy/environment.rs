@@ -1,6 +1,9 @@
 //! Which variables of the client, as sshd passes them on, reach the container.
 
-use crate::protocol::guest::{MAX_ENVIRONMENT, MAX_ENVIRONMENT_BYTES};
+use crate::{
+    config::{MAX_ENV, MAX_ENV_BYTES},
+    protocol::guest::{MAX_ENVIRONMENT, MAX_ENVIRONMENT_BYTES},
+};
 use std::collections::BTreeMap;
 
 /// What sshd says about the connection, then what the client says about its terminal. `SSH_TTY` is not among them:
@@ -17,6 +20,8 @@ const MAX_NAME_BYTES: usize = 64;
 const MAX_VARIABLES: usize = MAX_ENVIRONMENT / 2;
 /// See [`MAX_VARIABLES`].
 const MAX_BYTES: usize = MAX_ENVIRONMENT_BYTES / 2;
+
+const _: () = assert!(MAX_VARIABLES + MAX_ENV <= MAX_ENVIRONMENT && MAX_BYTES + MAX_ENV_BYTES <= MAX_ENVIRONMENT_BYTES);
 
 /// The variables of `offered` that reach the container; the rest is dropped without a word, as sshd does with what
 /// `AcceptEnv` does not name.

@@ -10,7 +10,7 @@ use std::{
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refreshed {
-    /// Nothing changed since the last look, good or bad.
+    /// Nothing that matters changed since the last look, good or bad.
     Unchanged,
     /// The files changed and the new settings hold.
     Reloaded,
@@ -55,6 +55,8 @@ impl Live {
         let Look { settings, fingerprint, .. } = look(&self.root);
         self.look = fingerprint;
         match settings {
+            // A swap file of an editor in `users/`, a `touch`: nothing that anybody has to be told.
+            Ok(settings) if settings == *self.current && self.problems.is_empty() => Refreshed::Unchanged,
             Ok(settings) => {
                 self.current = Arc::new(settings);
                 self.problems.clear();

@@ -100,8 +100,8 @@ fn every_kind_of_change_is_noticed() {
     let root = tree(&[("users/alice.yaml", "memory: 1g")]);
     let mut live = Live::open(root.path()).unwrap();
     let steps: [&dyn Fn(); 5] = [
-        &|| fs::write(root.path().join("config.yaml"), "").unwrap(),
-        &|| fs::write(root.path().join("projects.yaml"), "").unwrap(),
+        &|| fs::write(root.path().join("config.yaml"), "log: {file: /l}").unwrap(),
+        &|| fs::write(root.path().join("projects.yaml"), "x: {repo: /r}").unwrap(),
         &|| fs::write(root.path().join("users/alice.yaml"), "memory: 22g").unwrap(),
         &|| fs::write(root.path().join("users/bob.yaml"), "").unwrap(),
         &|| fs::remove_dir_all(root.path().join("users")).unwrap(),
@@ -112,6 +112,19 @@ fn every_kind_of_change_is_noticed() {
         assert_eq!(live.refresh(), Refreshed::Unchanged, "step {n}");
     }
     assert!(live.current().users.is_empty());
+}
+
+#[test]
+fn a_change_that_says_the_same_is_no_news_unless_it_mends_something() {
+    let root = tree(&[("config.yaml", "log: {file: /l}"), ("users/alice.yaml", "")]);
+    let mut live = Live::open(root.path()).unwrap();
+    fs::write(root.path().join("users/.alice.yaml.swp"), "x").unwrap();
+    fs::write(root.path().join("config.yaml"), "log:\n  file: /l\n").unwrap();
+    assert_eq!(live.refresh(), Refreshed::Unchanged);
+    fs::write(root.path().join("config.yaml"), "log: {fiel: /l}").unwrap();
+    assert!(matches!(live.refresh(), Refreshed::Kept(_)));
+    fs::write(root.path().join("config.yaml"), "log: {file: /l}").unwrap();
+    assert_eq!(live.refresh(), Refreshed::Reloaded);
 }
 
 #[test]

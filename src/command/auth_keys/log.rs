@@ -1,0 +1,33 @@
+//! Telling the administrator. sshd discards what the command writes to stderr, so the journal is the place.
+
+use std::{ffi::OsStr, io::Write as _};
+use tracing_subscriber::{layer::SubscriberExt as _, registry};
+
+/// Most remarks that one run makes: a broken file of a thousand lines must not flood the journal at every login.
+const MAX_REMARKS: usize = 20;
+
+/// Writes `remarks` to the journal, and to stderr for whoever runs the verb by hand. Costs nothing without remarks.
+pub(super) fn write(user: &OsStr, remarks: &[String]) {
+    if remarks.is_empty() {
+        return;
+    }
+    let user: String = user.to_string_lossy().chars().take(64).flat_map(char::escape_default).collect();
+    let more = format!("{} more like these", remarks.len().saturating_sub(MAX_REMARKS));
+    let mut told: Vec<&str> = remarks.iter().take(MAX_REMARKS).map(String::as_str).collect();
+    if remarks.len() > MAX_REMARKS {
+        told.push(&more);
+    }
+    let mut stderr = std::io::stderr().lock();
+    for remark in &told {
+        // Nobody may be listening; there is nothing else to do about it.
+        let _ = writeln!(stderr, "podspawn auth-keys: {user}: {remark}");
+    }
+    // Fails where there is no journal.
+    let Ok(journal) = tracing_journald::layer() else { return };
+    let journal = journal.with_field_prefix(Some("PODSPAWN".to_owned())).with_syslog_identifier("podspawn".to_owned());
+    tracing::subscriber::with_default(registry().with(journal), || {
+        for remark in told {
+            tracing::warn!(user, "auth-keys: {user}: {remark}");
+        }
+    });
+}
