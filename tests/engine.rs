@@ -19,6 +19,9 @@ use tokio::sync::OnceCell;
 #[path = "engine/contract.rs"]
 mod contract;
 
+/// What makes a good container a bad one.
+type Change<'a> = &'a dyn Fn(&mut engine::ContainerSpec);
+
 const IMAGE: &str = "podspawn-test-empty:1";
 /// Where the containers find this program.
 const PROGRAM: &str = "/engine-test";
@@ -168,7 +171,7 @@ async fn limits_and_hardening_reach_the_kernel() {
 #[tokio::test]
 async fn wrong_options_are_refused_with_the_reason() {
     let (engine, ground) = prepared(21).await;
-    let refusal = async |change: &dyn Fn(&mut engine::ContainerSpec)| {
+    let refusal = async |change: Change<'_>| {
         let mut spec = ground.container(0);
         change(&mut spec);
         let EngineError::Refused(message) = engine.create_container(&spec).await.unwrap_err() else { panic!() };
@@ -184,7 +187,7 @@ async fn wrong_options_are_refused_with_the_reason() {
 async fn what_the_runtime_cannot_start_is_refused_and_does_not_run() {
     let (engine, ground) = prepared(24).await;
     let network = engine.create_network(&ground.network(0)).await.unwrap();
-    let changes: [(&str, &dyn Fn(&mut engine::ContainerSpec)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("/nope", &|spec| spec.entrypoint = vec!["/nope".into()]),
         ("sethostname", &|spec| spec.hostname = "h".repeat(80)),
         ("seccomp", &|spec| spec.hardening.seccomp = Some("{garbage".into())),

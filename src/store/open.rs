@@ -94,8 +94,8 @@ fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
     }
 }
 
-/// Switches to the write-ahead log. `SQLite` does not wait for the lock here while another connection switches as well
-/// (it would be a deadlock of two readers who both want to write), so that is done again until the time is over.
+/// Switches to the write-ahead log. `SQLite` does not wait here for another connection that writes (having read
+/// already, it could be one of two that wait for each other), so this is done again until the time is over.
 fn write_ahead(connection: &Connection) -> Result<(), StoreError> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {

@@ -5,7 +5,9 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Barrier,
     thread,
+    time::Duration,
 };
 
 fn pool() -> Pool {
@@ -209,15 +211,35 @@ fn what_was_committed_survives_a_kill_and_what_was_not_is_gone() {
 
 #[test]
 fn many_can_open_a_new_database_at_once() {
-    for _ in 0..20 {
+    for _ in 0..50 {
         let (_directory, path) = database();
+        let together = Barrier::new(8);
         thread::scope(|scope| {
             for n in 0..8 {
-                let path = &path;
-                scope.spawn(move || Store::open(path).unwrap().insert(&session(n)).unwrap());
+                let (path, together) = (&path, &together);
+                scope.spawn(move || {
+                    together.wait();
+                    Store::open(path).unwrap().insert(&session(n)).unwrap();
+                });
             }
         });
         assert_eq!(Store::open(&path).unwrap().count().unwrap(), 8);
+    }
+}
+
+#[test]
+fn opening_waits_for_another_process_that_writes() {
+    for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
+        let (_directory, path) = database();
+        let other = raw(&path);
+        other.execute_batch(lock).unwrap();
+        thread::scope(|scope| {
+            let opening = scope.spawn(|| Store::open(&path).map(drop));
+            thread::sleep(Duration::from_millis(100));
+            assert!(!opening.is_finished(), "{lock}");
+            other.execute_batch("COMMIT").unwrap();
+            opening.join().unwrap().unwrap();
+        });
     }
 }
 
@@ -271,7 +293,7 @@ fn full_read_only_locked_and_absent_are_told_apart() {
 
     let other = raw(&path);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    store.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    store.connection.busy_timeout(Duration::ZERO).unwrap();
     let error = store.delete(&session(1).id).unwrap_err();
     assert!(matches!(error, StoreError::Locked(_)), "{error:?}");
 
