@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{broker, check_config, guest, spawn};
+use crate::command::{auth_keys, broker, check_config, guest, spawn};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -21,9 +21,9 @@ enum Verb {
         /// The offered key's type and text; every key of the user is printed whatever they are
         #[arg(num_args = 0..=2, value_names = ["TYPE", "KEY"], allow_hyphen_values = true)]
         key: Vec<OsString>,
-        /// Where the keys are
-        #[arg(long, value_name = "DIR", default_value = "/etc/podspawn/keys")]
-        key_dir: PathBuf,
+        /// Where the keys are [default: auth.key_dir of config.yaml]
+        #[arg(long, value_name = "DIR")]
+        key_dir: Option<PathBuf>,
     },
     /// Check every configuration file, or one, and say where each mistake is
     CheckConfig {
@@ -48,7 +48,7 @@ enum Verb {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().verb {
-        Verb::AuthKeys { .. } => ExitCode::SUCCESS,
+        Verb::AuthKeys { user, key: _, key_dir } => auth_keys::run(&user, key_dir),
         Verb::CheckConfig { path } => check_config::run(path.as_deref()),
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest { sftp } => guest::run(sftp),

@@ -50,10 +50,11 @@ impl Caller {
             .map(Gid::as_raw)
             .collect();
         // A local account is found with one stat; a directory server is asked where waiting holds up nobody else.
-        if let (Some(account), Ok(users)) = (accounts.local(uid)?, accounts.local_group(USERS_GROUP)) {
-            let admin = uid == 0 || accounts.local_group(ADMIN_GROUP)?.is_some_and(|gid| gids.contains(&gid));
-            let user = users.is_some_and(|gid| gids.contains(&gid)).then_some(account.name);
-            return Ok(Self { uid, user, admin });
+        if let (Some(account), Some(users), Some(admins)) =
+            (accounts.local(uid)?, accounts.local_group(USERS_GROUP)?, accounts.local_group(ADMIN_GROUP)?)
+        {
+            let user = gids.contains(&users).then_some(account.name);
+            return Ok(Self { uid, user, admin: uid == 0 || gids.contains(&admins) });
         }
         let accounts = Arc::clone(accounts);
         let lookup = move || {

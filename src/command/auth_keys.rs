@@ -1,7 +1,7 @@
 //! `auth-keys USER`: what sshd asks at every authentication, twice.
 //!
 //! Prints `authorized_keys` lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
-//! happens: sshd takes another code for a reason to look elsewhere. It reads one file and asks nobody: neither broker
+//! happens: sshd takes another code for a reason to look elsewhere. It reads the user's file (and which directory that is in from config.yaml) and asks nobody: neither broker
 //! nor engine, so that a login is never refused for their sake before the user can be told why.
 //!
 //! Nothing of a key file but key types, key data and restrictions is ever printed; no key is ever logged.
@@ -27,13 +27,14 @@ use std::{
 /// Most keys of one user; sshd would try each.
 const MAX_KEYS: usize = 1000;
 
-/// Runs the verb. `key_dir` has a file per user; sshd's other arguments are of no use, since sshd itself compares keys.
+/// Runs the verb. `key_dir` has a file per user, `None` is the configured one; sshd's other arguments are of no use,
+/// since sshd itself compares keys.
 #[must_use]
-pub fn run(user: &OsStr, key_dir: &Path) -> ExitCode {
+pub fn run(user: &OsStr, key_dir: Option<PathBuf>) -> ExitCode {
     // sshd has been told nothing yet when a panic comes (the output is written last and at once), so nothing is what
     // it is told.
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
-    let answer = answer(user, key_dir);
+    let answer = answer(user, &key_dir.unwrap_or_else(configured_key_dir));
     if let Some(lines) = &answer.lines {
         let mut stdout = std::io::stdout().lock();
         // If sshd has closed the pipe, there is nobody left to tell.
@@ -44,8 +45,7 @@ pub fn run(user: &OsStr, key_dir: &Path) -> ExitCode {
 }
 
 /// The directory of key files that the configuration under [`settings::ROOT`] names.
-#[must_use]
-pub fn key_dir() -> PathBuf {
+fn configured_key_dir() -> PathBuf {
     let mut text = String::new();
     // An absent or unreadable file says nothing, which is the default.
     let _ = File::open(Path::new(settings::ROOT).join("config.yaml"))
