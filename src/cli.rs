@@ -14,14 +14,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Print a user's authorized_keys lines (sshd runs this for every login)
+    /// Print a user's `authorized_keys` lines (sshd runs this for every login)
     AuthKeys {
         /// The user who logs in
         user: OsString,
         /// The offered key's type and text; every key of the user is printed whatever they are
         #[arg(num_args = 0..=2, value_names = ["TYPE", "KEY"], allow_hyphen_values = true)]
         key: Vec<OsString>,
-        /// Where the keys are [default: auth.key_dir of config.yaml]
+        /// Where the keys are [default: `auth.key_dir` of config.yaml]
         #[arg(long, value_name = "DIR")]
         key_dir: Option<PathBuf>,
     },

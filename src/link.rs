@@ -152,9 +152,10 @@ async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event))
     let mut init = shared.init.subscribe();
     let mut next: Option<Connection> = None;
     loop {
-        let connection = match next.take() {
-            Some(connection) => connection,
-            None => tokio::select! {
+        let connection = if let Some(connection) = next.take() {
+            connection
+        } else {
+            tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok(connection) => connection,
                     // Out of descriptors, most likely: not this session's fault, and not for ever.
@@ -169,7 +170,7 @@ async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event))
                     next = unknown.drain(..).find(|connection| Some(connection.pid()) == expected);
                     continue;
                 }
-            },
+            }
         };
         match *init.borrow() {
             None if unknown.len() < MAX_UNKNOWN => unknown.push(connection),

@@ -176,7 +176,7 @@ fn what(command: Vec<u8>) -> Result<What, Failure> {
     }
     // sshd runs its configured subsystem through the forced command; the path is one of this host, of which the
     // container knows nothing.
-    let program = command.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    let program = command.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
     Ok(if is_sftp { What::Sftp } else { What::Command(command) })
 }

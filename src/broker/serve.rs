@@ -30,12 +30,12 @@ use zlink::{connection::Connection, tokio::unix::Stream};
 
 /// How long the broker stays without any session.
 const IDLE_EXIT: Duration = Duration::from_secs(5 * 60);
-/// How often it tells systemd that it lives (a third of the unit's WatchdogSec) and how it is.
+/// How often it tells systemd that it lives (a third of the unit's `WatchdogSec`) and how it is.
 const TICK: Duration = Duration::from_secs(10);
 /// Connections of one uid at once. A login needs one for as long as its container is being made; sshd's own
-/// MaxStartups is 100 by default.
+/// `MaxStartups` is 100 by default.
 const MAX_PER_UID: u32 = 256;
-/// Connections at once, of everybody; with a socket per session well below the unit's LimitNOFILE.
+/// Connections at once, of everybody; with a socket per session well below the unit's `LimitNOFILE`.
 const MAX_CONNECTIONS: u32 = 4096;
 /// How long a peer's account may be looked up: a directory server may be slow.
 const LOOKUP: Duration = Duration::from_secs(10);

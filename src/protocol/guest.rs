@@ -23,7 +23,7 @@ pub const MAX_ENVIRONMENT: usize = 64;
 pub const MAX_ENVIRONMENT_BYTES: usize = 32 * 1024;
 /// Longest command, in bytes: what execve(2) takes as one argument, its final NUL included.
 pub const MAX_COMMAND_BYTES: usize = 128 * 1024;
-/// Most channels of one guest: more than sshd's MaxSessions on many connections, and a bound for its memory.
+/// Most channels of one guest: more than sshd's `MaxSessions` on many connections, and a bound for its memory.
 pub const MAX_CHANNELS: usize = 256;
 
 /// Where a container sees this binary.

@@ -1,6 +1,6 @@
 //! The Varlink interface of the broker, as both sides spell it.
 //!
-//! Descriptors ride along as SCM_RIGHTS; a parameter `…Fd` is an index into those of its message, systemd's
+//! Descriptors ride along as `SCM_RIGHTS`; a parameter `…Fd` is an index into those of its message, systemd's
 //! convention.
 
 use serde::{Deserialize, Serialize};

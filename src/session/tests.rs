@@ -66,7 +66,7 @@ impl Host {
             log.borrow_mut().push(format!("{}: {what}", summary.key));
         });
         let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer);
-        let times = self.settings.config.session.clone();
+        let times = self.settings.config.session;
         let rules = |_: &SessionKey| Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl };
         assert!(sessions.restore(rules).unwrap().is_empty());
         sessions
@@ -152,9 +152,8 @@ impl Guest {
                     return;
                 }
             }
-            match timeout(Duration::from_millis(2), self.hear()).await {
-                Ok(None) => return,
-                Ok(Some(_)) | Err(_) => {}
+            if let Ok(None) = timeout(Duration::from_millis(2), self.hear()).await {
+                return;
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     },
     sys::{
         seqpacket::{self, Received},
-        signals::{self, SignalFd},
+        signalfd::{self, SignalFd},
         terminal::{self, Modes},
     },
 };
@@ -25,7 +25,7 @@ use rustix::{
     stdio,
 };
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -57,7 +57,8 @@ impl Connection {
     /// Tells the guest to begin and lets go of what now belongs to the process.
     pub(super) fn start(channel: OwnedFd, request: &Request) -> Result<Self, String> {
         let told = |what: &'static str| move |error: Errno| format!("{what}: {error}");
-        signals::ignore_sigpipe();
+        // A client that went away is told by EPIPE.
+        signalfd::ignore(libc::SIGPIPE);
         let signals = SignalFd::new(&SIGNALS).map_err(|error| format!("cannot read signals: {error}"))?;
         let agents = Agents::new(request.agent.clone());
         let terminal = request.terminal.then(screen).transpose()?;
@@ -79,7 +80,7 @@ impl Connection {
             seqpacket::send(&channel, &packet, &[]).map_err(told("cannot reach the container"))?;
         } else {
             let standard = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
-            standard.iter().for_each(widen);
+            standard.into_iter().for_each(widen);
             seqpacket::send(&channel, &packet, &standard).map_err(told("cannot reach the container"))?;
             let_go().map_err(told("cannot open /dev/null"))?;
         }
@@ -98,8 +99,8 @@ impl Connection {
     fn serve(&mut self) -> Result<Outcome, String> {
         loop {
             let ready = self.wait()?;
-            while let Some(signal) = self.signals.read() {
-                if signal == libc::SIGWINCH {
+            while let Ok(Some(signal)) = self.signals.next() {
+                if i32::try_from(signal) == Ok(libc::SIGWINCH) {
                     self.resize();
                 } else {
                     // The closed channel tells the guest to hang up the process.
@@ -180,10 +181,9 @@ impl Connection {
         let gone = || "the container is gone: it was stopped, removed or ran out of memory".to_owned();
         let (bytes, mut fds) = match seqpacket::receive(&self.channel, &mut buffer) {
             Ok(Received::Packet(bytes, fds)) => (bytes, fds),
-            Ok(Received::Closed) => return Err(gone()),
             Ok(Received::Oversized) => return Err("the container sent something unexpected".to_owned()),
             Err(Errno::AGAIN) => return Ok(None),
-            Err(_) => return Err(gone()),
+            Ok(Received::Closed) | Err(_) => return Err(gone()),
         };
         match (decode(&buffer[..bytes]), fds.pop()) {
             (Ok(ToSpawn::Master), Some(master)) => self.adopt(master).map(|()| None),
@@ -257,7 +257,7 @@ fn screen() -> Result<Screen, String> {
 
 /// Lets any user open the pipe by name. sshd's pipes belong to our uid with mode 0600, so `echo x > /dev/stderr`
 /// would fail for the container's uid. Only who can see the process's descriptors can name the pipe.
-fn widen(fd: &std::os::fd::BorrowedFd<'_>) {
+fn widen(fd: BorrowedFd<'_>) {
     if fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) {
         let _ = fchmod(fd, Mode::from_raw_mode(0o666));
     }
