@@ -115,7 +115,7 @@ pub(super) fn start(
     let search = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     let (path, arguments) = program(root, &account, &open.what, &search)?;
     let program = Program { path, arguments, environment };
-    let leader = process::start(root, &account, program, streams)?;
+    let leader = process::start(root, &account, program, &streams)?;
     Ok(Started { state: State::Running { group: Group { leader, uid: account.uid }, agent }, master })
 }
 
