@@ -54,6 +54,8 @@ pub fn run() -> std::io::Result<()> {
     // the allocator learns to keep it.
     // SAFETY: sets one number of the allocator; no other thread exists.
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024) };
+    // Whatever the engine has: `/home` and the like are not for everybody to write.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     signalfd::close_on_exec_from_3();
     signalfd::ignore(libc::SIGHUP);
     signalfd::ignore(libc::SIGPIPE);

@@ -71,7 +71,7 @@ impl Bench {
         let place = Place {
             root,
             socket: directory.path().join("broker.sock"),
-            environment: vec![("IMAGE".into(), "yes".into()), ("PATH".into(), "/usr/bin:/bin".into())],
+            environment: vec![("IMAGE".into(), "yes".into()), ("PATH".into(), std::env::var_os("PATH").unwrap())],
             is_init: false,
         };
         // It ends with the test process; nothing outside of the process can stop it.
@@ -280,4 +280,32 @@ fn a_broker_that_speaks_nonsense_is_left_and_tried_again() {
     let begin = Instant::now();
     accept(&bench.listener);
     assert!(begin.elapsed() > Duration::from_millis(500));
+}
+
+#[test]
+fn a_program_that_cannot_run_is_told_in_words() {
+    let bench = Bench::new();
+    let root = bench.directory.path().join("root");
+    std::fs::remove_file(root.join("bin")).unwrap();
+    for (id, command, text) in
+        [(1, "tool", "this image has no shell, and no program tool"), (2, "./tool", "cannot run ./tool")]
+    {
+        let client = bench.command(id, command);
+        client.start(false);
+        let ToSpawn::Failed(said) = client.said() else { panic!("it ran") };
+        assert!(said.starts_with(text), "{said}");
+        bench.closed(&client, None);
+    }
+}
+
+#[test]
+fn a_signal_reaches_the_process_and_one_that_is_not_permitted_does_not() {
+    let bench = Bench::new();
+    let client = bench.command(1, "sleep 100");
+    client.start(false);
+    assert_eq!(client.said(), ToSpawn::Started);
+    packets::send(&client.socket, &FromSpawn::Signal(9), &[]).unwrap();
+    packets::send(&client.socket, &FromSpawn::Signal(15), &[]).unwrap();
+    assert_eq!(client.said(), ToSpawn::Ended(Outcome::Killed(15)));
+    bench.closed(&client, Some(Outcome::Killed(15)));
 }
