@@ -56,7 +56,6 @@ struct Screen {
 impl Connection {
     /// Tells the guest to begin and lets go of what now belongs to the process.
     pub(super) fn start(channel: OwnedFd, request: &Request) -> Result<Self, String> {
-        let told = |what: &'static str| move |error: Errno| format!("{what}: {error}");
         // A client that went away is told by EPIPE.
         signalfd::ignore(libc::SIGPIPE);
         let signals = SignalFd::new(&SIGNALS).map_err(|error| format!("cannot read signals: {error}"))?;
@@ -76,13 +75,20 @@ impl Connection {
             agent: agents.is_forwarded(),
         };
         let packet = encode(&start).map_err(|error| error.to_string())?;
-        if terminal.is_some() {
-            seqpacket::send(&channel, &packet, &[]).map_err(told("cannot reach the container"))?;
+        let standard = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
+        let sent = if terminal.is_some() {
+            seqpacket::send(&channel, &packet, &[])
         } else {
-            let standard = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
             standard.into_iter().for_each(widen);
-            seqpacket::send(&channel, &packet, &standard).map_err(told("cannot reach the container"))?;
-            let_go().map_err(told("cannot open /dev/null"))?;
+            seqpacket::send(&channel, &packet, &standard)
+        };
+        match sent {
+            // The guest may have refused already; then its word is there to be read.
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+            Err(error) => return Err(format!("cannot reach the container: {error}")),
+        }
+        if terminal.is_none() {
+            let_go().map_err(|error| format!("cannot open /dev/null: {error}"))?;
         }
         Ok(Self { channel, signals, terminal, agents })
     }
