@@ -134,7 +134,7 @@ impl<E: Engine + 'static> Broker<E> {
         };
         let settings = {
             let mut live = self.settings.borrow_mut();
-            events::settings(&live.refresh());
+            events::settings(&live.refresh_for(user));
             live.current()
         };
         let plan =

@@ -100,7 +100,9 @@ impl<E: Engine + 'static> Sessions<E> {
 
     fn check_capacity(&self, key: &SessionKey, capacity: &Capacity) -> Result<(), AttachError> {
         let live = self.0.live.borrow();
-        let own: Vec<_> = live.keys().filter(|other| other.user == key.user).collect();
+        // One that is on its way out is no reason to refuse the next.
+        let own: Vec<_> =
+            live.values().filter(|other| other.key.user == key.user && other.is_wanted()).map(|one| &one.key).collect();
         if own.len() >= capacity.per_user as usize {
             return Err(AttachError::Denied(Denial::TooManySessions {
                 sessions: u32::try_from(own.len()).unwrap_or(u32::MAX),
@@ -174,12 +176,18 @@ impl<E: Engine + 'static> Sessions<E> {
         self.tell(session, &Happening::Connected { channel });
         session.set_expiry(None);
         let plan = &request.plan;
-        session.rules.set(Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl });
-        if session.abandoned.replace(false) {
-            // The session goes on whether or not this can be written: after a crash the guest tells who is there.
-            if let Err(error) = self.0.store.set_state(&session.id, State::Running) {
-                tracing::debug!(%error, session = %session.id, "writing that the session runs");
-            }
+        let rules = Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl };
+        // The session goes on whether or not these can be written: after a crash the guest tells who is there, and
+        // the next login brings the mode again.
+        if session.rules.replace(rules).mode != rules.mode
+            && let Err(error) = self.0.store.set_mode(&session.id, rules.mode)
+        {
+            tracing::debug!(%error, session = %session.id, "writing the session's mode");
+        }
+        if session.abandoned.replace(false)
+            && let Err(error) = self.0.store.set_state(&session.id, State::Running)
+        {
+            tracing::debug!(%error, session = %session.id, "writing that the session runs");
         }
         Ok(Attached {
             channel: ours,

@@ -94,6 +94,11 @@ impl Session {
         self.channels.borrow().len()
     }
 
+    /// Whether it is there to stay for now.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Creating(_) | Phase::Running)
+    }
+
     pub(super) fn is_running(&self) -> bool {
         matches!(*self.phase.borrow(), Phase::Running)
     }
