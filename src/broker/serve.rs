@@ -23,21 +23,19 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-/// How long the broker stays without any session.
-const IDLE_EXIT: Duration = Duration::from_secs(5 * 60);
 /// How often it tells systemd that it lives (a third of the unit's `WatchdogSec`) and how it is.
 const TICK: Duration = Duration::from_secs(10);
 /// How often a broker that cannot work looks whether it can.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Runs the broker until it is idle or told to stop.
-pub fn run(etc: &Path) -> anyhow::Result<()> {
+/// Runs the broker on the files under `etc`, until it has had no session for `idle_exit` or is told to stop.
+pub fn run(etc: &Path, idle_exit: Duration) -> anyhow::Result<()> {
     let listener = activated_listener()?;
     drop_capabilities()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     LocalSet::new().block_on(&runtime, async {
         let listener = UnixListener::from_std(listener).context("listening")?;
-        let result = Life::new()?.live(&listener, etc).await;
+        let result = Life::new(idle_exit)?.live(&listener, etc).await;
         tell(&[NotifyState::Stopping]);
         result
     })
@@ -63,18 +61,20 @@ struct Life {
     interrupt: Signal,
     ticks: Interval,
     watched: bool,
+    idle_exit: Duration,
     admission: Admission,
 }
 
 impl Life {
-    fn new() -> anyhow::Result<Self> {
-        let mut ticks = interval(TICK);
+    fn new(idle_exit: Duration) -> anyhow::Result<Self> {
+        let mut ticks = interval(TICK.min(idle_exit).max(Duration::from_secs(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             ticks,
             watched: watchdog_enabled(false).is_some(),
+            idle_exit,
             admission: Admission::default(),
         })
     }
@@ -140,8 +140,8 @@ impl Life {
                     if !broker.sessions.is_empty() || !self.admission.is_empty() {
                         last_use = Instant::now();
                     }
-                    if last_use.elapsed() >= IDLE_EXIT {
-                        events::idle_exit(IDLE_EXIT);
+                    if last_use.elapsed() >= self.idle_exit {
+                        events::idle_exit(self.idle_exit);
                         broker.sessions.tidy();
                         return Ok(());
                     }
