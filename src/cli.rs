@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{auth_keys, broker, check_config, guest, spawn};
+use crate::command::{auth_keys, broker, check_config, guest, list, spawn, stop};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -31,6 +31,10 @@ enum Verb {
         /// A file, or the directory with all of them [default: /etc/podspawn]
         path: Option<PathBuf>,
     },
+    /// List sessions: all for root, your own otherwise
+    List(list::Options),
+    /// End a session: tell and hang up whoever is connected, then destroy the container
+    Stop(stop::Options),
     /// Enter your container (sshd runs this for every podspawn user)
     Spawn(spawn::Options),
     /// Serve the broker's socket (systemd runs this)
@@ -55,6 +59,8 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Verb::AuthKeys { user, key: _, key_dir } => auth_keys::run(&user, key_dir),
         Verb::CheckConfig { path } => check_config::run(path.as_deref()),
+        Verb::List(options) => report(list::run(&options)),
+        Verb::Stop(options) => report(stop::run(options)),
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest { sftp } => guest::run(sftp),
         Verb::Broker(options) => report(broker::run(&options)),

@@ -132,6 +132,11 @@ impl Link {
         self.send(&FromBroker::Close { channel }, None)
     }
 
+    /// Tells everybody who is connected at a terminal one line.
+    pub fn notify(&self, text: &str) -> Result<(), LinkError> {
+        self.send(&FromBroker::Notice { text: text.to_owned() }, None)
+    }
+
     fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
         let connection = self.shared.connection.borrow().clone().ok_or(LinkError::Down)?;
         connection.send(packet, fd)

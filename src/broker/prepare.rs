@@ -51,9 +51,13 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
     let sessions = Sessions::new(engine, store, guest, SOCKETS.into(), Box::new(events::session));
     let times = &config.session;
     let restored = sessions.restore(|key| match policy::decide(&current, &key.user, key.project.as_ref()) {
-        Ok(plan) => Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl },
+        Ok(plan) => Rules::of(&plan),
         // A project that is gone from the files: its sessions end as the server's own would.
-        Err(_) => Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl },
+        Err(_) => Rules {
+            mode: times.mode,
+            grace_period: times.grace_period,
+            lifetime: Some(times.max_lifetime).filter(|span| !span.is_zero()),
+        },
     });
     for row in restored.map_err(|error| Unready::state(&error, "restoring sessions"))? {
         events::bad_row(&row);

@@ -23,9 +23,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes that spawn may leave unread before agent connections are refused. The rest of the socket's buffer (208 KiB
+/// Bytes that spawn may leave unread before agent connections are refused and notices left out. The rest of the socket's buffer (208 KiB
 /// by default) is for the last word, which must always fit.
-const MAX_UNREAD: usize = 64 * 1024;
+pub(super) const MAX_UNREAD: usize = 64 * 1024;
 
 /// A client and what runs for it.
 pub(super) struct Channel {

@@ -3,13 +3,13 @@
 use super::{
     Place,
     broker::Broker,
-    channel::{self, Channel, Client, Refusal, Started, State},
+    channel::{self, Channel, Client, MAX_UNREAD, Refusal, Started, State},
     identity::{self, Group},
     packets::{self, Incoming},
 };
 use crate::{
     domain::{ChannelId, Outcome, UserName},
-    protocol::guest::{FromBroker, FromGuest, FromSpawn, MAX_CHANNELS, Open, ToSpawn},
+    protocol::guest::{FromBroker, FromGuest, FromSpawn, MAX_CHANNELS, MAX_NOTICE_BYTES, Open, ToSpawn},
     sys::signalfd::SignalFd,
 };
 use rustix::{
@@ -165,8 +165,17 @@ impl Supervisor {
                         self.hang_up(id);
                     }
                 }
+                Some((FromBroker::Notice { text }, _)) => self.notice(&text),
                 None => break,
             }
+        }
+    }
+
+    /// Passes a word of the broker on to every client; spawn knows whether somebody looks at a terminal.
+    fn notice(&self, text: &str) {
+        let notice = ToSpawn::Notice(text.chars().filter(|c| !c.is_control()).take(MAX_NOTICE_BYTES / 4).collect());
+        for channel in self.channels.iter().filter(|channel| packets::unread_by_peer(&channel.socket) < MAX_UNREAD) {
+            let _ = packets::send(&channel.socket, &notice, &[]);
         }
     }
 

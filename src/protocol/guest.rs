@@ -26,6 +26,9 @@ pub const MAX_COMMAND_BYTES: usize = 128 * 1024;
 /// Most channels of one guest: more than sshd's `MaxSessions` on many connections, and a bound for its memory.
 pub const MAX_CHANNELS: usize = 256;
 
+/// Longest notice, in bytes: a few lines of a terminal.
+pub const MAX_NOTICE_BYTES: usize = 1024;
+
 /// Where a container sees this binary.
 pub const GUEST_BINARY: &str = "/.podspawn/podspawn";
 /// Where a container sees its session's socket directory (read-only; connecting does not need write access).
@@ -81,6 +84,11 @@ pub enum FromBroker {
     Close {
         /// Which; `None` means all.
         channel: Option<ChannelId>,
+    },
+    /// Tell every client that has a terminal.
+    Notice {
+        /// One line, at most [`MAX_NOTICE_BYTES`].
+        text: String,
     },
 }
 
@@ -162,4 +170,6 @@ pub enum ToSpawn {
     Ended(Outcome),
     /// The process could not be started; the text is for the user. Nothing follows.
     Failed(String),
+    /// A word of the broker, for whoever looks at the terminal.
+    Notice(String),
 }

@@ -6,7 +6,7 @@ use super::{
     now,
 };
 use crate::{
-    domain::{ChannelId, ContainerName, SessionId, SessionKey, State},
+    domain::{ChannelId, ContainerName, SessionId, SessionKey},
     engine::Engine,
     link::LinkError,
     policy::{Denial, Plan},
@@ -79,7 +79,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.check_capacity(key, capacity)?;
         let subnet = self.0.store.allot_subnet(capacity.pool, &HashSet::new())?.ok_or(AttachError::NoSubnet)?;
         let id = SessionId::from_bits(random()?);
-        let rules = Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl };
+        let rules = Rules::of(plan);
         let name = ContainerName::of(key);
         let created = now();
         self.0.store.insert(&NewSession {
@@ -160,7 +160,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Asks the guest for a process on a new channel.
-    fn open(&self, session: &Session, request: &Request) -> Result<Attached, AttachError> {
+    fn open(&self, session: &Rc<Session>, request: &Request) -> Result<Attached, AttachError> {
         let link = session.link().ok_or(LinkError::Down)?;
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty())
             .map_err(|error| AttachError::Files("cannot make a channel", error.into()))?;
@@ -174,21 +174,14 @@ impl<E: Engine + 'static> Sessions<E> {
         link.open(open, &theirs)?;
         session.channels.borrow_mut().insert(channel);
         self.tell(session, &Happening::Connected { channel });
-        session.set_expiry(None);
-        let plan = &request.plan;
-        let rules = Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl };
-        // The session goes on whether or not these can be written: after a crash the guest tells who is there, and
-        // the next login brings the mode again.
+        let rules = Rules::of(&request.plan);
+        // The session goes on whether or not this can be written: the next login brings the mode again.
         if session.rules.replace(rules).mode != rules.mode
             && let Err(error) = self.0.store.set_mode(&session.id, rules.mode)
         {
             tracing::debug!(%error, session = %session.id, "writing the session's mode");
         }
-        if session.abandoned.replace(false)
-            && let Err(error) = self.0.store.set_state(&session.id, State::Running)
-        {
-            tracing::debug!(%error, session = %session.id, "writing that the session runs");
-        }
+        self.occupy(session);
         Ok(Attached {
             channel: ours,
             id: channel,

@@ -66,8 +66,7 @@ impl Host {
             log.borrow_mut().push(format!("{}: {what}", summary.key));
         });
         let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer);
-        let times = self.settings.config.session;
-        let rules = |_: &SessionKey| Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl };
+        let rules = |key: &SessionKey| Rules::of(&policy::decide(&self.settings, &key.user, None).unwrap());
         assert!(sessions.restore(rules).unwrap().is_empty());
         sessions
     }

@@ -198,6 +198,13 @@ impl Connection {
                 Ok(None)
             }
             (Ok(ToSpawn::Started), None) => Ok(None),
+            (Ok(ToSpawn::Notice(text)), None) => {
+                // Data streams stay clean: only who has a terminal reads it.
+                if self.terminal.is_some() {
+                    super::complain(&text);
+                }
+                Ok(None)
+            }
             (Ok(ToSpawn::Ended(outcome)), None) => Ok(Some(outcome)),
             (Ok(ToSpawn::Failed(text)), None) => Err(text),
             _ => Err("the container sent something unexpected".to_owned()),
