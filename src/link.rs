@@ -210,8 +210,9 @@ async fn converse(
     tracing::debug!(pid = connection.pid(), protocol, release, "guest connected");
     shared.protocol.set(protocol);
     *shared.connection.borrow_mut() = Some(Rc::clone(&connection));
-    observer(Event::Up { protocol, channels });
+    // Before the observer is told: it may look at once whether the guest is there.
     shared.up.send_replace(true);
+    observer(Event::Up { protocol, channels });
 
     let replacement = loop {
         tokio::select! {

@@ -402,6 +402,52 @@ fn after_a_crash_guests_are_heard_again_and_nothing_is_made_twice() {
 }
 
 #[test]
+fn a_session_that_everybody_left_during_a_crash_is_abandoned_afterwards() {
+    let host = Host::with_config("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let guests = play_guests(host);
+        let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let directory = Link::directory(&host.sockets(), &attached.session);
+        guests.abort();
+        std::mem::forget(sessions);
+        let again = host.broker();
+        tokio::task::spawn_local(Guest::dial(&directory, Vec::new()).await.run());
+        until("it is destroyed", || again.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+    });
+}
+
+#[test]
+fn a_lifetime_ends_under_whoever_is_connected() {
+    let host = Host::with_config("session: {max_lifetime: 1s}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        until("it is destroyed", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+        assert_eq!(host.log().last().unwrap(), "alice: destroying: its lifetime of 1s is over");
+        drop(attached);
+    });
+}
+
+#[test]
+fn a_stopped_session_is_gone_and_another_user_is_not_touched() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let _bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
+        assert!(sessions.stop(&host.request("alice", None).key, "stopped by root".into()));
+        until("it is destroyed", || sessions.counts().0 == 1).await;
+        assert_eq!(sessions.list(None)[0].key.to_string(), "bob");
+        assert!(!sessions.stop(&host.request("carol", None).key, "stopped by root".into()));
+    });
+}
+
+#[test]
 fn what_a_crash_left_half_made_is_removed_at_the_next_start() {
     let host = Host::new();
     on_host(&host, async |host| {
