@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{auth_keys, broker, check_config, guest, list, spawn, stop};
+use crate::command::{auth_keys, broker, check_config, cleanup, guest, list, spawn, stop};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -35,6 +35,8 @@ enum Verb {
     List(list::Options),
     /// End a session: tell and hang up whoever is connected, then destroy the container
     Stop(stop::Options),
+    /// Remove what is due and what belongs to nobody
+    Cleanup(cleanup::Options),
     /// Enter your container (sshd runs this for every podspawn user)
     Spawn(spawn::Options),
     /// Serve the broker's socket (systemd runs this)
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Verb::CheckConfig { path } => check_config::run(path.as_deref()),
         Verb::List(options) => report(list::run(&options)),
         Verb::Stop(options) => report(stop::run(options)),
+        Verb::Cleanup(options) => report(cleanup::run(&options)),
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest { sftp } => guest::run(sftp),
         Verb::Broker(options) => report(broker::run(&options)),

@@ -3,6 +3,7 @@
 pub mod auth_keys;
 pub mod broker;
 pub mod check_config;
+pub mod cleanup;
 pub mod guest;
 pub mod list;
 mod log;

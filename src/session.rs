@@ -15,11 +15,13 @@ mod expire;
 mod guest_binary;
 mod pull;
 mod restore;
+mod sweep;
 
 pub use attach::{Attached, Request};
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
+pub use sweep::{Kind, Removed};
 
 use crate::{
     domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},

@@ -50,7 +50,7 @@ pub(super) fn welcome<E: Engine + 'static>(admission: &Admission, stream: UnixSt
             Ok(Err(error)) => return events::stranger(counted.uid, &events::chain(&error)),
             Err(_) => return events::stranger(counted.uid, "its account could not be looked up in time"),
         };
-        if caller.user.is_none() && !caller.admin {
+        if caller.user.is_none() && !caller.admin && !caller.service {
             events::stranger(counted.uid, "it is not in group podspawn");
         }
         connection::serve(broker, caller, connection).await;

@@ -6,7 +6,7 @@
 use super::authorize::Caller;
 use crate::{
     domain::{Outcome, SessionKey, UserName},
-    session::{AttachError, Happening, Summary},
+    session::{AttachError, Happening, Removed, Summary},
     settings::Refreshed,
     store::BadRow,
 };
@@ -86,6 +86,18 @@ pub(super) fn idle_exit(after: Duration) {
 /// The kernel has no connection to give.
 pub(super) fn accept_failed(error: &io::Error) {
     error!(event = "accept_failed", "accepting a connection: {error}");
+}
+
+/// What a pass removed.
+pub(super) fn swept(removed: &[Removed]) {
+    for Removed { kind, name, reason } in removed {
+        info!(event = "cleanup", kind = kind.as_str(), name, reason, "removed {} {name}: {reason}", kind.as_str());
+    }
+}
+
+/// A pass that could not be finished.
+pub(super) fn sweep_failed(error: &dyn std::error::Error) {
+    error!(event = "cleanup_failed", "cleaning up: {}", chain(error));
 }
 
 /// A peer that may ask nothing.

@@ -9,7 +9,7 @@ use crate::{
     store::Store,
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     path::{Path, PathBuf},
 };
 
@@ -63,5 +63,5 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
         events::bad_row(&row);
     }
     sessions.tidy();
-    Ok(Broker { sessions, settings: RefCell::new(settings) })
+    Ok(Broker { sessions, settings: RefCell::new(settings), last_login: Cell::new(None) })
 }

@@ -25,6 +25,8 @@ use tokio::{
 
 /// How often it tells systemd that it lives (a third of the unit's `WatchdogSec`) and how it is.
 const TICK: Duration = Duration::from_secs(10);
+/// How long it stays when only a timer wanted something.
+const TIMER_EXIT: Duration = Duration::from_secs(20);
 /// How often a broker that cannot work looks whether it can.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -129,18 +131,21 @@ impl Life {
 
     /// Accepts connections until there is nothing to stay for.
     async fn serve(mut self, listener: &UnixListener, broker: &Rc<Broker<DockerEngine>>) -> anyhow::Result<()> {
-        let mut last_use = Instant::now();
+        let began = Instant::now();
+        let mut last_use = began;
         loop {
             tokio::select! {
                 accepted = listener.accept() => if let Some(stream) = accepted_or_pause(accepted).await {
-                    last_use = Instant::now();
                     welcome(&self.admission, stream, broker);
                 },
                 _ = self.ticks.tick() => {
                     if !broker.sessions.is_empty() || !self.admission.is_empty() {
                         last_use = Instant::now();
                     }
-                    if last_use.elapsed() >= self.idle_exit {
+                    last_use = broker.last_login.get().map_or(last_use, |login| login.max(last_use));
+                    // A timer that asked for a pass is no reason to stay.
+                    let patience = if last_use == began { self.idle_exit.min(TIMER_EXIT) } else { self.idle_exit };
+                    if last_use.elapsed() >= patience {
                         events::idle_exit(self.idle_exit);
                         broker.sessions.tidy();
                         return Ok(());

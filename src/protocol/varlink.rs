@@ -20,6 +20,9 @@ pub const LIST: &str = "io.podspawn.Sessions.List";
 /// `io.podspawn.Sessions.Stop`.
 pub const STOP: &str = "io.podspawn.Sessions.Stop";
 
+/// `io.podspawn.Admin.Cleanup`.
+pub const CLEANUP: &str = "io.podspawn.Admin.Cleanup";
+
 /// The error of a session that does not exist.
 pub const NO_SUCH_SESSION: &str = "io.podspawn.Sessions.NoSuchSession";
 /// The error that carries a refusal by policy, shown to the user verbatim.
@@ -128,6 +131,33 @@ pub struct StopParameters {
     /// The project, `None` for the user's own container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+}
+
+/// Parameters of `Cleanup`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CleanupParameters {
+    /// Only tell.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// One thing that a pass removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedInfo {
+    /// `session`, `container` or `network`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Parameters of the reply to `Cleanup`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupReply {
+    /// What was removed, in that order.
+    pub removed: Vec<RemovedInfo>,
 }
 
 /// Parameters of the reply to `Stop`: none.

@@ -52,16 +52,21 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Destroys the session if the engine says that its container does not run; whether it did.
     pub(super) async fn destroy_if_dead(&self, session: &Rc<Session>) -> Result<bool, EngineError> {
-        let Some(container) = session.container.borrow().clone() else { return Ok(false) };
-        let dead = match self.0.engine.inspect_container(&container).await {
-            Ok(status) => !status.running,
-            Err(EngineError::NoSuchContainer) => true,
-            Err(error) => return Err(error),
-        };
+        let dead = self.is_dead(session).await?;
         if dead {
             self.destroy(session, "the container ended");
         }
         Ok(dead)
+    }
+
+    /// Whether the engine says that the session's container does not run.
+    pub(super) async fn is_dead(&self, session: &Session) -> Result<bool, EngineError> {
+        let Some(container) = session.container.borrow().clone() else { return Ok(false) };
+        match self.0.engine.inspect_container(&container).await {
+            Ok(status) => Ok(!status.running),
+            Err(EngineError::NoSuchContainer) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes a session that is closed already, or that a crash left half made or half removed.

@@ -448,6 +448,54 @@ fn a_stopped_session_is_gone_and_another_user_is_not_touched() {
 }
 
 #[test]
+fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        // The database of yesterday: bob's session is not in it.
+        let bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
+        let store = Store::open(&host.root.path().join("state.db")).unwrap();
+        store.delete(&bob.session).unwrap();
+        sessions.0.live.borrow_mut().remove(&host.request("bob", None).key);
+        let names = |removed: &[Removed]| removed.iter().map(|one| (one.kind, one.name.clone())).collect::<Vec<_>>();
+        let told = sessions.sweep(true).await.unwrap();
+        assert_eq!(host.engine.counts(), (2, 2));
+        assert_eq!(names(&told)[0], (Kind::Container, "podspawn-bob".to_owned()));
+        // A creation in progress is left alone.
+        host.engine.delay(Verb::StartContainer, Duration::from_millis(100));
+        let carol = host.request("carol", None);
+        let (done, attached) = tokio::join!(
+            async {
+                until("carol's container exists", || host.engine.counts().0 == 3).await;
+                sessions.sweep(false).await.unwrap()
+            },
+            attach(&sessions, &carol)
+        );
+        assert_eq!(names(&done), names(&told));
+        attached.unwrap();
+        assert_eq!((host.engine.counts(), sessions.counts().0), ((2, 2), 2));
+        assert!(sessions.sweep(false).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_pass_concludes_nothing_from_an_engine_that_is_away() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        for verb in [Verb::InspectContainer, Verb::Containers, Verb::Networks] {
+            host.engine.fail_next(verb, EngineError::Unreachable(io::ErrorKind::NotFound.into()));
+            assert!(sessions.sweep(false).await.is_err());
+        }
+        assert_eq!((host.engine.counts(), sessions.counts().0), ((1, 1), 1));
+    });
+}
+
+#[test]
 fn what_a_crash_left_half_made_is_removed_at_the_next_start() {
     let host = Host::new();
     on_host(&host, async |host| {

@@ -16,7 +16,8 @@ fn names(variables: &BTreeMap<String, String>) -> Vec<&str> {
 }
 
 /// The image sets LANG itself.
-const WITHOUT_TERMINAL: [&str; 8] = ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_CLIENT", "SSH_CONNECTION", "USER"];
+const WITHOUT_TERMINAL: [&str; 8] =
+    ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_CLIENT", "SSH_CONNECTION", "USER"];
 
 #[test]
 fn a_command_has_the_documented_variables_and_no_other() {

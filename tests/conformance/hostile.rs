@@ -114,7 +114,8 @@ fn an_account_outside_group_podspawn_gets_nothing() {
 fn a_member_of_the_group_whose_account_is_unknown_gets_nothing() {
     let bench = bench::shared();
     let gid = bench.root("getent group podspawn | cut -d: -f3");
-    let reply = peer::call(&bench, &format!("54321:{gid}"), "io.podspawn.Sessions.Attach", &json!({ "environment": {} }));
+    let reply =
+        peer::call(&bench, &format!("54321:{gid}"), "io.podspawn.Sessions.Attach", &json!({ "environment": {} }));
     assert!(reply.is_empty() || reply[0]["error"].is_string(), "{reply:?}");
     assert_serves(&bench);
 }
@@ -140,7 +141,11 @@ fn garbage_ends_the_connection_and_nothing_else() {
     for message in messages {
         let heard = peer::say(&bench, &user.name, message, false);
         let good = heard.replies.iter().all(|reply| reply["error"].is_string());
-        assert!(good && (heard.closed || !heard.replies.is_empty()), "{:?}: {heard:?}", String::from_utf8_lossy(message));
+        assert!(
+            good && (heard.closed || !heard.replies.is_empty()),
+            "{:?}: {heard:?}",
+            String::from_utf8_lossy(message)
+        );
     }
     let nested = [b"[".repeat(60_000), b"\0".to_vec()].concat();
     assert!(peer::say(&bench, &user.name, &nested, false).closed);
@@ -356,7 +361,8 @@ fn a_process_in_the_container_that_plays_the_guest_is_ignored() {
     let user = bench.user();
     let held = user.start(&[], "echo ready; exec sleep 1000");
     carry_in(&user);
-    let hello = podspawn::protocol::guest::FromGuest::Hello { protocol: 1, release: "evil".into(), channels: Vec::new() };
+    let hello =
+        podspawn::protocol::guest::FromGuest::Hello { protocol: 1, release: "evil".into(), channels: Vec::new() };
     let packets = vec![packet(&hello), BASE64_STANDARD.encode([0xff; 100])];
     for uid in ["1000", "0"] {
         let socket = "/.podspawn/run/broker.sock".into();
