@@ -7,6 +7,7 @@ use super::{
 use crate::{
     domain::State,
     engine::{Engine, EngineError},
+    link::Link,
 };
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
@@ -99,7 +100,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Removes container, network and row. Can be repeated.
+    /// Removes container, network, socket and row. Can be repeated.
     async fn remove(&self, session: &Session) -> Result<(), AttachError> {
         let failed = |step| move |source| AttachError::Engine { step, source };
         // Copied out first: a borrow must not live across an await.
@@ -122,6 +123,8 @@ impl<E: Engine + 'static> Sessions<E> {
                 self.0.engine.remove_network(&found.id).await.map_err(failed("removing the network"))?;
             }
         }
+        Link::remove_directory(&self.0.sockets, &session.id)
+            .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
         self.0.store.delete(&session.id)?;
         Ok(())
     }

@@ -14,7 +14,11 @@ const NOTICES: [u64; 3] = [10, 5, 1];
 /// The longest sleep: deadlines are times of day, and the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// How often a guest is waited for that has to say who is connected.
+/// How long after the grace period a guest is waited for that has to say who is connected, in seconds. One that does
+/// not come by then never will: nobody can enter, and nobody was there when it was last heard.
+const ABSENT_FOR_GOOD: i64 = 60;
+
+/// How often it is looked for.
 const ABSENT_GUEST: Duration = Duration::from_millis(500);
 
 /// How long those who are connected have for their last bytes when the session is ended under them.
@@ -92,7 +96,8 @@ impl<E: Engine + 'static> Sessions<E> {
                 self.arm(session);
             }
             Some((due_at, Due::Grace)) if due_at <= at => {
-                if !session.link().is_some_and(|link| link.is_up()) {
+                let absent = !session.link().is_some_and(|link| link.is_up());
+                if absent && now() < due_at.saturating_add(ABSENT_FOR_GOOD) {
                     // The broker has just started, and the guest has yet to tell who is connected.
                     return self.ask_again(session);
                 }

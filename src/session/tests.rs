@@ -402,6 +402,29 @@ fn after_a_crash_guests_are_heard_again_and_nothing_is_made_twice() {
 }
 
 #[test]
+fn a_broker_that_stops_orderly_leaves_every_socket_where_its_container_sees_it() {
+    let host = Host::new();
+    let request = host.request("alice", None);
+    let (directory, channel) = on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let attached = attach(&sessions, &request).await.unwrap();
+        (Link::directory(&host.sockets(), &attached.session), attached.id)
+        // Everything is dropped here, as when the process ends.
+    });
+    // The container holds the directory itself, not its name.
+    let mounted = std::fs::File::open(&directory).unwrap();
+    on_host(&host, async |host| {
+        let again = host.broker();
+        let now = std::fs::File::open(&directory).unwrap();
+        let inode = |file: &std::fs::File| rustix::fs::fstat(file).unwrap().st_ino;
+        assert_eq!(inode(&mounted), inode(&now));
+        tokio::task::spawn_local(Guest::dial(&directory, vec![channel]).await.run());
+        until("the guest is heard", || again.counts() == (1, 1)).await;
+    });
+}
+
+#[test]
 fn a_session_that_everybody_left_during_a_crash_is_abandoned_afterwards() {
     let host = Host::with_config("session: {mode: destroy-on-disconnect}");
     on_host(&host, async |host| {
