@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::{
     cell::{Cell, RefCell},
     os::fd::OwnedFd,
+    rc::Rc,
     time::Instant,
 };
 use tokio::sync::watch;
@@ -25,6 +26,8 @@ pub(super) struct Broker<E> {
     pub(super) settings: RefCell<Live>,
     /// When somebody last asked for a session, which is what the broker stays for.
     pub(super) last_login: Cell<Option<Instant>>,
+    /// Calls that are being worked on.
+    pub(super) in_flight: Rc<Cell<u32>>,
 }
 
 /// A successful reply.
@@ -67,6 +70,7 @@ impl<E: Engine + 'static> Broker<E> {
         parameters: Value,
         report: watch::Sender<Option<Value>>,
     ) -> Result<Answer, Failure> {
+        let _counted = InFlight::new(&self.in_flight);
         match method {
             ATTACH => self.attach(caller, parameters, report).await,
             LIST => self.list(caller),
@@ -87,6 +91,22 @@ impl<E: Engine + 'static> Broker<E> {
                 parameters: json!({ "method": method.chars().take(200).collect::<String>() }),
             }),
         }
+    }
+}
+
+/// One call, counted until it is answered or given up.
+struct InFlight(Rc<Cell<u32>>);
+
+impl InFlight {
+    fn new(count: &Rc<Cell<u32>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 

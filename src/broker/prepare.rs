@@ -11,6 +11,7 @@ use crate::{
 use std::{
     cell::{Cell, RefCell},
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 /// Where the guests' sockets are. Not the service's runtime directory: that would go when the service stops.
@@ -63,5 +64,5 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
         events::bad_row(&row);
     }
     sessions.tidy();
-    Ok(Broker { sessions, settings: RefCell::new(settings), last_login: Cell::new(None) })
+    Ok(Broker { sessions, settings: RefCell::new(settings), last_login: Cell::new(None), in_flight: Rc::default() })
 }

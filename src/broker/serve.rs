@@ -25,6 +25,8 @@ use tokio::{
 
 /// How often it tells systemd that it lives (a third of the unit's `WatchdogSec`) and how it is.
 const TICK: Duration = Duration::from_secs(10);
+/// How long calls may take that are being worked on when the broker is told to stop; below the unit's `TimeoutStopSec`.
+const FINISH: Duration = Duration::from_secs(10);
 /// How long it stays when only a timer wanted something.
 const TIMER_EXIT: Duration = Duration::from_secs(20);
 /// How often a broker that cannot work looks whether it can.
@@ -152,10 +154,24 @@ impl Life {
                     }
                     self.watchdog(vec![NotifyState::Status(status(broker))]);
                 }
-                _ = self.terminate.recv() => return Ok(()),
-                _ = self.interrupt.recv() => return Ok(()),
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
             }
         }
+        Self::finish(broker).await;
+        Ok(())
+    }
+
+    /// Answers what was asked before the end was: an upgrade in the middle of a creation is nobody's failed login. Who
+    /// connects meanwhile waits for the next broker.
+    async fn finish(broker: &Broker<DockerEngine>) {
+        tell(&[NotifyState::Stopping]);
+        let deadline = Instant::now() + FINISH;
+        while broker.in_flight.get() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // A reply that was made a moment ago has yet to be written.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     fn watchdog(&self, mut states: Vec<NotifyState>) {
