@@ -210,6 +210,34 @@ impl User<'_> {
     }
 }
 
+/// Something of the bench that a test breaks, mended when it is dropped, whatever happened meanwhile.
+pub(crate) struct Disturbance<'a> {
+    bench: &'a Bench,
+    mend: &'static str,
+}
+
+/// Stopping the broker for good, and having it back.
+pub(crate) const STOP_BROKER: &str = "systemctl stop podspawn-broker.socket podspawn-broker.service";
+pub(crate) const START_BROKER: &str = "systemctl start podspawn-broker.socket";
+
+impl<'a> Disturbance<'a> {
+    pub(crate) fn of(bench: &'a Bench, disturb: &str, mend: &'static str) -> Self {
+        let disturbance = Self { bench, mend };
+        bench.root(disturb);
+        disturbance
+    }
+}
+
+impl Drop for Disturbance<'_> {
+    fn drop(&mut self) {
+        let mended = self.bench.bash(&[], self.mend);
+        // A second panic would end the whole run.
+        if mended.code != Some(0) && !std::thread::panicking() {
+            panic!("`{}` failed: {mended:?}", self.mend);
+        }
+    }
+}
+
 /// Waits until `condition` holds.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {

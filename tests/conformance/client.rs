@@ -11,11 +11,18 @@ use std::{
 };
 
 /// A process that has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) out: Vec<u8>,
     pub(crate) err: Vec<u8>,
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A transfer of megabytes that failed should not be printed whole.
+        write!(f, "exit code {:?}, stdout {:.2000?}, stderr {:.2000?}", self.code, self.text(), self.errors())
+    }
 }
 
 impl Finished {
@@ -101,16 +108,6 @@ impl Process {
         thread::spawn(move || {
             let _ = stream.write_all(&input);
         });
-    }
-
-    /// Sends a line and keeps the stream open.
-    pub(crate) fn line(&mut self, line: &str) {
-        let stream = self.child.stdin.as_mut().expect("the input is closed already");
-        stream.write_all(format!("{line}\n").as_bytes()).unwrap();
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Kills it, as kill -9 does.
