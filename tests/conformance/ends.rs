@@ -8,8 +8,9 @@ use crate::{
 use rustix::process::Signal;
 use std::{fs, time::{Duration, Instant}};
 
-/// Writes a file when it is hung up, and otherwise goes on for ever.
-const WITNESS: &str = "trap 'echo hung up >~/witness; exit' HUP; echo ready; while :; do sleep 0.1; done";
+/// Writes a file when it is hung up, and otherwise goes on for ever. The shell would say "Hangup" to a stream that is
+/// gone, and die of that.
+const WITNESS: &str = "trap '' PIPE; trap 'echo hung up >~/witness; exit' HUP; echo ready; while :; do sleep 0.1; done";
 
 impl User<'_> {
     /// Waits until the witness was hung up and nobody is counted any more.
