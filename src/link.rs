@@ -132,6 +132,11 @@ impl Link {
         self.send(&FromBroker::Close { channel }, None)
     }
 
+    /// Tells everybody who is connected at a terminal one line.
+    pub fn notify(&self, text: &str) -> Result<(), LinkError> {
+        self.send(&FromBroker::Notice { text: text.to_owned() }, None)
+    }
+
     fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
         let connection = self.shared.connection.borrow().clone().ok_or(LinkError::Down)?;
         connection.send(packet, fd)
@@ -152,9 +157,10 @@ async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event))
     let mut init = shared.init.subscribe();
     let mut next: Option<Connection> = None;
     loop {
-        let connection = match next.take() {
-            Some(connection) => connection,
-            None => tokio::select! {
+        let connection = if let Some(connection) = next.take() {
+            connection
+        } else {
+            tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok(connection) => connection,
                     // Out of descriptors, most likely: not this session's fault, and not for ever.
@@ -169,7 +175,7 @@ async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event))
                     next = unknown.drain(..).find(|connection| Some(connection.pid()) == expected);
                     continue;
                 }
-            },
+            }
         };
         match *init.borrow() {
             None if unknown.len() < MAX_UNKNOWN => unknown.push(connection),
@@ -204,8 +210,9 @@ async fn converse(
     tracing::debug!(pid = connection.pid(), protocol, release, "guest connected");
     shared.protocol.set(protocol);
     *shared.connection.borrow_mut() = Some(Rc::clone(&connection));
-    observer(Event::Up { protocol, channels });
+    // Before the observer is told: it may look at once whether the guest is there.
     shared.up.send_replace(true);
+    observer(Event::Up { protocol, channels });
 
     let replacement = loop {
         tokio::select! {

@@ -1,6 +1,6 @@
 //! Who may ask what: the one place where it is decided, from what the kernel says of the peer.
 //!
-//! | caller | Attach | List |
+//! | caller | Attach | List, Stop |
 //! |---|---|---|
 //! | group `podspawn` | its own session | its own |
 //! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's |
@@ -79,6 +79,18 @@ impl Caller {
     }
 }
 
+impl Scope<'_> {
+    /// Whether the sessions of `user` are among them.
+    #[must_use]
+    pub(super) fn includes(&self, user: &UserName) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Own(own) => *own == user,
+            Self::Nothing => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +103,8 @@ mod tests {
         assert_eq!(caller(Some(&alice), false).scope(), Scope::Own(&alice));
         assert_eq!(caller(None, true).scope(), Scope::Everybody);
         assert_eq!(caller(Some(&alice), true).scope(), Scope::Everybody);
+        let bob: UserName = "bob".parse().unwrap();
+        assert!(Scope::Own(&alice).includes(&alice) && !Scope::Own(&alice).includes(&bob));
+        assert!(Scope::Everybody.includes(&bob) && !Scope::Nothing.includes(&alice));
     }
 }

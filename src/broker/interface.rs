@@ -52,6 +52,6 @@ mod tests {
         }
         let sessions = Interface::try_from(SESSIONS).unwrap();
         let methods: Vec<_> = sessions.methods().map(|method| method.name().to_string()).collect();
-        assert_eq!(methods, ["Attach", "List"]);
+        assert_eq!(methods, ["Attach", "List", "Stop"]);
     }
 }

@@ -5,13 +5,14 @@ use super::{
     events, interface,
 };
 use crate::{
-    domain::{ProjectName, SessionKey, UserName},
+    domain::{ProjectName, SessionKey, Span, UserName},
     engine::Engine,
     policy,
     protocol::{
         guest::{MAX_COMMAND_BYTES, What},
         varlink::{
-            ATTACH, AttachParameters, AttachReply, DENIED, LIST, ListReply, Progress, Reason, SessionInfo, UNAVAILABLE,
+            ATTACH, AttachParameters, AttachReply, DENIED, LIST, ListReply, NO_SUCH_SESSION, Nothing, Progress, Reason,
+            STOP, SessionInfo, StopParameters, UNAVAILABLE,
         },
     },
     session::{AttachError, Capacity, Request, Sessions, Step, Summary},
@@ -72,6 +73,7 @@ impl<E: Engine + 'static> Broker<E> {
         match method {
             ATTACH => self.attach(caller, parse(parameters)?, report).await,
             LIST => self.list(caller),
+            STOP => self.stop(caller, &parse(parameters)?),
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {
                 let name =
@@ -134,7 +136,7 @@ impl<E: Engine + 'static> Broker<E> {
         };
         let settings = {
             let mut live = self.settings.borrow_mut();
-            events::settings(&live.refresh());
+            events::settings(&live.refresh_for(user));
             live.current()
         };
         let plan =
@@ -164,6 +166,34 @@ impl<E: Engine + 'static> Broker<E> {
     }
 }
 
+impl<E: Engine + 'static> Broker<E> {
+    fn stop(&self, caller: &Caller, parameters: &StopParameters) -> Result<Answer, Failure> {
+        let user = match (&parameters.user, &caller.user) {
+            (Some(name), _) => name.parse().map_err(|_| Failure::invalid("user"))?,
+            (None, Some(own)) => own.clone(),
+            (None, None) => return Err(Failure::invalid("user")),
+        };
+        // Before anything else: whether a session exists is nobody else's business.
+        if !caller.scope().includes(&user) {
+            return Err(Failure::permission_denied());
+        }
+        let project =
+            parameters.project.as_deref().map(str::parse).transpose().map_err(|_| Failure::invalid("project"))?;
+        let key = SessionKey { user, project };
+        let by = match &caller.user {
+            Some(own) => own.to_string(),
+            None if caller.uid == 0 => "root".to_owned(),
+            None => format!("uid {}", caller.uid),
+        };
+        if self.sessions.stop(&key, format!("stopped by {by}")) {
+            Ok(value(&Nothing {}))
+        } else {
+            let reason = format!("{key} has no running session");
+            Err(Failure { error: NO_SUCH_SESSION, parameters: to_value(&Reason { reason }) })
+        }
+    }
+}
+
 /// What a forced command's original text asks for.
 fn what(command: Vec<u8>) -> Result<What, Failure> {
     if command.len() >= MAX_COMMAND_BYTES {
@@ -176,7 +206,7 @@ fn what(command: Vec<u8>) -> Result<What, Failure> {
     }
     // sshd runs its configured subsystem through the forced command; the path is one of this host, of which the
     // container knows nothing.
-    let program = command.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    let program = command.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
     Ok(if is_sftp { What::Sftp } else { What::Command(command) })
 }
@@ -192,6 +222,9 @@ fn info(summary: &Summary) -> SessionInfo {
         created: summary.created,
         image: summary.image.clone(),
         mode: summary.mode.to_string(),
+        lifetime: summary.lifetime.map(Span::as_secs),
+        abandoned: summary.abandoned,
+        ends: summary.ends,
     }
 }
 

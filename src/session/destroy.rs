@@ -19,11 +19,11 @@ const UNDO_TRIES: u32 = 3;
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Begins to destroy, once; nobody can enter from now on. What the engine refuses is tried again until it is done.
-    pub(super) fn destroy(&self, session: &Rc<Session>, reason: &'static str) {
+    pub(super) fn destroy(&self, session: &Rc<Session>, reason: impl AsRef<str>) {
         if !session.is_running() {
             return;
         }
-        self.tell(session, &Happening::Destroying { reason });
+        self.tell(session, &Happening::Destroying { reason: reason.as_ref() });
         self.close(session);
         self.finish_destroying(session);
     }

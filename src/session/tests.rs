@@ -66,8 +66,7 @@ impl Host {
             log.borrow_mut().push(format!("{}: {what}", summary.key));
         });
         let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer);
-        let times = self.settings.config.session.clone();
-        let rules = |_: &SessionKey| Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl };
+        let rules = |key: &SessionKey| Rules::of(&policy::decide(&self.settings, &key.user, None).unwrap());
         assert!(sessions.restore(rules).unwrap().is_empty());
         sessions
     }
@@ -152,9 +151,8 @@ impl Guest {
                     return;
                 }
             }
-            match timeout(Duration::from_millis(2), self.hear()).await {
-                Ok(None) => return,
-                Ok(Some(_)) | Err(_) => {}
+            if let Ok(None) = timeout(Duration::from_millis(2), self.hear()).await {
+                return;
             }
         }
     }
@@ -400,6 +398,52 @@ fn after_a_crash_guests_are_heard_again_and_nothing_is_made_twice() {
         let second = attach(&again, &request).await.unwrap();
         assert_eq!(second.session, attached.session);
         assert_eq!(host.engine.counts(), (1, 1));
+    });
+}
+
+#[test]
+fn a_session_that_everybody_left_during_a_crash_is_abandoned_afterwards() {
+    let host = Host::with_config("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let guests = play_guests(host);
+        let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let directory = Link::directory(&host.sockets(), &attached.session);
+        guests.abort();
+        std::mem::forget(sessions);
+        let again = host.broker();
+        tokio::task::spawn_local(Guest::dial(&directory, Vec::new()).await.run());
+        until("it is destroyed", || again.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+    });
+}
+
+#[test]
+fn a_lifetime_ends_under_whoever_is_connected() {
+    let host = Host::with_config("session: {max_lifetime: 1s}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        until("it is destroyed", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+        assert_eq!(host.log().last().unwrap(), "alice: destroying: its lifetime of 1s is over");
+        drop(attached);
+    });
+}
+
+#[test]
+fn a_stopped_session_is_gone_and_another_user_is_not_touched() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let _bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
+        assert!(sessions.stop(&host.request("alice", None).key, "stopped by root".into()));
+        until("it is destroyed", || sessions.counts().0 == 1).await;
+        assert_eq!(sessions.list(None)[0].key.to_string(), "bob");
+        assert!(!sessions.stop(&host.request("carol", None).key, "stopped by root".into()));
     });
 }
 
