@@ -167,12 +167,19 @@ fn the_unprivileged_verbs_never_name_the_store_the_engine_or_the_session_modules
     let mut wrong = Vec::new();
     for source in sources() {
         let path = source.name();
-        let is_unprivileged = ["command/spawn", "command/auth_keys", "client"].iter().any(|verb| path.starts_with(verb));
+        let is_unprivileged =
+            ["command/spawn", "command/auth_keys", "client"].iter().any(|verb| path.starts_with(verb));
         if !is_unprivileged || source.is_test() {
             continue;
         }
         let forbidden = ["store", "engine", "session", "broker", "bollard", "rusqlite"];
-        wrong.extend(source.imports().iter().filter(|import| forbidden.contains(&import.as_str())).map(|import| format!("{path}: {import}")));
+        wrong.extend(
+            source
+                .imports()
+                .iter()
+                .filter(|import| forbidden.contains(&import.as_str()))
+                .map(|import| format!("{path}: {import}")),
+        );
         for name in ["bollard::", "rusqlite::"] {
             if source.code().contains(name) {
                 wrong.push(format!("{path}: {name}"));
@@ -188,7 +195,12 @@ fn what_runs_inside_a_container_imports_nothing_above_the_first_floor() {
     for source in sources().iter().filter(|source| source.module() == "guest" && !source.is_test()) {
         let allowed = ["guest", "domain", "config", "policy", "podfile", "protocol", "sys"];
         let imports = source.imports();
-        wrong.extend(imports.iter().filter(|name| FLOORS.iter().any(|(known, _)| known == name) && !allowed.contains(&name.as_str())).map(|name| format!("{}: {name}", source.name())));
+        wrong.extend(
+            imports
+                .iter()
+                .filter(|name| FLOORS.iter().any(|(known, _)| known == name) && !allowed.contains(&name.as_str()))
+                .map(|name| format!("{}: {name}", source.name())),
+        );
         if source.code().contains("tokio::") {
             wrong.push(format!("{}: tokio", source.name()));
         }
@@ -199,7 +211,8 @@ fn what_runs_inside_a_container_imports_nothing_above_the_first_floor() {
 #[test]
 fn no_file_is_longer_than_it_should_be() {
     let long = sources().into_iter().filter(|source| !source.is_test() && source.text.lines().count() > MAX_LINES);
-    let long: Vec<String> = long.map(|source| format!("{}: {} lines", source.name(), source.text.lines().count())).collect();
+    let long: Vec<String> =
+        long.map(|source| format!("{}: {} lines", source.name(), source.text.lines().count())).collect();
     assert_none("files that want to be two", &long);
 }
 
@@ -238,13 +251,19 @@ fn nothing_is_called_a_utility() {
     let forbidden = ["utils", "util", "common", "helpers", "helper", "manager", "handler", "misc"];
     let mut wrong = Vec::new();
     for source in sources() {
-        let names = source.path.components().map(|part| part.as_os_str().to_string_lossy().replace(".rs", "")).collect::<Vec<_>>();
+        let names = source
+            .path
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().replace(".rs", ""))
+            .collect::<Vec<_>>();
         wrong.extend(names.iter().filter(|name| forbidden.contains(&name.as_str())).map(|_| source.name()));
         let code = source.code();
         for kind in ["mod ", "struct ", "enum ", "trait "] {
             for (place, _) in code.match_indices(kind) {
                 let name = identifier(&code[place + kind.len()..]);
-                if ["Manager", "Handler", "Helper", "Utils"].iter().any(|end| name.ends_with(end)) || forbidden.contains(&name.as_str()) {
+                if ["Manager", "Handler", "Helper", "Utils"].iter().any(|end| name.ends_with(end))
+                    || forbidden.contains(&name.as_str())
+                {
                     wrong.push(format!("{}: {name}", source.name()));
                 }
             }
@@ -264,7 +283,10 @@ fn every_file_says_what_lives_in_it() {
 fn the_check_sees_an_import_however_it_is_written() {
     let source = |text: &str| Source { path: "domain/x.rs".into(), text: text.into() }.imports();
     assert_eq!(source("use crate::engine::Engine;"), ["engine"]);
-    assert_eq!(source("use crate::{\n    domain::{A, B},\n    session::{self, c::D},\n    store,\n};"), ["domain", "session", "store"]);
+    assert_eq!(
+        source("use crate::{\n    domain::{A, B},\n    session::{self, c::D},\n    store,\n};"),
+        ["domain", "session", "store"]
+    );
     assert_eq!(source("fn f() -> crate::store::Store {}"), ["store"]);
     assert_eq!(source("// crate::store\nlet x = mycrate::store;"), Vec::<String>::new());
 }

@@ -69,7 +69,8 @@ fn systemd_has_nothing_to_say_about_the_units() {
 #[test]
 fn every_service_is_as_locked_up_as_it_can_be() {
     let (_directory, units) = installed(".");
-    let services: Vec<&PathBuf> = units.iter().filter(|unit| unit.extension().is_some_and(|e| e == "service")).collect();
+    let services: Vec<&PathBuf> =
+        units.iter().filter(|unit| unit.extension().is_some_and(|e| e == "service")).collect();
     assert!(services.iter().any(|unit| unit.ends_with("podspawn-broker.service")));
     for service in services {
         let output = run("systemd-analyze", |command| {
@@ -77,7 +78,8 @@ fn every_service_is_as_locked_up_as_it_can_be() {
             command.arg(format!("--threshold={MAX_EXPOSURE}")).arg(service);
         });
         let text = text(&output);
-        let exposure = text.lines().find_map(|line| line.split_once("Overall exposure level for ").map(|(_, rest)| rest));
+        let exposure =
+            text.lines().find_map(|line| line.split_once("Overall exposure level for ").map(|(_, rest)| rest));
         let exposure = exposure.unwrap_or_else(|| panic!("no exposure level: {text}"));
         let number: f32 = exposure.split_whitespace().nth(1).unwrap().parse().unwrap();
         assert!(output.status.success() && number <= 2.0, "{exposure}");
@@ -176,7 +178,9 @@ fn sshd(group: &str, user: &str) -> Vec<String> {
     assert!(generate.status.success(), "{}", text(&generate));
     let drop_in = fs::read_to_string(source().join("sshd_config.d/50-podspawn.conf")).unwrap();
     assert!(drop_in.contains("Match Group podspawn\n"));
-    let drop_in = drop_in.replace("@bin@", "/usr/bin/podspawn").replace("Match Group podspawn\n", &format!("Match Group {group}\n"));
+    let drop_in = drop_in
+        .replace("@bin@", "/usr/bin/podspawn")
+        .replace("Match Group podspawn\n", &format!("Match Group {group}\n"));
     fs::write(directory.path().join("50-podspawn.conf"), drop_in).unwrap();
     let main = directory.path().join("sshd_config");
     let included = directory.path().join("*.conf");
@@ -218,7 +222,8 @@ fn sshd_gives_a_podspawn_user_our_command_and_no_way_around_it() {
         "x11forwarding no",
         "permitopen any",
     ] {
-        let similar = || options.iter().filter(|line| line.split(' ').next() == option.split(' ').next()).collect::<Vec<_>>();
+        let similar =
+            || options.iter().filter(|line| line.split(' ').next() == option.split(' ').next()).collect::<Vec<_>>();
         let found = options.iter().any(|line| line == option);
         assert!(found, "{option}: {:?}", similar());
     }
@@ -229,7 +234,12 @@ fn sshd_gives_a_podspawn_user_our_command_and_no_way_around_it() {
 #[test]
 fn sshd_leaves_everybody_else_alone() {
     let options = sshd("no-such-group", "root");
-    for option in ["authorizedkeyscommand /bin/echo other", "authorizedkeyscommanduser nobody", "forcecommand none", "x11forwarding yes"] {
+    for option in [
+        "authorizedkeyscommand /bin/echo other",
+        "authorizedkeyscommanduser nobody",
+        "forcecommand none",
+        "x11forwarding yes",
+    ] {
         assert!(options.iter().any(|line| line == option), "{option}: {options:#?}");
     }
     assert!(!options.iter().any(|line| line.contains("podspawn")));

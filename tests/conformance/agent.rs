@@ -38,7 +38,7 @@ impl Agent {
         eventually("ssh-agent listens", || socket.exists());
         Finished::of(agent.in_environment(Command::new("ssh-add").arg("-q").arg(key)), b"").success();
         let list = Finished::of(agent.in_environment(Command::new("ssh-add").arg("-l")), b"").success();
-        agent.fingerprint = list.split(' ').nth(1).unwrap().to_owned();
+        agent.fingerprint.push_str(list.split(' ').nth(1).unwrap());
         agent
     }
 
@@ -109,7 +109,8 @@ fn an_agents_socket_is_gone_when_its_session_is() {
     let bench = bench::shared();
     let user = bench.user();
     let agent = Agent::start();
-    let command = "test -S \"$SSH_AUTH_SOCK\" && stat -c '%U %a' \"$(dirname \"$SSH_AUTH_SOCK\")\"; echo \"$SSH_AUTH_SOCK\"";
+    let command =
+        "test -S \"$SSH_AUTH_SOCK\" && stat -c '%U %a' \"$(dirname \"$SSH_AUTH_SOCK\")\"; echo \"$SSH_AUTH_SOCK\"";
     let done = Finished::of(agent.in_environment(user.ssh(&["-A"]).arg(command)), b"").success();
     let (owner, socket) = done.split_once('\n').unwrap();
     assert_eq!(owner, format!("{} 700", user.name));

@@ -75,7 +75,7 @@ fn setup() -> &'static Setup {
         let up = directory.join("ssh_config").exists() && run(&["exec", "true"]).code == Some(0);
         assert!(up, "no bench is up: run `{} up` first", script.display());
         let lock = File::create(directory.join("conformance.lock")).unwrap();
-        lock.lock().unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
         run(&["exec", "bash", "-euc", CLEAN, "-", PROJECTS]).success();
         let names: Vec<String> = (0..ACCOUNTS).map(account).collect();
         let names: Vec<&str> = ["user"].into_iter().chain(names.iter().map(String::as_str)).collect();
@@ -232,9 +232,7 @@ impl Drop for Disturbance<'_> {
     fn drop(&mut self) {
         let mended = self.bench.bash(&[], self.mend);
         // A second panic would end the whole run.
-        if mended.code != Some(0) && !std::thread::panicking() {
-            panic!("`{}` failed: {mended:?}", self.mend);
-        }
+        assert!(mended.code == Some(0) || std::thread::panicking(), "`{}` failed: {mended:?}", self.mend);
     }
 }
 

@@ -6,7 +6,10 @@ use crate::{
     files::bytes,
 };
 use rustix::process::Signal;
-use std::{fs, time::{Duration, Instant}};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 /// Writes a file when it is hung up, and otherwise goes on for ever. The shell would say "Hangup" to a stream that is
 /// gone, and die of that.
@@ -97,7 +100,9 @@ fn who_ignores_the_hang_up_is_killed_after_a_while() {
     let mut process = user.start(&[], "trap '' HUP; sleep 1001 & echo ready; while :; do sleep 1002; done");
     process.kill();
     eventually("nobody is connected", || user.connections() == 0);
-    eventually("the process group is gone", || user.inside("grep -l -a -e 100[12] /proc/[0-9]*/cmdline | grep -v self").text().lines().count() <= 1);
+    eventually("the process group is gone", || {
+        user.inside("grep -l -a -e 100[12] /proc/[0-9]*/cmdline | grep -v self").text().lines().count() <= 1
+    });
 }
 
 #[test]
@@ -208,7 +213,8 @@ fn a_killed_broker_is_not_noticed() {
     });
     let copied = copy.finish_within(Duration::from_secs(300));
     assert_eq!((copied.code, copied.errors()), (Some(0), String::new()));
-    let sum = Finished::of(std::process::Command::new("sha256sum").arg("large").current_dir(here.path()), b"").success();
+    let sum =
+        Finished::of(std::process::Command::new("sha256sum").arg("large").current_dir(here.path()), b"").success();
     assert_eq!(user.run("sha256sum large copied 2>/dev/null | sed s/copied/large/; rm copied").success(), sum);
     assert_eq!(user.connections(), 2);
     for shell in shells {

@@ -16,7 +16,8 @@ fn names(variables: &BTreeMap<String, String>) -> Vec<&str> {
 }
 
 /// The image sets LANG itself.
-const WITHOUT_TERMINAL: [&str; 8] = ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_CLIENT", "SSH_CONNECTION", "USER"];
+const WITHOUT_TERMINAL: [&str; 8] =
+    ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_CLIENT", "SSH_CONNECTION", "USER"];
 
 #[test]
 fn a_command_has_the_documented_variables_and_no_other() {
@@ -101,8 +102,8 @@ fn nothing_else_of_the_client_gets_in() {
     ];
     let variables = variables(&Finished::of(sending(&user, &sent).arg(INITIAL), b"").success());
     assert_eq!(names(&variables), WITHOUT_TERMINAL);
-    let set = user.run_with(&["-o", "SetEnv=LD_PRELOAD=/tmp/evil.so PATH=/evil HOME=/evil USER=root"], INITIAL, b"");
-    let after = crate::environment::variables(&set.success());
+    let asked = user.run_with(&["-o", "SetEnv=LD_PRELOAD=/tmp/evil.so PATH=/evil HOME=/evil USER=root"], INITIAL, b"");
+    let after = crate::environment::variables(&asked.success());
     assert_eq!(names(&after), WITHOUT_TERMINAL);
     for name in ["PATH", "HOME", "USER"] {
         assert_eq!(after[name], variables[name], "{name}");

@@ -64,8 +64,11 @@ fn sftp_round_trip(user: &User<'_>) {
 fn sftp_names(user: &User<'_>) {
     let here = tempfile::tempdir().unwrap();
     fs::write(here.path().join("file"), "content\n").unwrap();
-    user.sftp(here.path(), "mkdir names\ncd names\nput file\nrename file renamed\nln -s renamed soft\nln renamed hard\n")
-        .quiet_success();
+    user.sftp(
+        here.path(),
+        "mkdir names\ncd names\nput file\nrename file renamed\nln -s renamed soft\nln renamed hard\n",
+    )
+    .quiet_success();
     let list = user.sftp(here.path(), "ls -1 names\n").quiet_success();
     for name in ["renamed", "soft", "hard"] {
         assert!(list.contains(&format!("names/{name}\n")) || list.ends_with(&format!("names/{name}")), "{list}");

@@ -114,7 +114,8 @@ fn an_account_outside_group_podspawn_gets_nothing() {
 fn a_member_of_the_group_whose_account_is_unknown_gets_nothing() {
     let bench = bench::shared();
     let gid = bench.root("getent group podspawn | cut -d: -f3");
-    let reply = peer::call(&bench, &format!("54321:{gid}"), "io.podspawn.Sessions.Attach", &json!({ "environment": {} }));
+    let reply =
+        peer::call(&bench, &format!("54321:{gid}"), "io.podspawn.Sessions.Attach", &json!({ "environment": {} }));
     assert!(reply.is_empty() || reply[0]["error"].is_string(), "{reply:?}");
     assert_serves(&bench);
 }
@@ -140,7 +141,11 @@ fn garbage_ends_the_connection_and_nothing_else() {
     for message in messages {
         let heard = peer::say(&bench, &user.name, message, false);
         let good = heard.replies.iter().all(|reply| reply["error"].is_string());
-        assert!(good && (heard.closed || !heard.replies.is_empty()), "{:?}: {heard:?}", String::from_utf8_lossy(message));
+        assert!(
+            good && (heard.closed || !heard.replies.is_empty()),
+            "{:?}: {heard:?}",
+            String::from_utf8_lossy(message)
+        );
     }
     let nested = [b"[".repeat(60_000), b"\0".to_vec()].concat();
     assert!(peer::say(&bench, &user.name, &nested, false).closed);
@@ -180,7 +185,8 @@ fn half_a_message_holds_nobody_else_up() {
 fn an_endless_message_is_cut_off() {
     let bench = bench::shared();
     let user = bench.user();
-    let order = Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode([b'x'; 60_000]), hold_ms: 20_000 };
+    let order =
+        Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode(vec![b'x'; 60_000]), hold_ms: 20_000 };
     let found = peer::send(&bench, &user.name, &order);
     assert_eq!(found["closed"], true, "{found}");
     // The bound, what the socket's buffers hold, and one read.
@@ -265,7 +271,7 @@ fn a_forged_command_beyond_the_bound_is_refused() {
     let user = bench.user();
     user.run("true").success();
     // An argument of the peer's own is bounded as well, so the message is repeated to its length there.
-    let order = Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode([b'A'; 50_000]), hold_ms: 5000 };
+    let order = Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode(vec![b'A'; 50_000]), hold_ms: 5000 };
     assert_eq!(peer::send(&bench, &user.name, &order)["closed"], true);
     let newline = json!({ "command": BASE64_STANDARD.encode(b"a\0b") });
     assert_eq!(attach_as(&bench, &user.name, &newline)["error"], "org.varlink.service.InvalidParameter");
@@ -356,7 +362,8 @@ fn a_process_in_the_container_that_plays_the_guest_is_ignored() {
     let user = bench.user();
     let held = user.start(&[], "echo ready; exec sleep 1000");
     carry_in(&user);
-    let hello = podspawn::protocol::guest::FromGuest::Hello { protocol: 1, release: "evil".into(), channels: Vec::new() };
+    let hello =
+        podspawn::protocol::guest::FromGuest::Hello { protocol: 1, release: "evil".into(), channels: Vec::new() };
     let packets = vec![packet(&hello), BASE64_STANDARD.encode([0xff; 100])];
     for uid in ["1000", "0"] {
         let socket = "/.podspawn/run/broker.sock".into();

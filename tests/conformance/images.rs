@@ -10,7 +10,10 @@ fn an_alpine_like_image_has_shell_and_commands() {
     let bench = bench::shared();
     let user = bench.user_with(ALPINE_LIKE);
     let name = &user.name;
-    assert_eq!(user.run("echo $SHELL; id -un; id -u; pwd; cat").success(), format!("/bin/sh\n{name}\n1000\n/home/{name}"));
+    assert_eq!(
+        user.run("echo $SHELL; id -un; id -u; pwd; cat").success(),
+        format!("/bin/sh\n{name}\n1000\n/home/{name}")
+    );
     assert_eq!(user.run("exit 3").code, Some(3));
     let terminal = user.terminal(None);
     terminal.send("tty; stty size; exit 5\n");
@@ -64,6 +67,8 @@ fn limits_of_the_settings_hold_for_every_process() {
     assert_eq!(limits, "134217728 500000000 256");
     let bomb = user.run("exec perl -e '$x = \"x\" x 1e9; print length $x'");
     assert!(bomb.code.unwrap() >= 128, "{bomb:?}");
-    let forks = user.run("for i in $(seq 400); do sleep 20 & done 2>&1 | grep -c -i 'resource' ; kill $(jobs -p) 2>/dev/null; true");
+    let forks = user.run(
+        "for i in $(seq 400); do sleep 20 & done 2>&1 | grep -c -i 'resource' ; kill $(jobs -p) 2>/dev/null; true",
+    );
     assert_ne!(forks.text().trim(), "0", "{forks:?}");
 }

@@ -70,7 +70,8 @@ fn a_podspawn_user_can_read_neither_state_nor_keys_nor_engine() {
         let read = bench.bash(&["-u", &user.name], &format!("head -c 1 {path} || ls {path}"));
         assert!(read.code != Some(0) && read.out.is_empty(), "{path}: {read:?}");
     }
-    let connect = bench.bash(&["-u", &user.name], "curl --silent --max-time 5 --unix-socket /run/docker.sock http://d/version");
+    let connect =
+        bench.bash(&["-u", &user.name], "curl --silent --max-time 5 --unix-socket /run/docker.sock http://d/version");
     assert!(connect.code != Some(0) && connect.out.is_empty(), "{connect:?}");
 }
 

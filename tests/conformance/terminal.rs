@@ -59,7 +59,7 @@ impl Terminal {
         let master = Arc::new(master);
         let (reader, writer) = (Arc::clone(&master), Arc::clone(&screen));
         thread::spawn(move || {
-            let mut buffer = [0; 64 * 1024];
+            let mut buffer = vec![0; 64 * 1024];
             loop {
                 let count = rustix::io::read(&*reader, &mut buffer).unwrap_or(0);
                 let mut shown = writer.shown.lock().unwrap();

@@ -74,7 +74,10 @@ fn rsync_keeps_holes() {
     file.seek(SeekFrom::Start(400 << 20)).unwrap();
     file.write_all(b"end").unwrap();
     user.rsync(here.path(), &["-aS", "sparse", ":"]);
-    assert_eq!(user.run("stat -c %s sparse; test $(du -k sparse | cut -f1) -lt 1024 && echo sparse").success(), "419430403\nsparse");
+    assert_eq!(
+        user.run("stat -c %s sparse; test $(du -k sparse | cut -f1) -lt 1024 && echo sparse").success(),
+        "419430403\nsparse"
+    );
     user.rsync(here.path(), &["-aS", ":sparse", "back"]);
     let back = fs::metadata(here.path().join("back")).unwrap();
     assert_eq!((back.len(), back.blocks() < 2048), (419_430_403, true), "{} blocks", back.blocks());
