@@ -38,7 +38,7 @@ impl Agent {
         eventually("ssh-agent listens", || socket.exists());
         Finished::of(agent.in_environment(Command::new("ssh-add").arg("-q").arg(key)), b"").success();
         let list = Finished::of(agent.in_environment(Command::new("ssh-add").arg("-l")), b"").success();
-        agent.fingerprint = list.split(' ').nth(1).unwrap().to_owned();
+        agent.fingerprint.push_str(list.split(' ').nth(1).unwrap());
         agent
     }
 

@@ -75,7 +75,7 @@ fn setup() -> &'static Setup {
         let up = directory.join("ssh_config").exists() && run(&["exec", "true"]).code == Some(0);
         assert!(up, "no bench is up: run `{} up` first", script.display());
         let lock = File::create(directory.join("conformance.lock")).unwrap();
-        lock.lock().unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
         run(&["exec", "bash", "-euc", CLEAN, "-", PROJECTS]).success();
         let names: Vec<String> = (0..ACCOUNTS).map(account).collect();
         let names: Vec<&str> = ["user"].into_iter().chain(names.iter().map(String::as_str)).collect();
@@ -207,6 +207,32 @@ impl User<'_> {
         let container = self.container();
         let mut command = self.bench.command(&[]);
         Finished::of(command.args(["docker", "exec", "--user", "0", &container, "sh", "-c", script]), b"")
+    }
+}
+
+/// Something of the bench that a test breaks, mended when it is dropped, whatever happened meanwhile.
+pub(crate) struct Disturbance<'a> {
+    bench: &'a Bench,
+    mend: &'static str,
+}
+
+/// Stopping the broker for good, and having it back.
+pub(crate) const STOP_BROKER: &str = "systemctl stop podspawn-broker.socket podspawn-broker.service";
+pub(crate) const START_BROKER: &str = "systemctl start podspawn-broker.socket";
+
+impl<'a> Disturbance<'a> {
+    pub(crate) fn of(bench: &'a Bench, disturb: &str, mend: &'static str) -> Self {
+        let disturbance = Self { bench, mend };
+        bench.root(disturb);
+        disturbance
+    }
+}
+
+impl Drop for Disturbance<'_> {
+    fn drop(&mut self) {
+        let mended = self.bench.bash(&[], self.mend);
+        // A second panic would end the whole run.
+        assert!(mended.code == Some(0) || std::thread::panicking(), "`{}` failed: {mended:?}", self.mend);
     }
 }
 

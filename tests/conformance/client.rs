@@ -11,11 +11,18 @@ use std::{
 };
 
 /// A process that has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) out: Vec<u8>,
     pub(crate) err: Vec<u8>,
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A transfer of megabytes that failed should not be printed whole.
+        write!(f, "exit code {:?}, stdout {:.2000?}, stderr {:.2000?}", self.code, self.text(), self.errors())
+    }
 }
 
 impl Finished {
@@ -55,26 +62,27 @@ impl Finished {
 /// A process that runs.
 pub(crate) struct Process {
     child: Child,
-    out: Reader,
-    err: Reader,
+    /// `None` where whoever started it reads its output.
+    out: Option<Reader>,
+    err: Option<Reader>,
 }
 
 /// Collects a stream in a thread.
-type Reader = Option<JoinHandle<Vec<u8>>>;
+type Reader = JoinHandle<Vec<u8>>;
 
 fn collect(mut stream: impl Read + Send + 'static) -> Reader {
-    Some(thread::spawn(move || {
+    thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
         bytes
-    }))
+    })
 }
 
 impl Process {
     /// Starts `command`; its output is collected, its input stays open.
     pub(crate) fn start(command: &mut Command) -> Self {
         let (mut process, out) = Self::start_with_output(command);
-        process.out = collect(out);
+        process.out = Some(collect(out));
         process
     }
 
@@ -84,7 +92,7 @@ impl Process {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let out = child.stdout.take().unwrap();
         let err: ChildStderr = child.stderr.take().unwrap();
-        (Self { child, out: None, err: collect(err) }, out)
+        (Self { child, out: None, err: Some(collect(err)) }, out)
     }
 
     /// Starts `command` on an input of its own; its output is collected.
@@ -92,7 +100,7 @@ impl Process {
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (out, err) = (collect(child.stdout.take().unwrap()), collect(child.stderr.take().unwrap()));
-        Self { child, out, err }
+        Self { child, out: Some(out), err: Some(err) }
     }
 
     /// Sends `input` and closes the stream, in the background. Whoever does not read it is not waited for.
@@ -101,16 +109,6 @@ impl Process {
         thread::spawn(move || {
             let _ = stream.write_all(&input);
         });
-    }
-
-    /// Sends a line and keeps the stream open.
-    pub(crate) fn line(&mut self, line: &str) {
-        let stream = self.child.stdin.as_mut().expect("the input is closed already");
-        stream.write_all(format!("{line}\n").as_bytes()).unwrap();
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Kills it, as kill -9 does.
@@ -147,7 +145,7 @@ impl Process {
         if status.is_none() {
             let _ = self.child.kill();
         }
-        let join = |reader: &mut Reader| reader.take().map(|reader| reader.join().unwrap()).unwrap_or_default();
+        let join = |reader: &mut Option<Reader>| reader.take().map(|reader| reader.join().unwrap()).unwrap_or_default();
         let (out, err) = (join(&mut self.out), join(&mut self.err));
         let Some(status) = status else {
             panic!(
@@ -210,7 +208,7 @@ impl User<'_> {
             }
             line.push(byte[0]);
         }
-        process.out = collect(out);
+        process.out = Some(collect(out));
         process
     }
 }

@@ -1,7 +1,7 @@
 //! How sessions end, whoever ends them.
 
 use crate::{
-    bench::{self, User, eventually},
+    bench::{self, Disturbance, START_BROKER, STOP_BROKER, User, eventually},
     client::{Finished, Process},
     files::bytes,
 };
@@ -11,8 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Writes a file when it is hung up, and otherwise goes on for ever.
-const WITNESS: &str = "trap 'echo hung up >~/witness; exit' HUP; echo ready; while :; do sleep 0.1; done";
+/// Writes a file when it is hung up, and otherwise goes on for ever. The shell would say "Hangup" to a stream that is
+/// gone, and die of that.
+const WITNESS: &str = "trap '' PIPE; trap 'echo hung up >~/witness; exit' HUP; echo ready; while :; do sleep 0.1; done";
 
 impl User<'_> {
     /// Waits until the witness was hung up and nobody is counted any more.
@@ -230,12 +231,12 @@ fn a_broker_that_is_restarted_knows_who_is_there_and_who_left_meanwhile() {
     let user = bench.user();
     let mut leaves = user.start(&[], WITNESS);
     let _stays = user.start(&[], "echo ready; exec sleep 1000");
-    bench.root("systemctl stop podspawn-broker.socket podspawn-broker.service");
+    let down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
     leaves.kill();
     leaves.finish();
     let hung_up = || user.inside(&format!("cat /home/{}/witness", user.name)).text() == "hung up\n";
     eventually("the process was hung up without a broker", hung_up);
-    bench.root("systemctl start podspawn-broker.socket");
+    drop(down);
     eventually("who is there is counted", || user.connections() == 1);
 }
 
@@ -244,9 +245,9 @@ fn a_restarted_broker_ends_a_session_whose_container_is_gone() {
     let bench = bench::alone();
     let user = bench.user();
     user.run("true").success();
-    bench.root("systemctl stop podspawn-broker.socket podspawn-broker.service");
+    let down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
     bench.root(&format!("docker rm --force {}", user.container()));
-    bench.root("systemctl start podspawn-broker.socket");
+    drop(down);
     assert_eq!(user.run("echo back").success(), "back");
     assert_eq!(user.containers().len(), 1);
 }

@@ -1,25 +1,14 @@
 //! The first connection, which has to wait for a container to be made.
 
 use crate::{
-    bench::{self, Bench},
+    bench::{self, Bench, Disturbance},
     client::{Finished, Process},
 };
 use std::{fs, process::Command, thread, time::Duration};
 
 /// The engine, held still until dropped: creations take as long as the test wants.
-struct SlowEngine<'a>(&'a Bench);
-
-impl<'a> SlowEngine<'a> {
-    fn hold(bench: &'a Bench) -> Self {
-        bench.root("kill -STOP $(pidof dockerd)");
-        Self(bench)
-    }
-}
-
-impl Drop for SlowEngine<'_> {
-    fn drop(&mut self) {
-        self.0.root("kill -CONT $(pidof dockerd)");
-    }
+fn hold_engine(bench: &Bench) -> Disturbance<'_> {
+    Disturbance::of(bench, "kill -STOP $(pidof dockerd)", "kill -CONT $(pidof dockerd)")
 }
 
 #[test]
@@ -28,7 +17,7 @@ fn a_person_at_a_terminal_is_told_what_takes_so_long() {
     let user = bench.user();
     // So that the broker runs.
     bench.user().run("true").success();
-    let slow = SlowEngine::hold(&bench);
+    let slow = hold_engine(&bench);
     let mut terminal = user.terminal(None);
     terminal.wait_for("podspawn: creating the container");
     drop(slow);
@@ -43,7 +32,7 @@ fn a_program_is_told_nothing_however_long_it_takes() {
     let bench = bench::alone();
     let user = bench.user();
     bench.user().run("true").success();
-    let slow = SlowEngine::hold(&bench);
+    let slow = hold_engine(&bench);
     let mut process = Process::start(user.ssh(&["-T"]).arg("cat; echo err >&2"));
     process.send(b"data".to_vec());
     // Long enough for several reports, were there any.
@@ -85,7 +74,7 @@ fn a_client_that_leaves_during_the_creation_leaves_a_session_in_grace() {
     let bench = bench::alone();
     let user = bench.user();
     bench.user().run("true").success();
-    let slow = SlowEngine::hold(&bench);
+    let slow = hold_engine(&bench);
     let mut process = Process::start(user.ssh(&["-T"]).arg("true"));
     bench::eventually("the creation has begun", || user.sessions().first().is_some_and(|s| s["status"] == "creating"));
     process.kill();

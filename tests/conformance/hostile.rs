@@ -185,7 +185,8 @@ fn half_a_message_holds_nobody_else_up() {
 fn an_endless_message_is_cut_off() {
     let bench = bench::shared();
     let user = bench.user();
-    let order = Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode([b'x'; 60_000]), hold_ms: 20_000 };
+    let order =
+        Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode(vec![b'x'; 60_000]), hold_ms: 20_000 };
     let found = peer::send(&bench, &user.name, &order);
     assert_eq!(found["closed"], true, "{found}");
     // The bound, what the socket's buffers hold, and one read.
@@ -270,7 +271,7 @@ fn a_forged_command_beyond_the_bound_is_refused() {
     let user = bench.user();
     user.run("true").success();
     // An argument of the peer's own is bounded as well, so the message is repeated to its length there.
-    let order = Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode([b'A'; 50_000]), hold_ms: 5000 };
+    let order = Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode(vec![b'A'; 50_000]), hold_ms: 5000 };
     assert_eq!(peer::send(&bench, &user.name, &order)["closed"], true);
     let newline = json!({ "command": BASE64_STANDARD.encode(b"a\0b") });
     assert_eq!(attach_as(&bench, &user.name, &newline)["error"], "org.varlink.service.InvalidParameter");

@@ -6,6 +6,8 @@
 
 // A test that cannot go on should say where and stop; its name says what it is about.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+// Expected output is written as the shell commands that print it are: line by line.
+#![allow(clippy::format_collect)]
 
 mod agent;
 mod bench;

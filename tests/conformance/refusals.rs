@@ -1,7 +1,7 @@
 //! Refusals: one clear line on stderr, exit code 255, and nothing half-created.
 
 use crate::{
-    bench::{self, Bench, User, eventually},
+    bench::{self, Disturbance, START_BROKER, STOP_BROKER, User, eventually},
     client::{Finished, Process},
     ends::assert_one_line,
 };
@@ -107,32 +107,13 @@ fn a_file_transfer_that_is_refused_says_why() {
     }
 }
 
-/// Stops what a test needs stopped, and starts it again whatever happens.
-struct Stopped<'a> {
-    bench: &'a Bench,
-    start: &'static str,
-}
-
-impl<'a> Stopped<'a> {
-    fn with(bench: &'a Bench, stop: &str, start: &'static str) -> Self {
-        bench.root(stop);
-        Self { bench, start }
-    }
-}
-
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        self.bench.root(self.start);
-    }
-}
-
 #[test]
 fn an_engine_that_is_down_is_a_refusal_and_a_login_later_works() {
     let bench = bench::alone();
     let user = bench.user();
     {
         let start = "systemctl start docker.socket docker; for i in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.2; done";
-        let _down = Stopped::with(&bench, "systemctl stop docker.socket docker 2>&1", start);
+        let _down = Disturbance::of(&bench, "systemctl stop docker.socket docker 2>&1", start);
         assert_refused(&user.run("true"), &["the container engine does not answer"]);
     }
     user.assert_nothing_left();
@@ -146,7 +127,7 @@ fn a_broker_that_does_not_answer_is_a_refusal_in_time() {
     bench.user().run("true").success();
     {
         let stop = "systemctl kill --signal=STOP podspawn-broker.service";
-        let _hung = Stopped::with(&bench, stop, "systemctl kill --signal=CONT podspawn-broker.service || true");
+        let _hung = Disturbance::of(&bench, stop, "systemctl kill --signal=CONT podspawn-broker.service || true");
         assert_refused(&user.run("true"), &["the podspawn broker did not answer within", "try again"]);
     }
     assert_eq!(user.run("echo back").success(), "back");
@@ -157,8 +138,7 @@ fn a_broker_that_is_stopped_for_good_is_a_refusal() {
     let bench = bench::alone();
     let user = bench.user();
     {
-        let stop = "systemctl stop podspawn-broker.socket podspawn-broker.service";
-        let _down = Stopped::with(&bench, stop, "systemctl start podspawn-broker.socket");
+        let _down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
         assert_refused(&user.run("true"), &["the podspawn broker cannot be reached", "systemctl status"]);
     }
     assert_eq!(user.run("echo back").success(), "back");
@@ -176,7 +156,7 @@ fn a_disk_that_is_full_is_a_refusal_and_nothing_is_half_created() {
                     cp -a /run/podspawn-test/state/state.db* /var/lib/podspawn/; \
                     dd if=/dev/zero of=/var/lib/podspawn/fill bs=4k 2>/dev/null; true";
         let start = "systemctl stop podspawn-broker.service; umount /var/lib/podspawn; rm -rf /run/podspawn-test/state";
-        let _full = Stopped::with(&bench, stop, start);
+        let _full = Disturbance::of(&bench, stop, start);
         let done = user.run("true");
         assert_refused(&done, &["podspawn: "]);
         assert!(done.errors().contains("disk") || done.errors().contains("cannot be reached"), "{done:?}");
@@ -193,7 +173,8 @@ fn a_configuration_with_a_mistake_keeps_the_last_good_one() {
     user.run("true").success();
     {
         let stop = "cp /etc/podspawn/projects.yaml /run/podspawn-test/projects.yaml; echo 'one: [' >/etc/podspawn/projects.yaml";
-        let _broken = Stopped::with(&bench, stop, "cat /run/podspawn-test/projects.yaml >/etc/podspawn/projects.yaml");
+        let _broken =
+            Disturbance::of(&bench, stop, "cat /run/podspawn-test/projects.yaml >/etc/podspawn/projects.yaml");
         assert_eq!(user.ssh_in("one", "echo served").success(), "served");
         let told = bench.root("podspawn check-config 2>&1 || true");
         assert!(told.contains("/etc/podspawn/projects.yaml:1:"), "{told}");

@@ -1,6 +1,10 @@
 //! A person's login shell.
 
-use crate::{bench, client::Finished, terminal::Terminal};
+use crate::{
+    bench,
+    client::Finished,
+    terminal::{PROMPT, Terminal},
+};
 
 #[test]
 fn a_shell_runs_on_a_terminal_of_the_container() {
@@ -58,6 +62,7 @@ fn control_c_interrupts_the_command_and_not_the_shell() {
     terminal.send("echo sleeping''-now; sleep 1000; echo code:$?\n");
     terminal.wait_for("sleeping-now");
     terminal.send("\x03");
+    terminal.wait_for(PROMPT);
     terminal.send("echo alive:$((40 + 2)):\n");
     terminal.wait_for("alive:42:");
 }
@@ -67,18 +72,22 @@ fn control_z_stops_a_job_and_fg_goes_on_with_it() {
     let bench = bench::shared();
     let user = bench.user();
     let mut terminal = user.shell();
-    terminal.send("cat\n");
+    terminal.send("sh -c 'echo cat-''runs; exec cat'\n");
+    terminal.wait_for("cat-runs");
     terminal.send("echoed by cat\n");
     terminal.wait_for("echoed by cat\r\nechoed by cat");
     terminal.send("\x1a");
     terminal.wait_for("Stopped");
+    terminal.wait_for(PROMPT);
     terminal.send("jobs; echo jobs:$?:\n");
     terminal.wait_for("jobs:0:");
+    terminal.wait_for(PROMPT);
     terminal.send("fg\n");
-    terminal.wait_for("cat\r\n");
+    terminal.wait_for("exec cat'\r\n");
     terminal.send("again\n");
     terminal.wait_for("again\r\nagain");
     terminal.send("\x04");
+    terminal.wait_for(PROMPT);
     terminal.send("echo over:$?:\n");
     terminal.wait_for("over:0:");
 }
@@ -90,6 +99,7 @@ fn control_d_ends_the_shell_with_its_last_code() {
     let mut terminal = user.shell();
     terminal.send("(exit 7); echo set''-code; (exit 7)\n");
     terminal.wait_for("set-code");
+    terminal.wait_for(PROMPT);
     terminal.send("\x04");
     assert_eq!(terminal.finish().0, 7);
 }
@@ -146,7 +156,7 @@ fn a_command_has_a_terminal_with_dash_t_and_none_without() {
     let user = bench.user();
     let (code, shown) = user.terminal(Some("tty; exit 4")).finish();
     assert_eq!((code, shown.contains("/dev/pts/")), (4, true), "{shown:?}");
-    let without = user.run_with(&["-T"], "tty; test -z \"$SSH_TTY$TERM\" && echo nothing", b"");
+    let without = user.run_with(&["-T"], "tty; test -z \"$SSH_TTY\" && echo nothing", b"");
     assert_eq!(without.success(), "not a tty\nnothing");
 }
 

@@ -14,6 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What [`User::shell`] shows when it waits; the halves are apart in what is typed.
+pub(crate) const PROMPT: &str = ">> ";
+
 /// Everything that the terminal has shown, and whether it is over.
 #[derive(Default)]
 struct Screen {
@@ -56,7 +59,7 @@ impl Terminal {
         let master = Arc::new(master);
         let (reader, writer) = (Arc::clone(&master), Arc::clone(&screen));
         thread::spawn(move || {
-            let mut buffer = [0; 64 * 1024];
+            let mut buffer = vec![0; 64 * 1024];
             loop {
                 let count = rustix::io::read(&*reader, &mut buffer).unwrap_or(0);
                 let mut shown = writer.shown.lock().unwrap();
@@ -161,12 +164,12 @@ impl User<'_> {
         Terminal::open(&ssh, 24, 80)
     }
 
-    /// A login shell that is ready to be typed at, with a prompt that nothing is mistaken for.
+    /// A login shell that is ready to be typed at. Whoever types ahead of [`PROMPT`] meets a terminal between two modes.
     pub(crate) fn shell(&self) -> Terminal {
         let mut terminal = self.terminal(None);
         // What is typed is shown as well: the two halves are together only in what it prints.
-        terminal.send("PS1='' ; echo shell'-'ready\n");
-        terminal.wait_for("shell-ready");
+        terminal.send("bind 'set enable-bracketed-paste off'; PS1='>''> '\n");
+        terminal.wait_for(PROMPT);
         terminal
     }
 }
