@@ -2,7 +2,7 @@
 //!
 //! For processes that live as long as one connection and must stay small: no runtime, one call at a time.
 
-use crate::protocol::varlink::{DENIED, MAX_MESSAGE_BYTES, NO_SUCH_SESSION, Reason, UNAVAILABLE};
+use crate::protocol::varlink::{DENIED, MAX_REPLY_BYTES, NO_SUCH_SESSION, Reason, UNAVAILABLE};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -110,7 +110,7 @@ impl Client {
                 message.pop();
                 return Ok(message);
             }
-            if self.buffer.len() > MAX_MESSAGE_BYTES {
+            if self.buffer.len() > MAX_REPLY_BYTES {
                 return Err(CallError::Unreachable(io::Error::from(io::ErrorKind::InvalidData)));
             }
             let mut chunk = [0; 4096];

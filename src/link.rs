@@ -4,20 +4,22 @@
 //! vouches for, says that it is the container's init and not another process inside. Apart from that nothing the
 //! guest says is believed beyond its own session: packets are bounded, counted and limited in rate.
 
+mod pace;
 mod socket;
 
 use crate::{
     domain::{ChannelId, Outcome, SessionId},
     protocol::{
-        guest::{FromBroker, FromGuest, MAX_CHANNELS, Open, PROTOCOL},
+        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, MAX_CHANNELS, Open, PROTOCOL},
         packet::PacketError,
     },
 };
+use pace::Pace;
 use socket::{Connection, Listener};
 use std::{
     cell::{Cell, RefCell},
     io,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     rc::Rc,
     time::Duration,
@@ -32,6 +34,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// commands at once, ten times a second.
 const RATE_PACKETS: u32 = 1000;
 const RATE_WINDOW: Duration = Duration::from_secs(1);
+/// Connections that are accepted from one container in one [`RATE_WINDOW`]. A guest needs one, and another whenever the
+/// broker was restarted.
+const RATE_CONNECTIONS: u32 = 20;
 
 /// What a guest's connection tells.
 #[derive(Debug)]
@@ -95,6 +100,13 @@ impl Link {
         });
         let task = tokio::task::spawn_local(serve(listener, Rc::clone(&shared), observer));
         Ok(Self { shared, task })
+    }
+
+    /// Lets every process of the container connect, not only those that may override modes. For containers whose root
+    /// cannot: without `CAP_DAC_OVERRIDE`, or in a user namespace of its own.
+    pub fn open_to_all(root: &Path, id: &SessionId) -> io::Result<()> {
+        let path = Self::directory(root, id).join(GUEST_SOCKET_NAME);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))
     }
 
     /// Removes the directory of a session whose container is gone. A running container would never see another.
@@ -161,7 +173,9 @@ async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event))
     let mut unknown: Vec<Connection> = Vec::new();
     let mut init = shared.init.subscribe();
     let mut next: Option<Connection> = None;
+    let mut pace = Pace::new(RATE_CONNECTIONS, RATE_WINDOW);
     loop {
+        pace.wait().await;
         let connection = if let Some(connection) = next.take() {
             connection
         } else {
@@ -219,13 +233,15 @@ async fn converse(
     shared.up.send_replace(true);
     observer(Event::Up { protocol, channels });
 
+    let mut packets = Pace::new(RATE_PACKETS, RATE_WINDOW);
+    let mut strangers = Pace::new(RATE_CONNECTIONS, RATE_WINDOW);
     let replacement = loop {
         tokio::select! {
-            packet = connection.receive_limited(RATE_PACKETS, RATE_WINDOW) => match packet {
+            packet = packets.then(|| connection.receive()) => match packet {
                 Ok(FromGuest::Closed { channel, outcome }) => observer(Event::Closed { channel, outcome }),
                 Ok(FromGuest::Hello { .. }) | Err(_) => break None,
             },
-            accepted = listener.accept() => match accepted {
+            accepted = strangers.then(|| listener.accept()) => match accepted {
                 // The same process connects again only when it has given up the old connection.
                 Ok(other) if other.pid() == connection.pid() => break Some(other),
                 Ok(_) => {}

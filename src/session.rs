@@ -37,6 +37,7 @@ use std::{
     rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
 };
+use tokio::sync::OnceCell;
 
 /// How many sessions there may be, and where their networks come from. As configured at the time of the request.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +144,8 @@ struct Inner<E> {
     /// The directory of the guests' sockets.
     sockets: PathBuf,
     observer: Observer,
+    /// Whether the engine gives containers user namespaces; asked once.
+    user_namespaces: OnceCell<bool>,
     live: RefCell<BTreeMap<SessionKey, Rc<Session>>>,
 }
 
@@ -150,7 +153,8 @@ impl<E: Engine + 'static> Sessions<E> {
     /// No session yet; [`Self::restore`] brings back those of the store.
     #[must_use]
     pub fn new(engine: E, store: Store, guest: GuestBinary, sockets: PathBuf, observer: Observer) -> Self {
-        Self(Rc::new(Inner { engine, store, guest, sockets, observer, live: RefCell::new(BTreeMap::new()) }))
+        let (user_namespaces, live) = (OnceCell::new(), RefCell::new(BTreeMap::new()));
+        Self(Rc::new(Inner { engine, store, guest, sockets, observer, user_namespaces, live }))
     }
 
     /// Whether there is nothing to stay for.

@@ -2,15 +2,28 @@
 
 use super::{authorize::Caller, capped::Capped, connection, events, methods::Broker};
 use crate::{accounts::Accounts, engine::Engine};
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
-use tokio::{net::UnixStream, task::spawn_local, time::timeout};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::UnixStream,
+    task::spawn_local,
+    time::{sleep_until, timeout},
+};
 use zlink::{connection::Connection, tokio::unix::Stream};
 
 /// Connections of one uid at once. A login needs one for as long as its container is being made; sshd's own
 /// `MaxStartups` is 100 by default.
-const MAX_PER_UID: u32 = 256;
+const MAX_PER_UID: u32 = 128;
 /// Connections at once, of everybody; with a socket per session well below the unit's `LimitNOFILE`.
 const MAX_CONNECTIONS: u32 = 4096;
+/// Calls of one uid in one [`WINDOW`]; more wait. Each may write a line to the log.
+const MAX_CALLS: u32 = 200;
+const WINDOW: Duration = Duration::from_secs(1);
 /// How long a peer's account may be looked up: a directory server may be slow.
 const LOOKUP: Duration = Duration::from_secs(10);
 
@@ -18,13 +31,20 @@ const LOOKUP: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct Admission {
     accounts: Arc<Accounts>,
-    open: Rc<RefCell<HashMap<u32, u32>>>,
+    open: Rc<RefCell<HashMap<u32, Peer>>>,
+}
+
+/// What one uid has open and has asked.
+struct Peer {
+    connections: u32,
+    window: Instant,
+    calls: u32,
 }
 
 impl Admission {
     /// Whether nobody is.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.borrow().is_empty()
+        self.open.borrow().values().all(|peer| peer.connections == 0)
     }
 
     /// Counts a peer; `None` if it, or everybody together, has too many connections. A flood costs an accept and a
@@ -53,7 +73,7 @@ pub(super) fn welcome<E: Engine + 'static>(admission: &Admission, stream: UnixSt
         if caller.user.is_none() && !caller.admin && !caller.service {
             events::stranger(counted.uid, "it is not in group podspawn");
         }
-        connection::serve(broker, caller, connection).await;
+        connection::serve(broker, caller, &counted, connection).await;
     });
 }
 
@@ -69,33 +89,53 @@ pub(super) fn refuse(admission: &Admission, stream: UnixStream, reason: &'static
 }
 
 /// One open connection, counted by uid until dropped.
-struct Counted {
-    open: Rc<RefCell<HashMap<u32, u32>>>,
+pub(super) struct Counted {
+    open: Rc<RefCell<HashMap<u32, Peer>>>,
     uid: u32,
 }
 
 impl Counted {
-    fn new(open: &Rc<RefCell<HashMap<u32, u32>>>, uid: u32) -> Option<Self> {
-        let mut counts = open.borrow_mut();
-        let everybody: u32 = counts.values().sum();
-        let own = counts.get(&uid).copied().unwrap_or(0);
-        if everybody >= MAX_CONNECTIONS || own >= MAX_PER_UID {
+    fn new(open: &Rc<RefCell<HashMap<u32, Peer>>>, uid: u32) -> Option<Self> {
+        let mut peers = open.borrow_mut();
+        let everybody: u32 = peers.values().map(|peer| peer.connections).sum();
+        let peer = peers.entry(uid).or_insert_with(|| Peer { connections: 0, window: Instant::now(), calls: 0 });
+        if everybody >= MAX_CONNECTIONS || peer.connections >= MAX_PER_UID {
             return None;
         }
-        counts.insert(uid, own + 1);
+        peer.connections += 1;
         Some(Self { open: Rc::clone(open), uid })
+    }
+
+    /// Waits until the uid may ask again.
+    pub(super) async fn wait(&self) {
+        while let Some(until) = self.too_early() {
+            sleep_until(until.into()).await;
+        }
+    }
+
+    /// Counts a call, or tells when to try again.
+    fn too_early(&self) -> Option<Instant> {
+        let mut peers = self.open.borrow_mut();
+        let peer = peers.get_mut(&self.uid)?;
+        if peer.window.elapsed() >= WINDOW {
+            (peer.window, peer.calls) = (Instant::now(), 0);
+        }
+        if peer.calls >= MAX_CALLS {
+            return Some(peer.window + WINDOW);
+        }
+        peer.calls += 1;
+        None
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut counts = self.open.borrow_mut();
-        let left = counts.get(&self.uid).map_or(0, |count| count.saturating_sub(1));
-        if left == 0 {
-            counts.remove(&self.uid);
-        } else {
-            counts.insert(self.uid, left);
+        let mut peers = self.open.borrow_mut();
+        if let Some(peer) = peers.get_mut(&self.uid) {
+            peer.connections = peer.connections.saturating_sub(1);
         }
+        // A uid that is still in its window stays, or closing and opening would begin a new one.
+        peers.retain(|_, peer| peer.connections > 0 || peer.window.elapsed() < WINDOW);
     }
 }
 
@@ -110,6 +150,16 @@ mod tests {
         assert!(Counted::new(&open, 7).is_none());
         assert!(Counted::new(&open, 8).is_some());
         drop(held);
-        assert!(open.borrow().is_empty());
+        assert!(open.borrow().values().all(|peer| peer.connections == 0));
+    }
+
+    #[test]
+    fn a_uid_that_asks_too_much_waits_whatever_its_connections() {
+        let open = Rc::default();
+        for _ in 0..MAX_CALLS {
+            assert!(Counted::new(&open, 7).unwrap().too_early().is_none());
+        }
+        assert!(Counted::new(&open, 7).unwrap().too_early().is_some());
+        assert!(Counted::new(&open, 8).unwrap().too_early().is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! A Varlink stream whose messages are bounded.
 //!
-//! zlink itself reads messages of up to 100 MiB; a user must not make the broker hold that.
+//! zlink itself reads messages of up to 100 MiB, and keeps whatever descriptors come with the bytes of a message that
+//! never ends; a user must not make the broker hold either.
 
 use crate::protocol::varlink::MAX_MESSAGE_BYTES;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -33,7 +34,7 @@ impl AsFd for Capped {
     }
 }
 
-/// Its reading half, which fails once a message is longer than [`MAX_MESSAGE_BYTES`].
+/// Its reading half, which fails once a message is longer than [`MAX_MESSAGE_BYTES`] or brings a descriptor.
 #[derive(Debug)]
 pub(super) struct CappedRead {
     read: <Stream as Socket>::ReadHalf,
@@ -52,6 +53,10 @@ impl AsFd for CappedRead {
 impl ReadHalf for CappedRead {
     async fn read(&mut self, buffer: &mut [u8]) -> zlink::Result<ReadResult> {
         let result = self.read.read(buffer).await?;
+        // No method takes any. Where the kernel can it refuses them before they get here (`refuse_descriptors`).
+        if !result.fds().is_empty() {
+            return Err(zlink::Error::BufferOverflow);
+        }
         let bytes = &buffer[..result.bytes_read()];
         self.unfinished = match bytes.iter().rposition(|byte| *byte == 0) {
             Some(end) => bytes.len() - end - 1,

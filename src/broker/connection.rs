@@ -1,6 +1,7 @@
 //! One Varlink connection: calls in, replies out, each with a deadline.
 
 use super::{
+    admit::Counted,
     authorize::Caller,
     capped::Capped,
     methods::{Answer, Broker, Failure},
@@ -30,7 +31,7 @@ type Reader = ReadConnection<<Capped as Socket>::ReadHalf>;
 type Writer = WriteConnection<<Capped as Socket>::WriteHalf>;
 
 /// A call as it comes in; the flags are zlink's.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Method {
     method: String,
     #[serde(default)]
@@ -47,22 +48,26 @@ struct ErrorReply<'a> {
 pub(super) async fn serve<E: crate::engine::Engine + 'static>(
     broker: Rc<Broker<E>>,
     caller: Caller,
+    turn: &Counted,
     connection: Connection<Capped>,
 ) {
     let (mut reader, mut writer) = connection.split();
     while let Ok(Ok((call, _fds))) = timeout(IDLE, reader.receive_call::<Method>()).await {
-        let (more, oneway) = (call.more(), call.oneway());
-        let Method { method, parameters } = call.method();
-        let parameters = parameters.clone().unwrap_or_else(|| json!({}));
-        let done = answer(&broker, &caller, method, parameters, more, &mut reader, &mut writer).await;
-        match done {
-            Some(answer) if !oneway => {
-                if reply(&mut writer, answer).await.is_none() {
-                    return;
-                }
-            }
-            Some(_) => {}
-            None => return,
+        // Every method of ours has an answer that somebody should read.
+        if call.oneway() {
+            return;
+        }
+        let more = call.more();
+        let Method { method, parameters } = call.method().clone();
+        // The message is not kept while it is being worked on.
+        drop(call);
+        turn.wait().await;
+        let parameters = parameters.unwrap_or_else(|| json!({}));
+        let Some(answer) = answer(&broker, &caller, &method, parameters, more, &mut reader, &mut writer).await else {
+            return;
+        };
+        if reply(&mut writer, answer).await.is_none() {
+            return;
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     prepare::{Unready, prepare},
     privileges::drop_capabilities,
 };
-use crate::engine::DockerEngine;
+use crate::{engine::DockerEngine, sys::passing::refuse_descriptors};
 use anyhow::{Context as _, bail};
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use std::{
@@ -55,6 +55,7 @@ fn activated_listener() -> anyhow::Result<StdListener> {
              systemctl start podspawn-broker.socket"
         )
     };
+    refuse_descriptors(&listener).context("preparing the socket")?;
     listener.set_nonblocking(true).context("preparing the socket")?;
     Ok(listener)
 }

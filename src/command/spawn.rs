@@ -16,6 +16,7 @@ use crate::{
     protocol::varlink::{ATTACH, AttachReply},
     sys::signals,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     io::{IsTerminal, Write},
     os::fd::OwnedFd,
@@ -63,6 +64,9 @@ pub fn run(options: Options) -> ExitCode {
 }
 
 fn session(options: Options) -> Result<Outcome, String> {
+    // The kernel refuses to send descriptors beyond the sender's limit, counting those of every process of the uid.
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let request = request::Request::from_environment(options.user, options.project)?;
     let channel = attach(&options.socket, &request)?;
     connection::Connection::start(channel, &request)?.run()
@@ -99,7 +103,11 @@ fn explain(error: &CallError) -> String {
 
 /// One line on stderr. On a terminal in raw mode a line needs its carriage return.
 fn complain(message: &str) {
-    let mut line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // Part of it may be the container's own words: nothing in it moves the cursor or turns the text around.
+    let moves = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut line: String = message.chars().map(|c| if moves(c) { ' ' } else { c }).collect();
     line.insert_str(0, "podspawn: ");
     line.push_str(if std::io::stderr().is_terminal() { "\r\n" } else { "\n" });
     let _ = std::io::stderr().write_all(line.as_bytes());

@@ -7,6 +7,7 @@ use crate::{
         packet::{MAX_PACKET_BYTES, decode, encode},
     },
     sys::{
+        passing::refuse_descriptors,
         readiness::watch,
         seqpacket::{self, Received},
     },
@@ -20,16 +21,15 @@ use rustix::{
     },
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     fs, io,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
     path::Path,
-    time::Duration,
 };
-use tokio::{
-    io::unix::AsyncFd,
-    time::{Instant, sleep_until},
-};
+use tokio::io::unix::AsyncFd;
 
 /// Connections that may wait to be accepted. A container has one guest; the rest is a flood.
 const BACKLOG: i32 = 16;
@@ -40,7 +40,8 @@ const GUEST_PACKET_BYTES: usize = 8 * 1024;
 pub(super) struct Listener(AsyncFd<OwnedFd>);
 
 impl Listener {
-    /// Makes `directory` with the socket in it; an old socket is replaced.
+    /// Makes `directory` with the socket in it. An old socket is replaced by one with the same mode; a new one is for
+    /// its owner, and for container roots that may override that.
     pub(super) fn bind(directory: &Path) -> io::Result<Self> {
         match fs::create_dir(directory) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -58,9 +59,12 @@ impl Listener {
         let fresh = directory.join("new.sock");
         let _ = fs::remove_file(&fresh);
         bind(&socket, &SocketAddrUnix::new(&fresh)?)?;
-        chmod(&fresh, Mode::from_raw_mode(0o666))?;
+        let name = directory.join(GUEST_SOCKET_NAME);
+        let mode = fs::symlink_metadata(&name).map_or(0o600, |old| old.permissions().mode() & 0o666);
+        chmod(&fresh, Mode::from_raw_mode(mode))?;
+        refuse_descriptors(&socket)?;
         listen(&socket, BACKLOG)?;
-        fs::rename(&fresh, directory.join(GUEST_SOCKET_NAME))?;
+        fs::rename(&fresh, name)?;
         Ok(Self(watch(socket)?))
     }
 
@@ -83,13 +87,12 @@ pub(super) struct Connection {
     socket: AsyncFd<OwnedFd>,
     pid: i32,
     buffer: RefCell<Vec<u8>>,
-    window: Cell<(Option<Instant>, u32)>,
 }
 
 impl Connection {
     fn new(socket: OwnedFd) -> io::Result<Self> {
         let pid = socket_peercred(&socket)?.pid.as_raw_nonzero().get();
-        Ok(Self { socket: watch(socket)?, pid, buffer: RefCell::new(Vec::new()), window: Cell::new((None, 0)) })
+        Ok(Self { socket: watch(socket)?, pid, buffer: RefCell::new(Vec::new()) })
     }
 
     /// The process that connected, as this host numbers it.
@@ -125,21 +128,5 @@ impl Connection {
                 Err(_would_block) => {}
             }
         }
-    }
-
-    /// As [`Self::receive`], but at most `packets` in each `window`: what is more waits, in the guest's own buffer.
-    pub(super) async fn receive_limited(&self, packets: u32, window: Duration) -> io::Result<FromGuest> {
-        if let (Some(begin), count) = self.window.get()
-            && count >= packets
-        {
-            sleep_until(begin + window).await;
-        }
-        let packet = self.receive().await;
-        let now = Instant::now();
-        self.window.set(match self.window.get() {
-            (Some(begin), count) if now < begin + window => (Some(begin), count + 1),
-            _ => (Some(now), 1),
-        });
-        packet
     }
 }

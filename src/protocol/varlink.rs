@@ -9,8 +9,12 @@ use std::collections::BTreeMap;
 /// Where the broker listens.
 pub const SOCKET_PATH: &str = "/run/podspawn/broker.sock";
 
-/// Largest message, in bytes, in either direction. The largest that is needed is a command of 128 KiB in base64.
-pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Largest message that the broker reads, in bytes. The largest that is needed is a command of 128 KiB in base64 with a
+/// full environment; the broker parses it on its only thread.
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// Largest reply that a client reads, in bytes: a list of some thousand sessions.
+pub const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
 
 /// `io.podspawn.Sessions.Attach`.
 pub const ATTACH: &str = "io.podspawn.Sessions.Attach";

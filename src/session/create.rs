@@ -5,7 +5,7 @@ use super::{
     entry::{Phase, Session},
 };
 use crate::{
-    domain::{Bind, ContainerId, NetworkId, Pool, Span, Subnet},
+    domain::{Bind, ContainerId, Hardening, NetworkId, Pool, Span, Subnet},
     engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
@@ -49,10 +49,17 @@ impl<E: Engine + 'static> Sessions<E> {
     async fn create(&self, session: &Rc<Session>, plan: &Plan, subnet: Subnet, pool: Pool) -> Result<(), AttachError> {
         let link = self.listen(session).map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
         // The engine looks the network up when the container starts, so neither waits for the other.
-        let (network, container) =
-            tokio::join!(self.create_network(session, subnet, pool), self.create_container(session, plan));
+        let (network, container, closed) = tokio::join!(
+            self.create_network(session, subnet, pool),
+            self.create_container(session, plan),
+            self.root_overrides_modes(plan)
+        );
         network?;
         let container = container?;
+        if !closed {
+            Link::open_to_all(&self.0.sockets, &session.id)
+                .map_err(|error| AttachError::Files("cannot open the socket to the container", error))?;
+        }
         let failed = |step| move |source| AttachError::Engine { step, source };
         self.0.engine.start_container(&container).await.map_err(failed("starting the container"))?;
         let status = self.0.engine.inspect_container(&container).await.map_err(failed("looking at the container"))?;
@@ -66,6 +73,22 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.store.set_running(&session.id, pid)?;
         link.expect(pid);
         if link.wait_up(GUEST_START).await { Ok(()) } else { Err(AttachError::Silent(LinkError::Down)) }
+    }
+
+    /// Whether the container's root gets past the mode of a socket that is not its own. Then nobody else in there needs
+    /// to, and a tenant cannot even connect to the guest's socket.
+    async fn root_overrides_modes(&self, plan: &Plan) -> bool {
+        let has = |names: &[String], wanted: &str| names.iter().any(|name| name == wanted || name == "ALL");
+        let Hardening { cap_drop, cap_add, .. } = &plan.hardening;
+        if !has(cap_add, "DAC_OVERRIDE") && has(cap_drop, "DAC_OVERRIDE") {
+            return false;
+        }
+        // In a user namespace of the engine's the container's root is somebody else.
+        let own_namespace = || async {
+            let options = self.0.engine.info().await?.security_options;
+            Ok::<_, EngineError>(options.iter().any(|one| one.contains("userns") || one.contains("rootless")))
+        };
+        matches!(self.0.user_namespaces.get_or_try_init(own_namespace).await, Ok(false))
     }
 
     /// Makes the network, with another subnet where the engine has one of its own in the way.

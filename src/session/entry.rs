@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) channels: RefCell<BTreeSet<ChannelId>>,
     /// Since when nobody has been connected, in Unix seconds, once that was noticed.
     pub(super) abandoned: Cell<Option<i64>>,
+    /// Whether a task looks after the guest's absence.
+    pub(super) looked_after: Cell<bool>,
     /// Attaches in progress: a session that somebody is about to enter is not abandoned.
     waiting: Cell<u32>,
     expiry: RefCell<Option<AbortHandle>>,
@@ -85,6 +87,7 @@ impl Session {
             link: RefCell::new(None),
             channels: RefCell::new(BTreeSet::new()),
             abandoned: Cell::new(None),
+            looked_after: Cell::new(false),
             waiting: Cell::new(0),
             expiry: RefCell::new(None),
         }

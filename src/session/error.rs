@@ -63,6 +63,10 @@ impl AttachError {
                     .to_owned()
             }
             Self::Shared(error) => error.for_user(),
+            Self::Silent(LinkError::Stuck) => {
+                "your container does not take new connections just now; try again, then ask the administrator"
+                    .to_owned()
+            }
             Self::Silent(_) => "your container runs but does not answer; ask the administrator to stop it".to_owned(),
         }
     }

@@ -50,12 +50,16 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// The guest's connection is gone: the container has most likely died.
     pub(super) fn look_after(&self, session: &Rc<Session>) {
+        // One task, however often the guest goes and comes.
+        if session.looked_after.replace(true) {
+            return;
+        }
         let (sessions, session) = (self.clone(), Rc::clone(session));
         task::spawn_local(async move {
             let mut pause = Duration::from_millis(100);
             while session.is_running() && session.link().is_some_and(|link| !link.is_up()) {
                 match sessions.destroy_if_dead(&session).await {
-                    Ok(true) => return,
+                    Ok(true) => break,
                     Ok(false) => {}
                     // Unknown is not absent.
                     Err(error) => tracing::debug!(%error, session = %session.id, "looking after a silent guest"),
@@ -63,6 +67,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 time::sleep(pause).await;
                 pause = (pause * 2).min(ABSENT);
             }
+            session.looked_after.set(false);
         });
     }
 }

@@ -3,7 +3,7 @@
 //! The guest passes out each connection that it accepted inside; here it is joined with a connection to sshd's
 //! agent socket. The guest is not trusted: it may send anything as a descriptor, any number of times.
 
-use super::flow::{Flow, Turn};
+use super::flow::{Between, Flow, Turn};
 use rustix::{
     event::{PollFd, PollFlags},
     net::{SocketType, sockopt::socket_type},
@@ -48,10 +48,8 @@ impl Agents {
             return;
         }
         let Ok(agent) = UnixStream::connect(path) else { return };
-        let inside = UnixStream::from(inside);
-        if inside.set_nonblocking(true).is_ok() && agent.set_nonblocking(true).is_ok() {
-            self.relays.push(Relay { inside, agent, ask: Flow::new(), answer: Flow::new() });
-        }
+        let [ask, answer] = [(); 2].map(|()| Flow::new(Between::Sockets));
+        self.relays.push(Relay { inside: inside.into(), agent, ask, answer });
     }
 
     /// Adds two entries per relay, in order.

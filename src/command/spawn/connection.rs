@@ -2,7 +2,7 @@
 
 use super::{
     agent::Agents,
-    flow::{Flow, Turn},
+    flow::{Between, Flow, Turn},
     request::Request,
 };
 use crate::{
@@ -36,8 +36,6 @@ const PACKET_BYTES: usize = 8 * 1024;
 /// network takes it; a client that reads nothing must not hold the session for ever.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-const SIGNALS: [i32; 5] = [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH];
-
 pub(super) struct Connection {
     channel: OwnedFd,
     signals: SignalFd,
@@ -58,7 +56,9 @@ impl Connection {
     pub(super) fn start(channel: OwnedFd, request: &Request) -> Result<Self, String> {
         // A client that went away is told by EPIPE.
         signalfd::ignore(libc::SIGPIPE);
-        let signals = SignalFd::new(&SIGNALS).map_err(|error| format!("cannot read signals: {error}"))?;
+        // Only this one: the others end this process as they would end any, even when it is caught in a read of a
+        // terminal that the container has made block. Its end closes the channel, which hangs up the process.
+        let signals = SignalFd::new(&[libc::SIGWINCH]).map_err(|error| format!("cannot read signals: {error}"))?;
         let agents = Agents::new(request.agent.clone());
         let terminal = request.terminal.then(screen).transpose()?;
         let start = FromSpawn::Start {
@@ -105,13 +105,8 @@ impl Connection {
     fn serve(&mut self) -> Result<Outcome, String> {
         loop {
             let ready = self.wait()?;
-            while let Ok(Some(signal)) = self.signals.next() {
-                if i32::try_from(signal) == Ok(libc::SIGWINCH) {
-                    self.resize();
-                } else {
-                    // The closed channel tells the guest to hang up the process.
-                    return Err(format!("ended by signal {signal}"));
-                }
+            while let Ok(Some(_)) = self.signals.next() {
+                self.resize();
             }
             if ready[2].intersects(PollFlags::ERR | PollFlags::HUP) {
                 return Err("the connection is gone".to_owned());
@@ -265,7 +260,7 @@ impl Connection {
 /// Readies the terminal that sshd gave us.
 fn screen() -> Result<Screen, String> {
     let modes = Modes::of(stdio::stdin()).map_err(|error| format!("cannot read the terminal's modes: {error}"))?;
-    Ok(Screen { modes, master: None, keyboard: Flow::new(), display: Flow::new() })
+    Ok(Screen { modes, master: None, keyboard: Flow::new(Between::Terminals), display: Flow::new(Between::Terminals) })
 }
 
 /// Lets any user open the pipe by name. sshd's pipes belong to our uid with mode 0600, so `echo x > /dev/stderr`

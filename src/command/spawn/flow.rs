@@ -1,8 +1,9 @@
-//! One direction of bytes between two descriptors that do not block.
+//! One direction of bytes between two descriptors, neither of which is waited for.
 
 use rustix::{
     event::PollFlags,
     io::{Errno, read, write},
+    net::{RecvFlags, SendFlags, recv, send},
 };
 use std::os::fd::BorrowedFd;
 
@@ -19,8 +20,19 @@ pub(super) enum Turn {
     Done,
 }
 
+/// How bytes are read and written without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Between {
+    /// Descriptors that do not block. The guest, who has the other copies, can make them block again; then the process
+    /// is stuck until it is hung up, which ends it.
+    Terminals,
+    /// Sockets, which need not be trusted with that.
+    Sockets,
+}
+
 /// A bounded buffer between a source and a sink.
 pub(super) struct Flow {
+    between: Between,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -28,8 +40,8 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new() -> Self {
-        Self { buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, ended: false }
+    pub(super) fn new(between: Between) -> Self {
+        Self { between, buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, ended: false }
     }
 
     /// What to wait for on the source: nothing while bytes are still to be written.
@@ -45,7 +57,11 @@ impl Flow {
     /// Reads and writes as far as neither blocks, once around.
     pub(super) fn turn(&mut self, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Turn {
         if self.start == self.end && !self.ended {
-            match read(source, &mut self.buffer[..]) {
+            let received = match self.between {
+                Between::Terminals => read(source, &mut self.buffer[..]),
+                Between::Sockets => recv(source, &mut self.buffer[..], RecvFlags::DONTWAIT).map(|(bytes, _)| bytes),
+            };
+            match received {
                 Ok(0) => self.ended = true,
                 Ok(bytes) => (self.start, self.end) = (0, bytes),
                 Err(Errno::AGAIN | Errno::INTR) => {}
@@ -54,7 +70,12 @@ impl Flow {
             }
         }
         while self.start < self.end {
-            match write(sink, &self.buffer[self.start..self.end]) {
+            let rest = &self.buffer[self.start..self.end];
+            let sent = match self.between {
+                Between::Terminals => write(sink, rest),
+                Between::Sockets => send(sink, rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            };
+            match sent {
                 Ok(bytes) => self.start += bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Turn::Open,
@@ -80,7 +101,7 @@ mod tests {
     fn bytes_survive_a_sink_that_is_full() {
         let (source, feed) = pipe_with(PipeFlags::NONBLOCK).unwrap();
         let (drain, sink) = pipe_with(PipeFlags::NONBLOCK).unwrap();
-        let mut flow = Flow::new();
+        let mut flow = Flow::new(Between::Terminals);
         let (mut sent, mut received) = (0usize, Vec::new());
         let pattern = |n: usize| u8::try_from(n % 251).unwrap();
         while received.len() < 1_000_000 {
@@ -102,11 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_was_made_to_block_is_not_waited_for() {
+        let (source, _feed) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (sink, _drain) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(Flow::new(Between::Sockets).turn(source.as_fd(), sink.as_fd()), Turn::Open);
+    }
+
+    #[test]
     fn a_sink_without_reader_ends_the_flow() {
         let (source, feed) = pipe_with(PipeFlags::NONBLOCK).unwrap();
         let (drain, sink) = pipe_with(PipeFlags::NONBLOCK).unwrap();
         drop(drain);
         write(&feed, b"x").unwrap();
-        assert_eq!(Flow::new().turn(source.as_fd(), sink.as_fd()), Turn::Done);
+        assert_eq!(Flow::new(Between::Terminals).turn(source.as_fd(), sink.as_fd()), Turn::Done);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 use bollard::{
     models::{
         ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Ipam,
-        IpamConfig, Mount, MountType, NetworkCreateRequest,
+        IpamConfig, Mount, MountType, NetworkCreateRequest, ResourcesUlimits,
     },
     query_parameters::{CreateImageOptions, CreateImageOptionsBuilder},
 };
@@ -66,6 +66,7 @@ fn host_config(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
         // Memory and swap together: the same number gives no swap.
         memory_swap: Some(memory),
         pids_limit: Some(spec.limits.pids.into()),
+        ulimits: Some(vec![open_files()]),
         cap_drop: Some(cap_drop.clone()),
         cap_add: Some(cap_add.clone()),
         security_opt: Some(security_options(&spec.hardening)),
@@ -79,6 +80,16 @@ fn host_config(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
         log_config: Some(log_config()),
         ..HostConfig::default()
     })
+}
+
+/// Most descriptors of one process. The kernel counts descriptors that are being sent per uid of the host, whichever
+/// container its processes are in, and refuses a sender once the count exceeds the sender's own limit: a container's
+/// must be well below those of sshd's and the broker's processes (`LimitNOFILE`), or a tenant could stop the logins
+/// of whoever has the same uid.
+const MAX_OPEN_FILES: i64 = 8192;
+
+fn open_files() -> ResourcesUlimits {
+    ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(MAX_OPEN_FILES), hard: Some(MAX_OPEN_FILES) }
 }
 
 fn security_options(hardening: &Hardening) -> Vec<String> {
