@@ -65,3 +65,53 @@ impl ReadHalf for CappedRead {
         if self.unfinished > MAX_MESSAGE_BYTES { Err(zlink::Error::BufferOverflow) } else { Ok(result) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    use serde_json::Value;
+    use std::{
+        io::{IoSlice, Write},
+        mem::MaybeUninit,
+        os::unix::net::UnixStream,
+    };
+    use zlink::connection::Connection;
+
+    /// What the broker makes of what `attack` writes.
+    fn received(attack: impl FnOnce(&mut UnixStream) + Send + 'static) -> zlink::Result<()> {
+        let (mut theirs, ours) = UnixStream::pair().unwrap();
+        let writer = std::thread::spawn(move || {
+            attack(&mut theirs);
+            theirs
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let result = runtime.block_on(async {
+            let (mut reader, _writer) = Connection::new(Capped(Stream::try_from(ours).unwrap())).split();
+            reader.receive_call::<Value>().await.map(drop)
+        });
+        drop(writer.join());
+        result
+    }
+
+    #[test]
+    fn a_message_without_end_is_not_kept() {
+        let result = received(|stream| {
+            let _ = stream.write_all(&vec![b'x'; 4 * MAX_MESSAGE_BYTES]);
+        });
+        assert!(matches!(result, Err(zlink::Error::BufferOverflow)), "{result:?}");
+        assert!(received(|stream| stream.write_all(b"{\"method\":\"a.b.C\"}\0").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn descriptors_of_a_message_without_end_do_not_pile_up() {
+        let result = received(|stream| {
+            let fds = [rustix::stdio::stdin()];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+            sendmsg(&*stream, &[IoSlice::new(b"{")], &mut control, SendFlags::empty()).unwrap();
+        });
+        assert!(matches!(result, Err(zlink::Error::BufferOverflow)), "{result:?}");
+    }
+}

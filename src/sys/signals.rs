@@ -32,3 +32,15 @@ pub fn die_of(signal: i32) {
         libc::raise(signal);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_would_stop_this_process_is_not_died_of() {
+        for signal in NOT_DEADLY {
+            die_of(signal);
+        }
+    }
+}
