@@ -94,7 +94,7 @@ printf '%s' "$1" >/etc/podspawn/projects.new
 chmod 0644 /etc/podspawn/projects.new
 mv /etc/podspawn/projects.new /etc/podspawn/projects.yaml
 docker ps --all --filter label=managed-by=podspawn --format '{{.ID}} {{.Label "podspawn-user"}}' |
-    awk '$2 ~ /^t[0-9]+$/ { print $1 }' | xargs --no-run-if-empty docker rm --force >/dev/null
+    awk '$2 ~ /^t[0-9]+$/ { print $1 }' | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1 || true
 "#;
 
 fn account(number: usize) -> String {
