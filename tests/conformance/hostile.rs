@@ -56,8 +56,12 @@ fn another_users_name_is_refused() {
 fn options_in_the_command_of_the_client_are_no_options_of_ours() {
     let bench = bench::shared();
     let (alice, bob) = (bench.user(), bench.user());
-    let done = alice.run(format!("--user {}", bob.name));
-    assert_eq!(done.code, Some(127), "{done:?}");
+    // ssh has its own options behind "--" only; the rest is the remote shell's to make sense of.
+    let command = format!("--user {}", bob.name);
+    let run = |user: &User<'_>| Finished::of(user.ssh(&[]).arg("--").arg(&command), b"");
+    let done = run(&alice);
+    assert_eq!(done, run(&bench.plain()));
+    assert!(done.errors().starts_with("bash: "), "{done:?}");
     assert!(bob.sessions().is_empty());
 }
 
@@ -288,7 +292,10 @@ fn user_names_with_dots_dashes_and_a_dollar_work_and_stay_apart() {
     Finished::of(make.arg("user").args(names), b"").success();
     let users = names.map(|name| User { bench: &bench, name: name.into() });
     for user in &users {
-        assert_eq!(user.run("id -un; echo ~").quiet_success(), format!("{0}\n/home/{0}", user.name));
+        // As a login name: ssh takes no such host name.
+        let mut ssh = bench.plain().ssh(&["-l", &user.name]);
+        let told = Finished::of(ssh.arg("id -un; echo ~"), b"").quiet_success();
+        assert_eq!(told, format!("{0}\n/home/{0}", user.name));
     }
     // Container names collide here (t-a with project one, and t-a-one); sessions do not.
     let project = users[2].ssh_in("one", "id -un").quiet_success();
@@ -384,8 +391,10 @@ fn a_container_root_that_kills_or_stops_everything_disturbs_itself_only() {
     let (user, other) = (bench.user(), bench.user());
     let steady = other.start(&[], "echo ready; read -r go; echo went; exit 4");
     let process = user.start(&[], "echo ready; exec sleep 1000");
-    // Signals that PID 1 of a container does not handle have no effect from inside.
-    user.inside("kill -STOP 1; kill -KILL 1; kill -TERM -1; sleep 0.2; kill -KILL -1");
+    // Signals that PID 1 of a container does not handle have no effect from inside, whoever sends them.
+    user.inside("kill -STOP 1; kill -KILL 1; kill -STOP -1; kill -KILL -1");
+    assert_eq!(user.run("echo fine").quiet_success(), "fine");
+    user.run("kill -STOP 1; kill -KILL 1; kill -KILL -1");
     assert_ne!(process.finish().code, Some(0));
     eventually("the user gets in again", || user.run("true").code == Some(0));
     let mut steady = steady;
