@@ -33,7 +33,7 @@ pub(crate) fn measure(host: &Host, report: &mut Report) -> Result<()> {
         let figure = |pick: fn(&Resident) -> f64| -> Samples {
             seen.iter().filter(|process| process.verb == verb).map(pick).collect()
         };
-        let resident = figure(|process| process.resident);
+        let resident = figure(|process| process.all);
         (resident.len() > 0).then_some(()).with_context(|| format!("no podspawn {verb} was found"))?;
         report.row(PART, format!("{name}: resident"), Unit::Mebibytes, resident, Some(Target::AtMost(bound)));
         report.row(PART, format!("{name}: its part"), Unit::Mebibytes, figure(|process| process.part), None);

@@ -89,13 +89,21 @@ pub(crate) struct Report {
     effort: Effort,
     before: Machine,
     after: Option<Machine>,
+    podspawn: String,
     rows: Vec<Row>,
     failures: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new(effort: Effort) -> anyhow::Result<Self> {
-        Ok(Self { effort, before: Machine::look()?, after: None, rows: Vec::new(), failures: Vec::new() })
+        Ok(Self {
+            effort,
+            before: Machine::look()?,
+            after: None,
+            podspawn: String::new(),
+            rows: Vec::new(),
+            failures: Vec::new(),
+        })
     }
 
     /// Adds a row; rows of one part stand together.
@@ -120,8 +128,9 @@ impl Report {
         self.failures.is_empty()
     }
 
-    /// Notes the machine's state at the end.
-    pub(crate) fn finish(&mut self) {
+    /// Notes the machine's state at the end, and what was measured.
+    pub(crate) fn finish(&mut self, podspawn: String) {
+        self.podspawn = podspawn;
         self.after = Machine::look().ok();
     }
 
@@ -146,6 +155,7 @@ impl Report {
         let report = json!({
             "rounds": self.effort.rounds,
             "quick": self.effort.quick,
+            "podspawn": self.podspawn,
             "machine": { "before": self.before, "after": self.after },
             "rows": rows.collect::<Vec<_>>(),
             "failures": self.failures,
@@ -156,7 +166,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{}", self.before)?;
+        writeln!(f, "\npodspawn {}\n{}", self.podspawn, self.before)?;
         if let Some(after) = &self.after {
             writeln!(f, "load at the end {}; figures are medians, p99 of fewer than 100 is the largest", after.load())?;
         }
