@@ -3,12 +3,14 @@
 //! One process, one thread. It alone talks to the engine and writes the state, and it can die at any moment: nothing
 //! that flows depends on it.
 
+mod admit;
 mod authorize;
 mod capped;
 mod connection;
 mod events;
 mod interface;
 mod methods;
+mod prepare;
 mod privileges;
 mod serve;
 

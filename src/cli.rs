@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{auth_keys, broker, check_config, guest, spawn};
+use crate::command::{auth_keys, broker, check_config, cleanup, guest, list, spawn, stop};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -14,14 +14,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Print a user's authorized_keys lines (sshd runs this for every login)
+    /// Print a user's `authorized_keys` lines (sshd runs this for every login)
     AuthKeys {
         /// The user who logs in
+        #[arg(allow_hyphen_values = true)]
         user: OsString,
         /// The offered key's type and text; every key of the user is printed whatever they are
         #[arg(num_args = 0..=2, value_names = ["TYPE", "KEY"], allow_hyphen_values = true)]
         key: Vec<OsString>,
-        /// Where the keys are [default: auth.key_dir of config.yaml]
+        /// Where the keys are [default: `auth.key_dir` of config.yaml]
         #[arg(long, value_name = "DIR")]
         key_dir: Option<PathBuf>,
     },
@@ -30,6 +31,12 @@ enum Verb {
         /// A file, or the directory with all of them [default: /etc/podspawn]
         path: Option<PathBuf>,
     },
+    /// List sessions: all for root, your own otherwise
+    List(list::Options),
+    /// End a session: tell and hang up whoever is connected, then destroy the container
+    Stop(stop::Options),
+    /// Remove what is due and what belongs to nobody
+    Cleanup(cleanup::Options),
     /// Enter your container (sshd runs this for every podspawn user)
     Spawn(spawn::Options),
     /// Serve the broker's socket (systemd runs this)
@@ -47,13 +54,31 @@ enum Verb {
 /// Parses the arguments and runs the verb.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().verb {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    match cli.verb {
         Verb::AuthKeys { user, key: _, key_dir } => auth_keys::run(&user, key_dir),
         Verb::CheckConfig { path } => check_config::run(path.as_deref()),
+        Verb::List(options) => report(list::run(&options)),
+        Verb::Stop(options) => report(stop::run(options)),
+        Verb::Cleanup(options) => report(cleanup::run(&options)),
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest { sftp } => guest::run(sftp),
         Verb::Broker(options) => report(broker::run(&options)),
     }
+}
+
+/// Prints what is wrong with the arguments, or the help that was asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    // Whatever sshd hands over is not its administrator's mistake: no keys, and the code that makes sshd go on.
+    if error.use_stderr() && std::env::args_os().nth(1).is_some_and(|verb| verb == "auth-keys") {
+        auth_keys::refuse(&error.kind().to_string());
+        return ExitCode::SUCCESS;
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// The one place where an error is printed, with its causes, on one line.

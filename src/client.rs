@@ -2,7 +2,7 @@
 //!
 //! For processes that live as long as one connection and must stay small: no runtime, one call at a time.
 
-use crate::protocol::varlink::{DENIED, MAX_MESSAGE_BYTES, Reason, UNAVAILABLE};
+use crate::protocol::varlink::{DENIED, MAX_MESSAGE_BYTES, NO_SUCH_SESSION, Reason, UNAVAILABLE};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -136,8 +136,11 @@ impl Client {
 fn refusal(name: String, parameters: &str) -> CallError {
     let reason = serde_json::from_str::<Reason>(parameters).map(|reason| reason.reason);
     match (name.as_str(), reason) {
-        (DENIED, Ok(reason)) => CallError::Denied(reason),
+        (DENIED | NO_SUCH_SESSION, Ok(reason)) => CallError::Denied(reason),
         (UNAVAILABLE, Ok(reason)) => CallError::Unavailable(reason),
+        ("org.varlink.service.PermissionDenied", _) => {
+            CallError::Denied("that is for root, members of podspawn-admin, and users about themselves".to_owned())
+        }
         _ => CallError::Failed(name),
     }
 }

@@ -3,6 +3,10 @@
 pub mod auth_keys;
 pub mod broker;
 pub mod check_config;
+pub mod cleanup;
 pub mod guest;
+pub mod list;
 mod log;
 pub mod spawn;
+pub mod stop;
+mod table;

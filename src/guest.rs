@@ -50,6 +50,12 @@ pub(crate) struct Place {
 ///
 /// What the kernel refuses at the start; later nothing ends the guest but a signal.
 pub fn run() -> std::io::Result<()> {
+    // What is large is seldom (a command of 128 KiB, a file of accounts) and goes back to the kernel; left to itself
+    // the allocator learns to keep it.
+    // SAFETY: sets one number of the allocator; no other thread exists.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024) };
+    // Whatever the engine has: `/home` and the like are not for everybody to write.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     signalfd::close_on_exec_from_3();
     signalfd::ignore(libc::SIGHUP);
     signalfd::ignore(libc::SIGPIPE);

@@ -68,11 +68,10 @@ pub enum LinkError {
     Packet(#[from] PacketError),
 }
 
-/// The session's end of the guest channel. Dropping it closes the connection and removes the socket.
+/// The session's end of the guest channel. Dropping it closes the connection.
 pub struct Link {
     shared: Rc<Shared>,
     task: JoinHandle<()>,
-    directory: PathBuf,
 }
 
 struct Shared {
@@ -87,8 +86,7 @@ impl Link {
     ///
     /// Must be called within a `LocalSet`. The observer must not block.
     pub fn listen(root: &Path, id: &SessionId, observer: impl Fn(Event) + 'static) -> io::Result<Self> {
-        let directory = Self::directory(root, id);
-        let listener = Listener::bind(&directory)?;
+        let listener = Listener::bind(&Self::directory(root, id))?;
         let shared = Rc::new(Shared {
             init: watch::Sender::new(None),
             up: watch::Sender::new(false),
@@ -96,7 +94,15 @@ impl Link {
             protocol: Cell::new(0),
         });
         let task = tokio::task::spawn_local(serve(listener, Rc::clone(&shared), observer));
-        Ok(Self { shared, task, directory })
+        Ok(Self { shared, task })
+    }
+
+    /// Removes the directory of a session whose container is gone. A running container would never see another.
+    pub fn remove_directory(root: &Path, id: &SessionId) -> io::Result<()> {
+        match std::fs::remove_dir_all(Self::directory(root, id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The directory that the session's container sees.
@@ -132,6 +138,11 @@ impl Link {
         self.send(&FromBroker::Close { channel }, None)
     }
 
+    /// Tells everybody who is connected at a terminal one line.
+    pub fn notify(&self, text: &str) -> Result<(), LinkError> {
+        self.send(&FromBroker::Notice { text: text.to_owned() }, None)
+    }
+
     fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
         let connection = self.shared.connection.borrow().clone().ok_or(LinkError::Down)?;
         connection.send(packet, fd)
@@ -140,9 +151,8 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        // The directory stays: containers have it mounted, and the next broker listens in the same one.
         self.task.abort();
-        // Best effort: what stays is empty, and is replaced when the id is used again.
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -152,9 +162,10 @@ async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event))
     let mut init = shared.init.subscribe();
     let mut next: Option<Connection> = None;
     loop {
-        let connection = match next.take() {
-            Some(connection) => connection,
-            None => tokio::select! {
+        let connection = if let Some(connection) = next.take() {
+            connection
+        } else {
+            tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok(connection) => connection,
                     // Out of descriptors, most likely: not this session's fault, and not for ever.
@@ -169,7 +180,7 @@ async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event))
                     next = unknown.drain(..).find(|connection| Some(connection.pid()) == expected);
                     continue;
                 }
-            },
+            }
         };
         match *init.borrow() {
             None if unknown.len() < MAX_UNKNOWN => unknown.push(connection),
@@ -204,8 +215,9 @@ async fn converse(
     tracing::debug!(pid = connection.pid(), protocol, release, "guest connected");
     shared.protocol.set(protocol);
     *shared.connection.borrow_mut() = Some(Rc::clone(&connection));
-    observer(Event::Up { protocol, channels });
+    // Before the observer is told: it may look at once whether the guest is there.
     shared.up.send_replace(true);
+    observer(Event::Up { protocol, channels });
 
     let replacement = loop {
         tokio::select! {

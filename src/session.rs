@@ -11,18 +11,22 @@ mod destroy;
 mod entry;
 mod error;
 mod events;
+mod expire;
 mod guest_binary;
 mod pull;
 mod restore;
+mod sweep;
 
 pub use attach::{Attached, Request};
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
+pub use sweep::{Kind, Removed};
 
 use crate::{
     domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
     engine::Engine,
+    policy::Plan,
     store::Store,
 };
 use entry::{Phase, Session};
@@ -52,8 +56,16 @@ pub struct Rules {
     pub mode: Mode,
     /// How long an abandoned session is kept in [`Mode::GracePeriod`].
     pub grace_period: Span,
-    /// How long a session exists in [`Mode::Ttl`].
-    pub ttl: Span,
+    /// How long it exists, whatever happens; `None` is for ever.
+    pub lifetime: Option<Span>,
+}
+
+impl Rules {
+    /// Those of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        Self { mode: plan.mode, grace_period: plan.grace_period, lifetime: plan.lifetime() }
+    }
 }
 
 /// What a session looks like from outside.
@@ -75,6 +87,12 @@ pub struct Summary {
     pub image: String,
     /// Its mode.
     pub mode: Mode,
+    /// How long it exists from its creation; `None` is for ever.
+    pub lifetime: Option<Span>,
+    /// Since when nobody has been connected, in Unix seconds.
+    pub abandoned: Option<i64>,
+    /// When it ends by itself if nothing changes, in Unix seconds; `None` is never.
+    pub ends: Option<i64>,
 }
 
 /// What an operator may want to know of, when it happens.
@@ -102,7 +120,7 @@ pub enum Happening<'a> {
     /// It is being removed.
     Destroying {
         /// Why.
-        reason: &'static str,
+        reason: &'a str,
     },
 }
 
@@ -153,6 +171,19 @@ impl<E: Engine + 'static> Sessions<E> {
     pub fn list(&self, user: Option<&UserName>) -> Vec<Summary> {
         let live = self.0.live.borrow();
         live.values().filter(|session| user.is_none_or(|user| session.key.user == *user)).map(|s| s.summary()).collect()
+    }
+
+    /// Ends the session of `key` politely; false if there is none. Returns before it is gone.
+    #[must_use]
+    pub fn stop(&self, key: &SessionKey, reason: String) -> bool {
+        match self.find(key) {
+            Some(session) if session.is_running() => {
+                self.end(&session, reason);
+                true
+            }
+            // On its way out already, or not there yet: whoever is creating it wants it.
+            _ => false,
+        }
     }
 
     /// Removes what the last run left in the state directory and nobody needs. Only without sessions.

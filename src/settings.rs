@@ -67,7 +67,17 @@ struct Reader {
 
 impl Reader {
     fn parse<T: Default>(&mut self, path: &Path, parse: impl FnOnce(&str) -> Result<T, Vec<config::ConfigError>>) -> T {
-        let Some(text) = self.text(path) else { return T::default() };
+        let text = self.text(path);
+        self.parsed(path, text, parse)
+    }
+
+    fn parsed<T: Default>(
+        &mut self,
+        path: &Path,
+        text: Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, Vec<config::ConfigError>>,
+    ) -> T {
+        let Some(text) = text else { return T::default() };
         parse(&text).unwrap_or_else(|errors| {
             self.mistakes.extend(errors.into_iter().map(|error| FileError { path: path.to_owned(), error }));
             T::default()
@@ -77,6 +87,11 @@ impl Reader {
     /// The text of a file; `None` if it is absent, or unusable, which is then told.
     fn text(&mut self, path: &Path) -> Option<String> {
         self.seen.see(path);
+        self.read_text(path)
+    }
+
+    /// As [`Self::text`] for a file whose state is taken down already.
+    fn read_text(&mut self, path: &Path) -> Option<String> {
         let bytes = match read_bounded(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -103,7 +118,9 @@ impl Reader {
             let path = directory.join(&name);
             match name.strip_suffix(".yaml").map(str::parse::<UserName>) {
                 Some(Ok(user)) => {
-                    let overrides = self.parse(&path, UserOverrides::parse);
+                    self.seen.see_of(&user, &path);
+                    let text = self.read_text(&path);
+                    let overrides = self.parsed(&path, text, UserOverrides::parse);
                     users.insert(user, overrides);
                 }
                 Some(Err(invalid)) => self.mistakes.push(config::unusable(&path, &invalid.to_string())),

@@ -1,10 +1,11 @@
 //! Who may ask what: the one place where it is decided, from what the kernel says of the peer.
 //!
-//! | caller | Attach | List |
-//! |---|---|---|
-//! | group `podspawn` | its own session | its own |
-//! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's |
-//! | anyone else | no | no |
+//! | caller | Attach | List, Stop | Cleanup |
+//! |---|---|---|---|
+//! | group `podspawn` | its own session | its own | no |
+//! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's | yes |
+//! | the broker's own account (its timers) | no | no | yes |
+//! | anyone else | no | no | no |
 
 use crate::{
     accounts::{AccountError, Accounts},
@@ -27,6 +28,8 @@ pub(super) struct Caller {
     pub(super) user: Option<UserName>,
     /// Whether it sees and stops the sessions of others.
     pub(super) admin: bool,
+    /// Whether it runs as the broker's own account, as the timers do. Whoever does could do without the broker.
+    pub(super) service: bool,
 }
 
 /// What a caller may see.
@@ -45,6 +48,9 @@ impl Caller {
     /// Looks the peer up; its groups are those it had when it connected.
     pub(super) async fn identify(credentials: &Credentials, accounts: &Arc<Accounts>) -> Result<Self, AccountError> {
         let uid = credentials.unix_user_id().as_raw();
+        if uid != 0 && uid == rustix::process::geteuid().as_raw() {
+            return Ok(Self { uid, user: None, admin: false, service: true });
+        }
         let gids: Vec<u32> = std::iter::once(credentials.unix_primary_group_id())
             .chain(credentials.unix_supplementary_group_ids().iter().copied())
             .map(Gid::as_raw)
@@ -54,7 +60,7 @@ impl Caller {
             (accounts.local(uid)?, accounts.local_group(USERS_GROUP)?, accounts.local_group(ADMIN_GROUP)?)
         {
             let user = gids.contains(&users).then_some(account.name);
-            return Ok(Self { uid, user, admin: uid == 0 || gids.contains(&admins) });
+            return Ok(Self { uid, user, admin: uid == 0 || gids.contains(&admins), service: false });
         }
         let accounts = Arc::clone(accounts);
         let lookup = move || {
@@ -64,7 +70,7 @@ impl Caller {
                 Err(error) => Err(error),
             };
             let user = if member(USERS_GROUP)? { Some(accounts.by_uid(uid)?.name) } else { None };
-            Ok(Self { uid, user, admin: uid == 0 || member(ADMIN_GROUP)? })
+            Ok(Self { uid, user, admin: uid == 0 || member(ADMIN_GROUP)?, service: false })
         };
         tokio::task::spawn_blocking(lookup).await.map_err(|error| AccountError::Unavailable(io::Error::other(error)))?
     }
@@ -79,6 +85,18 @@ impl Caller {
     }
 }
 
+impl Scope<'_> {
+    /// Whether the sessions of `user` are among them.
+    #[must_use]
+    pub(super) fn includes(&self, user: &UserName) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Own(own) => *own == user,
+            Self::Nothing => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,10 +104,13 @@ mod tests {
     #[test]
     fn a_stranger_sees_nothing_and_a_user_only_its_own() {
         let alice: UserName = "alice".parse().unwrap();
-        let caller = |user: Option<&UserName>, admin| Caller { uid: 1000, user: user.cloned(), admin };
+        let caller = |user: Option<&UserName>, admin| Caller { uid: 1000, user: user.cloned(), admin, service: false };
         assert_eq!(caller(None, false).scope(), Scope::Nothing);
         assert_eq!(caller(Some(&alice), false).scope(), Scope::Own(&alice));
         assert_eq!(caller(None, true).scope(), Scope::Everybody);
         assert_eq!(caller(Some(&alice), true).scope(), Scope::Everybody);
+        let bob: UserName = "bob".parse().unwrap();
+        assert!(Scope::Own(&alice).includes(&alice) && !Scope::Own(&alice).includes(&bob));
+        assert!(Scope::Everybody.includes(&bob) && !Scope::Nothing.includes(&alice));
     }
 }

@@ -67,6 +67,14 @@ pub(super) async fn serve<E: crate::engine::Engine + 'static>(
     }
 }
 
+/// Answers the first call with a failure and hangs up.
+pub(super) async fn refuse(connection: Connection<Capped>, reason: &str) {
+    let (mut reader, mut writer) = connection.split();
+    if let Ok(Ok(_)) = timeout(IDLE, reader.receive_call::<Method>()).await {
+        let _ = reply(&mut writer, Err(Failure::unavailable(reason))).await;
+    }
+}
+
 /// Works on one call; `None` if the peer went away meanwhile.
 async fn answer<E: crate::engine::Engine + 'static>(
     broker: &Broker<E>,

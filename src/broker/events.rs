@@ -6,9 +6,11 @@
 use super::authorize::Caller;
 use crate::{
     domain::{Outcome, SessionKey, UserName},
-    session::{AttachError, Happening, Summary},
+    session::{AttachError, Happening, Removed, Summary},
     settings::Refreshed,
+    store::BadRow,
 };
+use std::{io, time::Duration};
 use tracing::{error, info, warn};
 
 /// A session's event.
@@ -62,6 +64,40 @@ pub(super) fn settings(refreshed: &Refreshed) {
             }
         }
     }
+}
+
+/// The broker cannot work; everybody who connects is told so.
+pub(super) fn unready(reasons: &[String]) {
+    for reason in reasons {
+        error!(event = "not_ready", "nobody can log in: {reason}");
+    }
+}
+
+/// A row that means nothing.
+pub(super) fn bad_row(row: &BadRow) {
+    error!(event = "state_invalid", session = row.id, "left alone: {row}");
+}
+
+/// Nothing to stay for.
+pub(super) fn idle_exit(after: Duration) {
+    info!(event = "idle_exit", "no session for {} s; the next login starts the broker again", after.as_secs());
+}
+
+/// The kernel has no connection to give.
+pub(super) fn accept_failed(error: &io::Error) {
+    error!(event = "accept_failed", "accepting a connection: {error}");
+}
+
+/// What a pass removed.
+pub(super) fn swept(removed: &[Removed]) {
+    for Removed { kind, name, reason } in removed {
+        info!(event = "cleanup", kind = kind.as_str(), name, reason, "removed {} {name}: {reason}", kind.as_str());
+    }
+}
+
+/// A pass that could not be finished.
+pub(super) fn sweep_failed(error: &dyn std::error::Error) {
+    error!(event = "cleanup_failed", "cleaning up: {}", chain(error));
 }
 
 /// A peer that may ask nothing.

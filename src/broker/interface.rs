@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-/// The description that `varlinkctl introspect` shows.
-pub(super) const SESSIONS: &str = include_str!("io.podspawn.Sessions.varlink");
+// The descriptions that `varlinkctl introspect` shows.
+const SESSIONS: &str = include_str!("io.podspawn.Sessions.varlink");
+const ADMIN: &str = include_str!("io.podspawn.Admin.varlink");
 
 const SERVICE: &str = "# The Varlink service interface
 interface org.varlink.service
@@ -21,7 +22,8 @@ error ExpectedMore ()
 ";
 
 /// Every interface, by name.
-const INTERFACES: [(&str, &str); 2] = [("io.podspawn.Sessions", SESSIONS), ("org.varlink.service", SERVICE)];
+const INTERFACES: [(&str, &str); 3] =
+    [("io.podspawn.Admin", ADMIN), ("io.podspawn.Sessions", SESSIONS), ("org.varlink.service", SERVICE)];
 
 /// The reply to `GetInfo`.
 pub(super) fn info() -> Value {
@@ -52,6 +54,6 @@ mod tests {
         }
         let sessions = Interface::try_from(SESSIONS).unwrap();
         let methods: Vec<_> = sessions.methods().map(|method| method.name().to_string()).collect();
-        assert_eq!(methods, ["Attach", "List"]);
+        assert_eq!(methods, ["Attach", "List", "Stop"]);
     }
 }

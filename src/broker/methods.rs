@@ -1,32 +1,33 @@
-//! The methods of the interface: parameters parsed, the caller's right checked, the sessions asked.
+//! The methods of every interface: who is asked for what, and how an answer or a failure looks.
 
-use super::{
-    authorize::{Caller, Scope},
-    events, interface,
-};
+mod admin;
+mod sessions;
+
+use super::{authorize::Caller, interface};
 use crate::{
-    domain::{ProjectName, SessionKey, UserName},
     engine::Engine,
-    policy,
-    protocol::{
-        guest::{MAX_COMMAND_BYTES, What},
-        varlink::{
-            ATTACH, AttachParameters, AttachReply, DENIED, LIST, ListReply, Progress, Reason, SessionInfo, UNAVAILABLE,
-        },
-    },
-    session::{AttachError, Capacity, Request, Sessions, Step, Summary},
+    protocol::varlink::{ATTACH, CLEANUP, DENIED, LIST, Reason, STOP, UNAVAILABLE},
+    session::Sessions,
     settings::Live,
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use std::{cell::RefCell, os::fd::OwnedFd};
+use std::{
+    cell::{Cell, RefCell},
+    os::fd::OwnedFd,
+    rc::Rc,
+    time::Instant,
+};
 use tokio::sync::watch;
 
 /// What every connection works with.
 pub(super) struct Broker<E> {
     pub(super) sessions: Sessions<E>,
     pub(super) settings: RefCell<Live>,
+    /// When somebody last asked for a session, which is what the broker stays for.
+    pub(super) last_login: Cell<Option<Instant>>,
+    /// Calls that are being worked on.
+    pub(super) in_flight: Rc<Cell<u32>>,
 }
 
 /// A successful reply.
@@ -69,9 +70,12 @@ impl<E: Engine + 'static> Broker<E> {
         parameters: Value,
         report: watch::Sender<Option<Value>>,
     ) -> Result<Answer, Failure> {
+        let _counted = InFlight::new(&self.in_flight);
         match method {
-            ATTACH => self.attach(caller, parse(parameters)?, report).await,
+            ATTACH => self.attach(caller, parameters, report).await,
             LIST => self.list(caller),
+            STOP => self.stop(caller, parameters),
+            CLEANUP => self.cleanup(caller, parameters).await,
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {
                 let name =
@@ -88,110 +92,21 @@ impl<E: Engine + 'static> Broker<E> {
             }),
         }
     }
+}
 
-    async fn attach(
-        &self,
-        caller: &Caller,
-        parameters: AttachParameters,
-        report: watch::Sender<Option<Value>>,
-    ) -> Result<Answer, Failure> {
-        let Some(user) = &caller.user else { return Err(Failure::permission_denied()) };
-        let request = self.request(user, parameters).inspect_err(|failure| {
-            events::refused(caller, user, failure.parameters["reason"].as_str().unwrap_or_default());
-        })?;
-        let mut progress = |step: &Step| {
-            report.send_replace(Some(to_value(&AttachReply {
-                progress: Some(Progress { step: step.text.clone(), done: step.done, total: step.total }),
-                ..AttachReply::default()
-            })));
-        };
-        let attached = self.sessions.attach(&request, &mut progress).await.map_err(|error| {
-            events::not_attached(&request.key, &error);
-            match &error {
-                AttachError::Denied(_) => Failure::denied(error.for_user()),
-                _ => Failure::unavailable(error.for_user()),
-            }
-        })?;
-        let reply = AttachReply {
-            progress: None,
-            session: Some(attached.session.to_string()),
-            container: Some(attached.container.to_string()),
-            channel_fd: Some(0),
-        };
-        Ok(Answer { parameters: to_value(&reply), fd: Some(attached.channel) })
-    }
+/// One call, counted until it is answered or given up.
+struct InFlight(Rc<Cell<u32>>);
 
-    /// Checks what the user asks for against the settings.
-    fn request(&self, user: &UserName, parameters: AttachParameters) -> Result<Request, Failure> {
-        if parameters.user.as_ref().is_some_and(|claimed| claimed != user.as_ref()) {
-            return Err(Failure::denied(format!("you are {user}, and can enter your own containers only")));
-        }
-        let project = parameters.project.as_deref().map(str::parse::<ProjectName>).transpose();
-        let project = project.map_err(|error| Failure::denied(error.to_string()))?;
-        let what = match parameters.command {
-            None => What::Shell,
-            Some(command) => what(BASE64_STANDARD.decode(command).map_err(|_| Failure::invalid("command"))?)?,
-        };
-        let settings = {
-            let mut live = self.settings.borrow_mut();
-            events::settings(&live.refresh());
-            live.current()
-        };
-        let plan =
-            policy::decide(&settings, user, project.as_ref()).map_err(|denial| Failure::denied(denial.to_string()))?;
-        let resources = &settings.config.resources;
-        Ok(Request {
-            key: SessionKey { user: user.clone(), project },
-            plan,
-            capacity: Capacity {
-                per_user: resources.max_per_user,
-                total: resources.max_containers,
-                pool: settings.config.network,
-            },
-            what,
-            environment: policy::environment::filter(&parameters.environment),
-        })
-    }
-
-    fn list(&self, caller: &Caller) -> Result<Answer, Failure> {
-        let user = match caller.scope() {
-            Scope::Everybody => None,
-            Scope::Own(user) => Some(user),
-            Scope::Nothing => return Err(Failure::permission_denied()),
-        };
-        let sessions = self.sessions.list(user).iter().map(info).collect();
-        Ok(value(&ListReply { sessions }))
+impl InFlight {
+    fn new(count: &Rc<Cell<u32>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
     }
 }
 
-/// What a forced command's original text asks for.
-fn what(command: Vec<u8>) -> Result<What, Failure> {
-    if command.len() >= MAX_COMMAND_BYTES {
-        return Err(Failure::denied(format!(
-            "the command is longer than the {MAX_COMMAND_BYTES} bytes that a process takes"
-        )));
-    }
-    if command.contains(&0) {
-        return Err(Failure::invalid("command"));
-    }
-    // sshd runs its configured subsystem through the forced command; the path is one of this host, of which the
-    // container knows nothing.
-    let program = command.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-    let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
-    Ok(if is_sftp { What::Sftp } else { What::Command(command) })
-}
-
-fn info(summary: &Summary) -> SessionInfo {
-    SessionInfo {
-        session: summary.id.to_string(),
-        user: summary.key.user.to_string(),
-        project: summary.key.project.as_ref().map(ToString::to_string),
-        container: summary.container.to_string(),
-        status: summary.state.to_string(),
-        connections: u32::try_from(summary.connections).unwrap_or(u32::MAX),
-        created: summary.created,
-        image: summary.image.clone(),
-        mode: summary.mode.to_string(),
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -214,23 +129,7 @@ fn to_value<T: Serialize>(reply: &T) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_subsystem_request_is_sftp_whatever_the_host_calls_it() {
-        for sftp in ["internal-sftp", "/usr/lib/openssh/sftp-server -l INFO", "/nix/store/x/libexec/sftp-server"] {
-            assert_eq!(what(sftp.into()).unwrap(), What::Sftp, "{sftp}");
-        }
-        for command in ["ls", "sftp-server", "echo internal-sftp", "", " internal-sftpx"] {
-            assert_eq!(what(command.into()).unwrap(), What::Command(command.into()), "{command}");
-        }
-    }
-
-    #[test]
-    fn a_command_that_no_process_could_take_is_refused() {
-        assert_eq!(what(vec![b'x'; MAX_COMMAND_BYTES]).unwrap_err().error, DENIED);
-        assert!(what(vec![b'x'; MAX_COMMAND_BYTES - 1]).is_ok());
-        assert!(what(b"a\0b".to_vec()).is_err());
-    }
+    use crate::protocol::varlink::AttachParameters;
 
     #[test]
     fn a_parameter_that_nobody_knows_is_named() {

@@ -1,54 +1,48 @@
 //! The broker's life: take the socket, drop privileges, bring the sessions back, serve, leave when idle.
 
-use super::{authorize::Caller, capped::Capped, connection, events, methods::Broker, privileges::drop_capabilities};
-use crate::{
-    accounts::Accounts,
-    engine::DockerEngine,
-    policy,
-    session::{GuestBinary, Rules, Sessions},
-    settings::{FileError, Live},
-    store::Store,
+use super::{
+    admit::{Admission, refuse, welcome},
+    events,
+    methods::Broker,
+    prepare::{Unready, prepare},
+    privileges::drop_capabilities,
 };
-use anyhow::{Context as _, anyhow, bail};
+use crate::engine::DockerEngine;
+use anyhow::{Context as _, bail};
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use std::{
-    cell::RefCell,
-    collections::HashMap,
     os::unix::net::UnixListener as StdListener,
-    path::{Path, PathBuf},
+    path::Path,
     rc::Rc,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    net::{UnixListener, UnixStream},
-    signal::unix::{SignalKind, signal},
-    task::{LocalSet, spawn_local},
-    time::{MissedTickBehavior, interval, timeout},
+    net::UnixListener,
+    signal::unix::{Signal, SignalKind, signal},
+    task::LocalSet,
+    time::{Interval, MissedTickBehavior, interval},
 };
-use zlink::{connection::Connection, tokio::unix::Stream};
 
-/// How long the broker stays without any session.
-const IDLE_EXIT: Duration = Duration::from_secs(5 * 60);
-/// How often it tells systemd that it lives (a third of the unit's WatchdogSec) and how it is.
+/// How often it tells systemd that it lives (a third of the unit's `WatchdogSec`) and how it is.
 const TICK: Duration = Duration::from_secs(10);
-/// Connections of one uid at once. A login needs one for as long as its container is being made; sshd's own
-/// MaxStartups is 100 by default.
-const MAX_PER_UID: u32 = 256;
-/// Connections at once, of everybody; with a socket per session well below the unit's LimitNOFILE.
-const MAX_CONNECTIONS: u32 = 4096;
-/// How long a peer's account may be looked up: a directory server may be slow.
-const LOOKUP: Duration = Duration::from_secs(10);
+/// How long calls may take that are being worked on when the broker is told to stop; below the unit's `TimeoutStopSec`.
+const FINISH: Duration = Duration::from_secs(10);
+/// How long it stays when only a timer wanted something.
+const TIMER_EXIT: Duration = Duration::from_secs(20);
+/// How often a broker that cannot work looks whether it can.
+const RETRY: Duration = Duration::from_secs(1);
 
-/// Where the guests' sockets are. Not the service's runtime directory: that would go when the service stops.
-const SOCKETS: &str = "/run/podspawn/guests";
-
-/// Runs the broker until it is idle or told to stop.
-pub fn run(etc: &Path) -> anyhow::Result<()> {
+/// Runs the broker on the files under `etc`, until it has had no session for `idle_exit` or is told to stop.
+pub fn run(etc: &Path, idle_exit: Duration) -> anyhow::Result<()> {
     let listener = activated_listener()?;
     drop_capabilities()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    LocalSet::new().block_on(&runtime, serve(listener, etc))
+    LocalSet::new().block_on(&runtime, async {
+        let listener = UnixListener::from_std(listener).context("listening")?;
+        let result = Life::new(idle_exit)?.live(&listener, etc).await;
+        tell(&[NotifyState::Stopping]);
+        result
+    })
 }
 
 /// The socket that systemd passed.
@@ -57,154 +51,147 @@ fn activated_listener() -> anyhow::Result<StdListener> {
     let listener = inherited.take_unix_listener(0).context("taking the socket from systemd")?;
     let Some(listener) = listener else {
         bail!(
-            "no socket was passed; the broker is started by podspawn-broker.socket: systemctl start podspawn-broker.socket"
+            "no socket was passed; the broker is started by podspawn-broker.socket: \
+             systemctl start podspawn-broker.socket"
         )
     };
     listener.set_nonblocking(true).context("preparing the socket")?;
     Ok(listener)
 }
 
-async fn serve(listener: StdListener, etc: &Path) -> anyhow::Result<()> {
-    let listener = UnixListener::from_std(listener).context("listening")?;
-    let settings = Live::open(etc).map_err(|errors| misconfigured(&errors))?;
-    let config = settings.current();
-    let database: PathBuf = config.config.state.db_path.as_path().into();
-    let store = Store::open(&database).with_context(|| format!("opening {}", database.display()))?;
-    let engine = DockerEngine::new(&config.config.engine.to_string())?;
-    let state = database.parent().unwrap_or(Path::new("/")).to_owned();
-    let executable = std::env::current_exe().context("finding this executable")?;
-    let guest = GuestBinary::new(executable, state.join("guest"));
-    let sessions = Sessions::new(engine, store, guest, SOCKETS.into(), Box::new(events::session));
-    let bad_rows = sessions.restore(|key| {
-        let plan = policy::decide(&config, &key.user, key.project.as_ref());
-        let times = &config.config.session;
-        plan.map_or(Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl }, |plan| Rules {
-            mode: plan.mode,
-            grace_period: plan.grace_period,
-            ttl: plan.ttl,
+/// What ends the broker or keeps systemd content.
+struct Life {
+    terminate: Signal,
+    interrupt: Signal,
+    ticks: Interval,
+    watched: bool,
+    idle_exit: Duration,
+    admission: Admission,
+}
+
+impl Life {
+    fn new(idle_exit: Duration) -> anyhow::Result<Self> {
+        let mut ticks = interval(TICK.min(idle_exit).max(Duration::from_secs(1)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            ticks,
+            watched: watchdog_enabled(false).is_some(),
+            idle_exit,
+            admission: Admission::default(),
         })
-    })?;
-    for row in bad_rows {
-        tracing::error!(event = "state_invalid", session = row.id, "left alone: {row}");
     }
-    sessions.tidy();
-    let broker = Rc::new(Broker { sessions, settings: RefCell::new(settings) });
-    tell(&[NotifyState::Ready, NotifyState::Status(status(&broker))]);
-    let result = accept(listener, &broker).await;
-    tell(&[NotifyState::Stopping]);
-    result
-}
 
-fn misconfigured(errors: &[FileError]) -> anyhow::Error {
-    for error in errors {
-        tracing::error!(event = "config_invalid", "{error}");
+    async fn live(mut self, listener: &UnixListener, etc: &Path) -> anyhow::Result<()> {
+        match self.become_ready(listener, etc).await? {
+            Some(broker) => self.serve(listener, &broker).await,
+            None => Ok(()),
+        }
     }
-    anyhow!("the configuration is invalid; podspawn check-config says where")
-}
 
-/// Accepts connections until there is nothing to stay for.
-async fn accept(listener: UnixListener, broker: &Rc<Broker<DockerEngine>>) -> anyhow::Result<()> {
-    let accounts = Arc::new(Accounts::new());
-    let open = Rc::new(RefCell::new(HashMap::<u32, u32>::new()));
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let watched = watchdog_enabled(false).is_some();
-    let mut last_use = Instant::now();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    last_use = Instant::now();
-                    admit(stream, broker, &accounts, &open);
+    /// Brings settings, state and sessions together. While that is not possible everybody is told why; `None` when told
+    /// to stop meanwhile.
+    async fn become_ready(
+        &mut self,
+        listener: &UnixListener,
+        etc: &Path,
+    ) -> anyhow::Result<Option<Rc<Broker<DockerEngine>>>> {
+        let mut retry = interval(RETRY);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unready: Option<Unready> = None;
+        loop {
+            tokio::select! {
+                biased;
+                _ = retry.tick() => match prepare(etc) {
+                    Ok(broker) => {
+                        let broker = Rc::new(broker);
+                        tell(&[NotifyState::Ready, NotifyState::Status(status(&broker))]);
+                        return Ok(Some(broker));
+                    }
+                    Err(why) => {
+                        // Once, not every second.
+                        if unready.as_ref() != Some(&why) {
+                            events::unready(&why.for_log);
+                            tell(&[NotifyState::Ready, NotifyState::Status(why.for_log.join("; "))]);
+                        }
+                        unready = Some(why);
+                    }
+                },
+                accepted = listener.accept() => {
+                    let reason = unready.as_ref().map_or("the server is starting; try again", |why| why.for_user);
+                    if let Some(stream) = accepted_or_pause(accepted).await {
+                        refuse(&self.admission, stream, reason);
+                    }
                 }
-                Err(error) => {
-                    // Out of descriptors: those who are connected will leave.
-                    tracing::error!(event = "accept_failed", "accepting a connection: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-            _ = ticks.tick() => {
-                if !broker.sessions.is_empty() || !open.borrow().is_empty() {
-                    last_use = Instant::now();
-                }
-                if last_use.elapsed() >= IDLE_EXIT {
-                    tracing::info!(event = "idle_exit", "no session for {} s; the next login starts me again", IDLE_EXIT.as_secs());
-                    broker.sessions.tidy();
-                    return Ok(());
-                }
-                let mut states = vec![NotifyState::Status(status(broker))];
-                if watched {
-                    states.push(NotifyState::Watchdog);
-                }
-                tell(&states);
+                _ = self.ticks.tick() => self.watchdog(Vec::new()),
+                _ = self.terminate.recv() => return Ok(None),
+                _ = self.interrupt.recv() => return Ok(None),
             }
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
         }
     }
-}
 
-/// Serves a connection in a task of its own, so that one slow cold start delays nobody else.
-fn admit(
-    stream: UnixStream,
-    broker: &Rc<Broker<DockerEngine>>,
-    accounts: &Arc<Accounts>,
-    open: &Rc<RefCell<HashMap<u32, u32>>>,
-) {
-    let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
-    // Counted before anything is read: a flood costs an accept and a close.
-    let Some(guard) = Counted::new(open, uid) else { return };
-    let (broker, accounts) = (Rc::clone(broker), Arc::clone(accounts));
-    spawn_local(async move {
-        let _guard = guard;
-        let Ok(stream) = Stream::try_from(stream) else { return };
-        let mut connection = Connection::new(Capped(stream));
-        let identified = match connection.peer_credentials().await {
-            Ok(credentials) => timeout(LOOKUP, Caller::identify(credentials, &accounts)).await,
-            Err(_) => return,
-        };
-        let caller = match identified {
-            Ok(Ok(caller)) => caller,
-            Ok(Err(error)) => return events::stranger(uid, &events::chain(&error)),
-            Err(_) => return events::stranger(uid, "its account could not be looked up in time"),
-        };
-        if caller.user.is_none() && !caller.admin {
-            events::stranger(uid, "it is not in group podspawn");
-        }
-        connection::serve(broker, caller, connection).await;
-    });
-}
-
-/// One open connection, counted by uid until dropped.
-struct Counted {
-    open: Rc<RefCell<HashMap<u32, u32>>>,
-    uid: u32,
-}
-
-impl Counted {
-    fn new(open: &Rc<RefCell<HashMap<u32, u32>>>, uid: u32) -> Option<Self> {
-        let mut counts = open.borrow_mut();
-        if counts.values().sum::<u32>() >= MAX_CONNECTIONS {
-            return None;
-        }
-        let count = counts.entry(uid).or_default();
-        if *count >= MAX_PER_UID {
-            return None;
-        }
-        *count += 1;
-        Some(Self { open: Rc::clone(open), uid })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self.open.borrow_mut();
-        if let Some(count) = counts.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.uid);
+    /// Accepts connections until there is nothing to stay for.
+    async fn serve(mut self, listener: &UnixListener, broker: &Rc<Broker<DockerEngine>>) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut last_use = began;
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => if let Some(stream) = accepted_or_pause(accepted).await {
+                    welcome(&self.admission, stream, broker);
+                },
+                _ = self.ticks.tick() => {
+                    if !broker.sessions.is_empty() || !self.admission.is_empty() {
+                        last_use = Instant::now();
+                    }
+                    last_use = broker.last_login.get().map_or(last_use, |login| login.max(last_use));
+                    // A timer that asked for a pass is no reason to stay.
+                    let patience = if last_use == began { self.idle_exit.min(TIMER_EXIT) } else { self.idle_exit };
+                    if last_use.elapsed() >= patience {
+                        events::idle_exit(self.idle_exit);
+                        broker.sessions.tidy();
+                        return Ok(());
+                    }
+                    self.watchdog(vec![NotifyState::Status(status(broker))]);
+                }
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
             }
+        }
+        Self::finish(broker).await;
+        Ok(())
+    }
+
+    /// Answers what was asked before the end was: an upgrade in the middle of a creation is nobody's failed login. Who
+    /// connects meanwhile waits for the next broker.
+    async fn finish(broker: &Broker<DockerEngine>) {
+        tell(&[NotifyState::Stopping]);
+        let deadline = Instant::now() + FINISH;
+        while broker.in_flight.get() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // A reply that was made a moment ago has yet to be written.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    fn watchdog(&self, mut states: Vec<NotifyState>) {
+        if self.watched {
+            states.push(NotifyState::Watchdog);
+        }
+        tell(&states);
+    }
+}
+
+async fn accepted_or_pause<A>(
+    accepted: std::io::Result<(tokio::net::UnixStream, A)>,
+) -> Option<tokio::net::UnixStream> {
+    match accepted {
+        Ok((stream, _)) => Some(stream),
+        Err(error) => {
+            // Out of descriptors: those who are connected will leave.
+            events::accept_failed(&error);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
         }
     }
 }
@@ -218,20 +205,5 @@ fn status(broker: &Broker<DockerEngine>) -> String {
 fn tell(states: &[NotifyState]) {
     if let Err(error) = notify(false, states) {
         tracing::warn!("telling systemd: {error}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_uid_has_a_bounded_number_of_connections() {
-        let open = Rc::new(RefCell::new(HashMap::new()));
-        let held: Vec<_> = (0..MAX_PER_UID).map(|_| Counted::new(&open, 7).unwrap()).collect();
-        assert!(Counted::new(&open, 7).is_none());
-        assert!(Counted::new(&open, 8).is_some());
-        drop(held);
-        assert!(open.borrow().is_empty());
     }
 }

@@ -44,6 +44,11 @@ pub fn run(user: &OsStr, key_dir: Option<PathBuf>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Says in the log why sshd is told nothing: its arguments were none that can be read.
+pub fn refuse(why: &str) {
+    log::write(OsStr::new("?"), &[format!("no user to print the keys of: {why}")]);
+}
+
 /// The directory of key files that the configuration under [`settings::ROOT`] names.
 fn configured_key_dir() -> PathBuf {
     let mut text = String::new();

@@ -1,5 +1,6 @@
 //! `podspawn broker`: started by systemd when somebody connects to its socket.
 
+use crate::domain::Span;
 use std::path::PathBuf;
 
 /// Options of the verb.
@@ -8,10 +9,13 @@ pub struct Options {
     /// Where the configuration is
     #[arg(long, value_name = "DIR", default_value = crate::settings::ROOT)]
     config: PathBuf,
+    /// How long to stay without any session
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    idle_exit: Span,
 }
 
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     super::log::to_journal();
-    crate::broker::run(&options.config)
+    crate::broker::run(&options.config, options.idle_exit.into())
 }

@@ -37,7 +37,7 @@ pub struct Options {
     /// Accepted for compatibility; refused if it is not your own name
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// The project whose container to enter [default: PODSPAWN_PROJECT]
+    /// The project whose container to enter [default: `PODSPAWN_PROJECT`]
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
     /// The broker's socket
@@ -46,6 +46,7 @@ pub struct Options {
 }
 
 /// Runs the verb; the exit code is that of the process in the container.
+#[must_use]
 pub fn run(options: Options) -> ExitCode {
     match session(options) {
         Ok(Outcome::Exited(code)) => ExitCode::from(code),

@@ -92,7 +92,7 @@ impl fmt::Display for Span {
         let mut text = String::new();
         for (name, unit) in UNITS {
             if rest >= unit {
-                text.push_str(&format!("{}{name}", rest / unit));
+                text = format!("{text}{}{name}", rest / unit);
                 rest %= unit;
             }
         }

@@ -3,6 +3,7 @@
 //! Pure: texts in, values out. A line that does not parse is not there, as for every other reader of these files.
 
 use std::{
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
@@ -75,6 +76,18 @@ pub(super) fn groups_of(group: &[u8], name: &str, primary: u32) -> Vec<u32> {
         }
     }
     found
+}
+
+/// Names of ids, for listings: the first field of each line by its third. Of several names the first counts.
+pub(super) fn names_by_id(text: &[u8]) -> BTreeMap<u32, String> {
+    let mut names = BTreeMap::new();
+    for line in text.split(|&b| b == b'\n') {
+        let mut fields = line.split(|&b| b == b':');
+        if let (Some(name), Some(id)) = (fields.next(), fields.nth(1).and_then(id)) {
+            names.entry(id).or_insert_with(|| String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    names
 }
 
 /// Whether no account has this uid.

@@ -23,9 +23,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes that spawn may leave unread before agent connections are refused. The rest of the socket's buffer (208 KiB
+/// Bytes that spawn may leave unread before agent connections are refused and notices left out. The rest of the socket's buffer (208 KiB
 /// by default) is for the last word, which must always fit.
-const MAX_UNREAD: usize = 64 * 1024;
+pub(super) const MAX_UNREAD: usize = 64 * 1024;
 
 /// A client and what runs for it.
 pub(super) struct Channel {
@@ -115,7 +115,7 @@ pub(super) fn start(
     let search = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     let (path, arguments) = program(root, &account, &open.what, &search)?;
     let program = Program { path, arguments, environment };
-    let leader = process::start(root, &account, program, streams)?;
+    let leader = process::start(root, &account, program, &streams)?;
     Ok(Started { state: State::Running { group: Group { leader, uid: account.uid }, agent }, master })
 }
 

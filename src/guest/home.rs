@@ -139,7 +139,7 @@ impl Copy {
         }
     }
 
-    /// Mode first: changing it after the owner would take CAP_FOWNER.
+    /// Mode first: changing it after the owner would take `CAP_FOWNER`.
     fn hand_over(&self, file: impl AsFd, mode: u32) -> Result<(), Errno> {
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o777))?;
         let (uid, gid) = self.owner.ids();

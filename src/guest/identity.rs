@@ -1,7 +1,7 @@
 //! Acting as the user, and signalling what belongs to the user.
 //!
-//! A container has no CAP_KILL by default, so its root may not signal the processes of others: the guest takes the
-//! user's effective uid for the moment of the call. The saved uid stays root's and brings it back.
+//! A container has no `CAP_KILL` by default, so its root may not signal the processes of others: the guest takes
+//! the user's effective uid for the moment of the call. The saved uid stays root's and brings it back.
 
 use rustix::{
     io::Errno,
@@ -9,8 +9,8 @@ use rustix::{
     thread::set_thread_res_uid,
 };
 
-/// Runs `act` with `uid` as the effective user, so that the kernel checks what the user may do. Without CAP_SETUID it
-/// runs as whoever the guest is.
+/// Runs `act` with `uid` as the effective user, so that the kernel checks what the user may do. Without `CAP_SETUID`
+/// it runs as whoever the guest is.
 pub(super) fn as_user<T>(uid: u32, act: impl FnOnce() -> T) -> T {
     let own = rustix::process::geteuid();
     let changed = set_thread_res_uid(None, rustix::process::Uid::from_raw(uid), None).is_ok();

@@ -40,10 +40,9 @@ pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> Incoming<T> {
             Some(Ok(message)) => Incoming::Message(message, fds),
             _ => Incoming::Malformed,
         },
-        Ok(Received::Closed) => Incoming::Closed,
         Ok(Received::Oversized) => Incoming::Malformed,
         Err(Errno::AGAIN | Errno::INTR) => Incoming::Nothing,
-        Err(_) => Incoming::Closed,
+        Ok(Received::Closed) | Err(_) => Incoming::Closed,
     }
 }
 
@@ -114,6 +113,6 @@ mod tests {
         assert!(is_channel(&a));
         let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         assert!(!is_channel(&stream));
-        assert!(!is_channel(&std::fs::File::open("/dev/null").unwrap()));
+        assert!(!is_channel(std::fs::File::open("/dev/null").unwrap()));
     }
 }

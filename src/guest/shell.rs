@@ -75,10 +75,12 @@ pub(super) fn words(command: &[u8]) -> Vec<OsString> {
         .collect()
 }
 
-/// Where the program `name` is: itself if it has a slash, else the first of its name along `path`.
+/// Where the program `name` is: itself if it has a slash, else the first of its name along `path`. A relative name is
+/// one in the home, which only the user may look at; execve(2) tells.
 pub(super) fn find_program(root: &Path, name: &OsStr, path: &OsStr) -> Option<PathBuf> {
     if name.as_bytes().contains(&b'/') {
-        return Some(PathBuf::from(name));
+        let program = PathBuf::from(name);
+        return (program.is_relative() || is_executable(&under(root, &program))).then_some(program);
     }
     let places = path.as_bytes().split(|&b| b == b':').filter(|place| place.starts_with(b"/"));
     places.map(|place| Path::new(OsStr::from_bytes(place)).join(name)).find(|file| is_executable(&under(root, file)))
@@ -140,6 +142,7 @@ mod tests {
         let path = OsStr::new("relative:/bin:/usr/bin");
         assert_eq!(find_program(root.path(), OsStr::new("tool"), path), Some("/usr/bin/tool".into()));
         assert_eq!(find_program(root.path(), OsStr::new("other"), path), None);
-        assert_eq!(find_program(root.path(), OsStr::new("/x/tool"), path), Some("/x/tool".into()));
+        assert_eq!(find_program(root.path(), OsStr::new("/x/tool"), path), None);
+        assert_eq!(find_program(root.path(), OsStr::new("./tool"), path), Some("./tool".into()));
     }
 }

@@ -3,13 +3,13 @@
 use super::{
     Place,
     broker::Broker,
-    channel::{self, Channel, Client, Refusal, Started, State},
+    channel::{self, Channel, Client, MAX_UNREAD, Refusal, Started, State},
     identity::{self, Group},
     packets::{self, Incoming},
 };
 use crate::{
     domain::{ChannelId, Outcome, UserName},
-    protocol::guest::{FromBroker, FromGuest, FromSpawn, MAX_CHANNELS, Open, ToSpawn},
+    protocol::guest::{FromBroker, FromGuest, FromSpawn, MAX_CHANNELS, MAX_NOTICE_BYTES, Open, ToSpawn},
     sys::signalfd::SignalFd,
 };
 use rustix::{
@@ -54,8 +54,9 @@ pub(super) struct Supervisor {
     broker: Broker,
     channels: Vec<Channel>,
     doomed: Vec<Doomed>,
-    /// Who has logged in before.
+    /// Who has logged in before, and as which uid anything may still run.
     known: Vec<UserName>,
+    uids: Vec<u32>,
     /// Counts logins, for names.
     logins: u64,
     /// Set once the container is being stopped.
@@ -67,8 +68,8 @@ impl Supervisor {
         // SIGRTMIN+3 is how systemd-like engines stop an init.
         let signals = SignalFd::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGRTMIN() + 3])?;
         let broker = Broker::new(place.socket.clone());
-        let (channels, doomed, known) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { place, signals, broker, channels, doomed, known, logins: 0, stop_at: None })
+        let (channels, doomed, known, uids) = (Vec::new(), Vec::new(), Vec::new(), vec![0]);
+        Ok(Self { place, signals, broker, channels, doomed, known, uids, logins: 0, stop_at: None })
     }
 
     /// Runs until the container is stopped.
@@ -135,18 +136,14 @@ impl Supervisor {
     /// Asks everybody to end. What does not is killed by the kernel when PID 1 is gone.
     fn stop(&mut self) {
         self.stop_at = Some(Instant::now() + STOP_GRACE);
-        let mut uids = vec![0];
         let running = self.channels.iter().filter_map(|channel| match &channel.state {
             State::Running { group, .. } => Some(*group),
             State::Waiting(_) => None,
         });
         for group in running.chain(self.doomed.iter().map(|doomed| doomed.group)) {
             group.hang_up();
-            if !uids.contains(&group.uid) {
-                uids.push(group.uid);
-            }
         }
-        for uid in uids {
+        for &uid in &self.uids {
             identity::signal_everyone(uid, Signal::TERM);
         }
     }
@@ -168,8 +165,17 @@ impl Supervisor {
                         self.hang_up(id);
                     }
                 }
+                Some((FromBroker::Notice { text }, _)) => self.notice(&text),
                 None => break,
             }
+        }
+    }
+
+    /// Passes a word of the broker on to every client; spawn knows whether somebody looks at a terminal.
+    fn notice(&self, text: &str) {
+        let notice = ToSpawn::Notice(text.chars().filter(|c| !c.is_control()).take(MAX_NOTICE_BYTES / 4).collect());
+        for channel in self.channels.iter().filter(|channel| packets::unread_by_peer(&channel.socket) < MAX_UNREAD) {
+            let _ = packets::send(&channel.socket, &notice, &[]);
         }
     }
 
@@ -247,6 +253,9 @@ impl Supervisor {
                 if let State::Running { group, .. } = &state {
                     // A number that comes again is another group.
                     self.doomed.retain(|doomed| doomed.group.leader != group.leader);
+                    if self.uids.len() < MAX_NAMES && !self.uids.contains(&group.uid) {
+                        self.uids.push(group.uid);
+                    }
                 }
                 let sent = match &master {
                     Some(master) => packets::send(&socket, &ToSpawn::Master, &[master.as_fd()]),
@@ -286,12 +295,13 @@ impl Supervisor {
     /// Forgets the channel, whose client has gone, and ends what ran for it.
     fn hang_up(&mut self, id: ChannelId) {
         let Some(index) = self.channels.iter().position(|channel| channel.id == id) else { return };
-        let channel = self.channels.swap_remove(index);
-        if let State::Running { group, .. } = channel.state {
+        let Channel { id, socket, state } = self.channels.swap_remove(index);
+        if let State::Running { group, .. } = &state {
             group.hang_up();
-            self.doomed.push(Doomed { group, deadline: Instant::now() + HANGUP_GRACE });
+            self.doomed.push(Doomed { group: *group, deadline: Instant::now() + HANGUP_GRACE });
         }
-        packets::close(channel.socket);
+        drop(state);
+        packets::close(socket);
         self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
     }
 
@@ -328,10 +338,12 @@ impl Supervisor {
             .iter()
             .position(|channel| matches!(&channel.state, State::Running { group, .. } if group.leader == pid));
         let (Some(index), Some(outcome)) = (ended, Outcome::from_wait_status(status)) else { return };
-        let channel = self.channels.swap_remove(index);
-        let _ = packets::send(&channel.socket, &ToSpawn::Ended(outcome), &[]);
-        packets::close(channel.socket);
-        self.broker.send(&FromGuest::Closed { channel: channel.id, outcome: Some(outcome) });
+        let Channel { id, socket, state } = self.channels.swap_remove(index);
+        // The agent goes first: once the end is told, nothing of the channel is left.
+        drop(state);
+        let _ = packets::send(&socket, &ToSpawn::Ended(outcome), &[]);
+        packets::close(socket);
+        self.broker.send(&FromGuest::Closed { channel: id, outcome: Some(outcome) });
     }
 
     fn end_the_doomed(&mut self) {

@@ -23,8 +23,11 @@ pub const MAX_ENVIRONMENT: usize = 64;
 pub const MAX_ENVIRONMENT_BYTES: usize = 32 * 1024;
 /// Longest command, in bytes: what execve(2) takes as one argument, its final NUL included.
 pub const MAX_COMMAND_BYTES: usize = 128 * 1024;
-/// Most channels of one guest: more than sshd's MaxSessions on many connections, and a bound for its memory.
+/// Most channels of one guest: more than sshd's `MaxSessions` on many connections, and a bound for its memory.
 pub const MAX_CHANNELS: usize = 256;
+
+/// Longest notice, in bytes: a few lines of a terminal.
+pub const MAX_NOTICE_BYTES: usize = 1024;
 
 /// Where a container sees this binary.
 pub const GUEST_BINARY: &str = "/.podspawn/podspawn";
@@ -81,6 +84,11 @@ pub enum FromBroker {
     Close {
         /// Which; `None` means all.
         channel: Option<ChannelId>,
+    },
+    /// Tell every client that has a terminal.
+    Notice {
+        /// One line, at most [`MAX_NOTICE_BYTES`].
+        text: String,
     },
 }
 
@@ -162,4 +170,6 @@ pub enum ToSpawn {
     Ended(Outcome),
     /// The process could not be started; the text is for the user. Nothing follows.
     Failed(String),
+    /// A word of the broker, for whoever looks at the terminal.
+    Notice(String),
 }

@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Largest packet, in bytes. A command line is at most 128 KiB (execve(2)); a packet must fit an unprivileged
-/// socket's send buffer (net.core.wmem_max, 208 KiB by default).
+/// socket's send buffer (`net.core.wmem_max`, 208 KiB by default).
 pub const MAX_PACKET_BYTES: usize = 192 * 1024;
 
 /// Most file descriptors in one packet: stdin, stdout, stderr.

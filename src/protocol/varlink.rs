@@ -1,6 +1,6 @@
 //! The Varlink interface of the broker, as both sides spell it.
 //!
-//! Descriptors ride along as SCM_RIGHTS; a parameter `…Fd` is an index into those of its message, systemd's
+//! Descriptors ride along as `SCM_RIGHTS`; a parameter `…Fd` is an index into those of its message, systemd's
 //! convention.
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,14 @@ pub const ATTACH: &str = "io.podspawn.Sessions.Attach";
 /// `io.podspawn.Sessions.List`.
 pub const LIST: &str = "io.podspawn.Sessions.List";
 
+/// `io.podspawn.Sessions.Stop`.
+pub const STOP: &str = "io.podspawn.Sessions.Stop";
+
+/// `io.podspawn.Admin.Cleanup`.
+pub const CLEANUP: &str = "io.podspawn.Admin.Cleanup";
+
+/// The error of a session that does not exist.
+pub const NO_SUCH_SESSION: &str = "io.podspawn.Sessions.NoSuchSession";
 /// The error that carries a refusal by policy, shown to the user verbatim.
 pub const DENIED: &str = "io.podspawn.Sessions.Denied";
 /// The error that carries a failure: nothing was decided about the user, trying again may help.
@@ -95,6 +103,15 @@ pub struct SessionInfo {
     pub image: String,
     /// The mode.
     pub mode: String,
+    /// How long it exists from its creation, in seconds; absent is for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<u64>,
+    /// Since when nobody has been connected, in seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abandoned: Option<i64>,
+    /// When it ends by itself if nothing changes, in seconds since the epoch; absent is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<i64>,
 }
 
 /// Parameters of the reply to `List`.
@@ -103,6 +120,49 @@ pub struct ListReply {
     /// The sessions that the caller may see, by user and project.
     pub sessions: Vec<SessionInfo>,
 }
+
+/// Parameters of `Stop`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopParameters {
+    /// Whose session; `None` is the caller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The project, `None` for the user's own container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
+/// Parameters of `Cleanup`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CleanupParameters {
+    /// Only tell.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// One thing that a pass removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedInfo {
+    /// `session`, `container` or `network`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Parameters of the reply to `Cleanup`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupReply {
+    /// What was removed, in that order.
+    pub removed: Vec<RemovedInfo>,
+}
+
+/// Parameters of the reply to `Stop`: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
 
 /// Parameters of [`DENIED`] and [`UNAVAILABLE`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

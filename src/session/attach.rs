@@ -6,7 +6,7 @@ use super::{
     now,
 };
 use crate::{
-    domain::{ChannelId, ContainerName, SessionId, SessionKey, State},
+    domain::{ChannelId, ContainerName, SessionId, SessionKey},
     engine::Engine,
     link::LinkError,
     policy::{Denial, Plan},
@@ -79,7 +79,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.check_capacity(key, capacity)?;
         let subnet = self.0.store.allot_subnet(capacity.pool, &HashSet::new())?.ok_or(AttachError::NoSubnet)?;
         let id = SessionId::from_bits(random()?);
-        let rules = Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl };
+        let rules = Rules::of(plan);
         let name = ContainerName::of(key);
         let created = now();
         self.0.store.insert(&NewSession {
@@ -100,7 +100,9 @@ impl<E: Engine + 'static> Sessions<E> {
 
     fn check_capacity(&self, key: &SessionKey, capacity: &Capacity) -> Result<(), AttachError> {
         let live = self.0.live.borrow();
-        let own: Vec<_> = live.keys().filter(|other| other.user == key.user).collect();
+        // One that is on its way out is no reason to refuse the next.
+        let own: Vec<_> =
+            live.values().filter(|other| other.key.user == key.user && other.is_wanted()).map(|one| &one.key).collect();
         if own.len() >= capacity.per_user as usize {
             return Err(AttachError::Denied(Denial::TooManySessions {
                 sessions: u32::try_from(own.len()).unwrap_or(u32::MAX),
@@ -158,7 +160,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Asks the guest for a process on a new channel.
-    fn open(&self, session: &Session, request: &Request) -> Result<Attached, AttachError> {
+    fn open(&self, session: &Rc<Session>, request: &Request) -> Result<Attached, AttachError> {
         let link = session.link().ok_or(LinkError::Down)?;
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty())
             .map_err(|error| AttachError::Files("cannot make a channel", error.into()))?;
@@ -172,15 +174,14 @@ impl<E: Engine + 'static> Sessions<E> {
         link.open(open, &theirs)?;
         session.channels.borrow_mut().insert(channel);
         self.tell(session, &Happening::Connected { channel });
-        session.set_expiry(None);
-        let plan = &request.plan;
-        session.rules.set(Rules { mode: plan.mode, grace_period: plan.grace_period, ttl: plan.ttl });
-        if session.abandoned.replace(false) {
-            // The session goes on whether or not this can be written: after a crash the guest tells who is there.
-            if let Err(error) = self.0.store.set_state(&session.id, State::Running) {
-                tracing::debug!(%error, session = %session.id, "writing that the session runs");
-            }
+        let rules = Rules::of(&request.plan);
+        // The session goes on whether or not this can be written: the next login brings the mode again.
+        if session.rules.replace(rules).mode != rules.mode
+            && let Err(error) = self.0.store.set_mode(&session.id, rules.mode)
+        {
+            tracing::debug!(%error, session = %session.id, "writing the session's mode");
         }
+        self.occupy(session);
         Ok(Attached {
             channel: ours,
             id: channel,

@@ -34,6 +34,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 Ok(()) => {
                     sessions.tell(&session, &Happening::Created);
                     session.phase.send_replace(Phase::Running);
+                    sessions.arm(&session);
                     // Those who wait are woken now; if there is none, the client went away during the creation.
                     sessions.check_deserted(&session);
                 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     domain::State,
     engine::{Engine, EngineError},
+    link::Link,
 };
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
@@ -19,11 +20,11 @@ const UNDO_TRIES: u32 = 3;
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Begins to destroy, once; nobody can enter from now on. What the engine refuses is tried again until it is done.
-    pub(super) fn destroy(&self, session: &Rc<Session>, reason: &'static str) {
+    pub(super) fn destroy(&self, session: &Rc<Session>, reason: impl AsRef<str>) {
         if !session.is_running() {
             return;
         }
-        self.tell(session, &Happening::Destroying { reason });
+        self.tell(session, &Happening::Destroying { reason: reason.as_ref() });
         self.close(session);
         self.finish_destroying(session);
     }
@@ -52,16 +53,21 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Destroys the session if the engine says that its container does not run; whether it did.
     pub(super) async fn destroy_if_dead(&self, session: &Rc<Session>) -> Result<bool, EngineError> {
-        let Some(container) = session.container.borrow().clone() else { return Ok(false) };
-        let dead = match self.0.engine.inspect_container(&container).await {
-            Ok(status) => !status.running,
-            Err(EngineError::NoSuchContainer) => true,
-            Err(error) => return Err(error),
-        };
+        let dead = self.is_dead(session).await?;
         if dead {
             self.destroy(session, "the container ended");
         }
         Ok(dead)
+    }
+
+    /// Whether the engine says that the session's container does not run.
+    pub(super) async fn is_dead(&self, session: &Session) -> Result<bool, EngineError> {
+        let Some(container) = session.container.borrow().clone() else { return Ok(false) };
+        match self.0.engine.inspect_container(&container).await {
+            Ok(status) => Ok(!status.running),
+            Err(EngineError::NoSuchContainer) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes a session that is closed already, or that a crash left half made or half removed.
@@ -94,7 +100,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Removes container, network and row. Can be repeated.
+    /// Removes container, network, socket and row. Can be repeated.
     async fn remove(&self, session: &Session) -> Result<(), AttachError> {
         let failed = |step| move |source| AttachError::Engine { step, source };
         // Copied out first: a borrow must not live across an await.
@@ -117,6 +123,8 @@ impl<E: Engine + 'static> Sessions<E> {
                 self.0.engine.remove_network(&found.id).await.map_err(failed("removing the network"))?;
             }
         }
+        Link::remove_directory(&self.0.sockets, &session.id)
+            .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
         self.0.store.delete(&session.id)?;
         Ok(())
     }

@@ -55,8 +55,8 @@ pub(super) struct Session {
     pub(super) link: RefCell<Option<Rc<Link>>>,
     /// Open connections, as the guest tells them.
     pub(super) channels: RefCell<BTreeSet<ChannelId>>,
-    /// Whether nobody has been connected since the state was last written.
-    pub(super) abandoned: Cell<bool>,
+    /// Since when nobody has been connected, in Unix seconds, once that was noticed.
+    pub(super) abandoned: Cell<Option<i64>>,
     /// Attaches in progress: a session that somebody is about to enter is not abandoned.
     waiting: Cell<u32>,
     expiry: RefCell<Option<AbortHandle>>,
@@ -84,7 +84,7 @@ impl Session {
             network: RefCell::new(None),
             link: RefCell::new(None),
             channels: RefCell::new(BTreeSet::new()),
-            abandoned: Cell::new(false),
+            abandoned: Cell::new(None),
             waiting: Cell::new(0),
             expiry: RefCell::new(None),
         }
@@ -92,6 +92,11 @@ impl Session {
 
     pub(super) fn connections(&self) -> usize {
         self.channels.borrow().len()
+    }
+
+    /// Whether it is there to stay for now.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Creating(_) | Phase::Running)
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -125,10 +130,18 @@ impl Session {
         self.link.borrow().clone()
     }
 
+    /// Tells everybody who is connected at a terminal.
+    pub(super) fn notify(&self, text: &str) {
+        if let Some(link) = self.link() {
+            // Best effort: a guest that is away has more to worry about.
+            let _ = link.notify(text);
+        }
+    }
+
     fn state(&self) -> State {
         match &*self.phase.borrow() {
             Phase::Creating(_) => State::Creating,
-            Phase::Running if self.abandoned.get() => State::Grace,
+            Phase::Running if self.abandoned.get().is_some() => State::Grace,
             Phase::Running => State::Running,
             Phase::Destroying | Phase::Failed(_) | Phase::Gone => State::Destroying,
         }
@@ -144,6 +157,9 @@ impl Session {
             created: self.created,
             image: self.image.clone(),
             mode: self.rules.get().mode,
+            lifetime: self.rules.get().lifetime,
+            abandoned: self.abandoned.get(),
+            ends: super::expire::end(self),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What a guest tells, and what follows from it.
 
-use super::{Happening, Sessions, entry::Session, now};
+use super::{Happening, Sessions, entry::Session};
 use crate::{
-    domain::Mode,
     engine::Engine,
     link::{Event, Link},
 };
@@ -32,6 +31,10 @@ impl<E: Engine + 'static> Sessions<E> {
         match event {
             Event::Up { channels, .. } => {
                 *session.channels.borrow_mut() = channels.into_iter().collect();
+                // A row may say that nobody is there when somebody came just before a crash, and the other way round.
+                if session.connections() > 0 {
+                    self.occupy(session);
+                }
                 self.check_deserted(session);
             }
             Event::Closed { channel, outcome } => {
@@ -61,48 +64,5 @@ impl<E: Engine + 'static> Sessions<E> {
                 pause = (pause * 2).min(ABSENT);
             }
         });
-    }
-
-    /// Applies the mode if nobody is connected or about to be.
-    pub(super) fn check_deserted(&self, session: &Rc<Session>) {
-        let up = session.link().is_some_and(|link| link.is_up());
-        if !session.is_running() || !session.is_deserted() || session.abandoned.get() || !up {
-            return;
-        }
-        if session.rules.get().mode == Mode::DestroyOnDisconnect {
-            return self.destroy(session, "the last connection ended");
-        }
-        session.abandoned.set(true);
-        let since = now();
-        if let Err(error) = self.0.store.set_grace(&session.id, since) {
-            // The timer below does not need the row; after a crash the guest tells again that nobody is there.
-            tracing::debug!(%error, session = %session.id, "writing that the session is abandoned");
-        }
-        self.arm(session, since);
-    }
-
-    /// Starts the timer that ends an abandoned session, if its mode has one.
-    pub(super) fn arm(&self, session: &Rc<Session>, abandoned_since: i64) {
-        let rules = session.rules.get();
-        let (end, reason) = match rules.mode {
-            Mode::GracePeriod | Mode::DestroyOnDisconnect => {
-                (abandoned_since.saturating_add_unsigned(rules.grace_period.as_secs()), "the grace period is over")
-            }
-            Mode::Ttl => (session.created.saturating_add_unsigned(rules.ttl.as_secs()), "its time to live is over"),
-            Mode::Named => return,
-        };
-        let wait = Duration::from_secs(u64::try_from(end.saturating_sub(now())).unwrap_or(0));
-        let (sessions, weak) = (self.clone(), Rc::downgrade(session));
-        let timer = task::spawn_local(async move {
-            time::sleep(wait).await;
-            if let Some(session) = weak.upgrade()
-                && session.is_deserted()
-            {
-                // The timer is this very task: taken out first, or destroying would abort it.
-                session.disarm();
-                sessions.destroy(&session, reason);
-            }
-        });
-        session.set_expiry(Some(timer.abort_handle()));
     }
 }

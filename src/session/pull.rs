@@ -9,7 +9,7 @@ const MAX_LAYERS: usize = 256;
 
 pub(super) struct Layers {
     text: String,
-    layers: BTreeMap<String, (u64, u64)>,
+    by_name: BTreeMap<String, (u64, u64)>,
     shown: Step,
 }
 
@@ -17,7 +17,7 @@ impl Layers {
     pub(super) fn new(image: &ImageRef) -> Self {
         let text = format!("pulling {image}");
         let shown = Step::new(text.clone());
-        Self { text, layers: BTreeMap::new(), shown }
+        Self { text, by_name: BTreeMap::new(), shown }
     }
 
     pub(super) fn step(&self) -> Step {
@@ -29,11 +29,11 @@ impl Layers {
         // Extraction counts from 0 again; what a person waits for is the download.
         if let (Some(layer), Some(current), Some(total), "Downloading") =
             (progress.layer, progress.current, progress.total, progress.status.as_str())
-            && (self.layers.len() < MAX_LAYERS || self.layers.contains_key(&layer))
+            && (self.by_name.len() < MAX_LAYERS || self.by_name.contains_key(&layer))
         {
-            self.layers.insert(layer, (current.min(total), total));
+            self.by_name.insert(layer, (current.min(total), total));
         }
-        let sum = |part: fn(&(u64, u64)) -> u64| self.layers.values().map(part).fold(0u64, u64::saturating_add);
+        let sum = |part: fn(&(u64, u64)) -> u64| self.by_name.values().map(part).fold(0u64, u64::saturating_add);
         let (done, total) = (sum(|layer| layer.0), sum(|layer| layer.1));
         let step = Step { text: self.text.clone(), done: Some(done), total: Some(total).filter(|total| *total > 0) };
         // A report per 64 KiB would be a flood: every hundredth part is enough.

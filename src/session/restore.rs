@@ -44,9 +44,9 @@ impl<E: Engine + 'static> Sessions<E> {
             return self.finish_destroying(&session);
         }
         if row.state == State::Grace {
-            session.abandoned.set(true);
-            self.arm(&session, row.grace_since.unwrap_or_else(super::now));
+            session.abandoned.set(Some(row.grace_since.unwrap_or_else(super::now)));
         }
+        self.arm(&session);
         match (self.listen(&session), row.init_pid) {
             (Ok(link), Some(pid)) => {
                 link.expect(pid);

@@ -66,8 +66,7 @@ impl Host {
             log.borrow_mut().push(format!("{}: {what}", summary.key));
         });
         let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer);
-        let times = self.settings.config.session.clone();
-        let rules = |_: &SessionKey| Rules { mode: times.mode, grace_period: times.grace_period, ttl: times.ttl };
+        let rules = |key: &SessionKey| Rules::of(&policy::decide(&self.settings, &key.user, None).unwrap());
         assert!(sessions.restore(rules).unwrap().is_empty());
         sessions
     }
@@ -152,9 +151,8 @@ impl Guest {
                     return;
                 }
             }
-            match timeout(Duration::from_millis(2), self.hear()).await {
-                Ok(None) => return,
-                Ok(Some(_)) | Err(_) => {}
+            if let Ok(None) = timeout(Duration::from_millis(2), self.hear()).await {
+                return;
             }
         }
     }
@@ -400,6 +398,123 @@ fn after_a_crash_guests_are_heard_again_and_nothing_is_made_twice() {
         let second = attach(&again, &request).await.unwrap();
         assert_eq!(second.session, attached.session);
         assert_eq!(host.engine.counts(), (1, 1));
+    });
+}
+
+#[test]
+fn a_broker_that_stops_orderly_leaves_every_socket_where_its_container_sees_it() {
+    let host = Host::new();
+    let request = host.request("alice", None);
+    let (directory, channel) = on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let attached = attach(&sessions, &request).await.unwrap();
+        (Link::directory(&host.sockets(), &attached.session), attached.id)
+        // Everything is dropped here, as when the process ends.
+    });
+    // The container holds the directory itself, not its name.
+    let mounted = std::fs::File::open(&directory).unwrap();
+    on_host(&host, async |host| {
+        let again = host.broker();
+        let now = std::fs::File::open(&directory).unwrap();
+        let inode = |file: &std::fs::File| rustix::fs::fstat(file).unwrap().st_ino;
+        assert_eq!(inode(&mounted), inode(&now));
+        tokio::task::spawn_local(Guest::dial(&directory, vec![channel]).await.run());
+        until("the guest is heard", || again.counts() == (1, 1)).await;
+    });
+}
+
+#[test]
+fn a_session_that_everybody_left_during_a_crash_is_abandoned_afterwards() {
+    let host = Host::with_config("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let guests = play_guests(host);
+        let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let directory = Link::directory(&host.sockets(), &attached.session);
+        guests.abort();
+        std::mem::forget(sessions);
+        let again = host.broker();
+        tokio::task::spawn_local(Guest::dial(&directory, Vec::new()).await.run());
+        until("it is destroyed", || again.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+    });
+}
+
+#[test]
+fn a_lifetime_ends_under_whoever_is_connected() {
+    let host = Host::with_config("session: {max_lifetime: 1s}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        until("it is destroyed", || sessions.is_empty()).await;
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+        assert_eq!(host.log().last().unwrap(), "alice: destroying: its lifetime of 1s is over");
+        drop(attached);
+    });
+}
+
+#[test]
+fn a_stopped_session_is_gone_and_another_user_is_not_touched() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let _bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
+        assert!(sessions.stop(&host.request("alice", None).key, "stopped by root".into()));
+        until("it is destroyed", || sessions.counts().0 == 1).await;
+        assert_eq!(sessions.list(None)[0].key.to_string(), "bob");
+        assert!(!sessions.stop(&host.request("carol", None).key, "stopped by root".into()));
+    });
+}
+
+#[test]
+fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        // The database of yesterday: bob's session is not in it.
+        let bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
+        let store = Store::open(&host.root.path().join("state.db")).unwrap();
+        store.delete(&bob.session).unwrap();
+        sessions.0.live.borrow_mut().remove(&host.request("bob", None).key);
+        let names = |removed: &[Removed]| removed.iter().map(|one| (one.kind, one.name.clone())).collect::<Vec<_>>();
+        let told = sessions.sweep(true).await.unwrap();
+        assert_eq!(host.engine.counts(), (2, 2));
+        assert_eq!(names(&told)[0], (Kind::Container, "podspawn-bob".to_owned()));
+        // A creation in progress is left alone.
+        host.engine.delay(Verb::StartContainer, Duration::from_millis(100));
+        let carol = host.request("carol", None);
+        let (done, attached) = tokio::join!(
+            async {
+                until("carol's container exists", || host.engine.counts().0 == 3).await;
+                sessions.sweep(false).await.unwrap()
+            },
+            attach(&sessions, &carol)
+        );
+        assert_eq!(names(&done), names(&told));
+        attached.unwrap();
+        assert_eq!((host.engine.counts(), sessions.counts().0), ((2, 2), 2));
+        assert!(sessions.sweep(false).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_pass_concludes_nothing_from_an_engine_that_is_away() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        for verb in [Verb::InspectContainer, Verb::Containers, Verb::Networks] {
+            host.engine.fail_next(verb, EngineError::Unreachable(io::ErrorKind::NotFound.into()));
+            assert!(sessions.sweep(false).await.is_err());
+        }
+        assert_eq!((host.engine.counts(), sessions.counts().0), ((1, 1), 1));
     });
 }
 

@@ -1,6 +1,7 @@
 //! Settings that follow the files and fall back to the last good ones.
 
 use super::{FileError, Look, Settings, look};
+use crate::domain::UserName;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -46,12 +47,17 @@ impl Live {
         &self.problems
     }
 
-    /// Looks whether the files changed and reads them if so. A stat for each file when they did not: cheap enough for
-    /// every login.
+    /// Looks whether any file changed and reads them all if so. A stat for each file when none did.
     pub fn refresh(&mut self) -> Refreshed {
-        if self.look.holds() {
-            return Refreshed::Unchanged;
-        }
+        if self.look.holds() { Refreshed::Unchanged } else { self.read_again() }
+    }
+
+    /// The same for the files that concern `user`: a handful of stats, cheap enough for every login.
+    pub fn refresh_for(&mut self, user: &UserName) -> Refreshed {
+        if self.look.holds_for(user) { Refreshed::Unchanged } else { self.read_again() }
+    }
+
+    fn read_again(&mut self) -> Refreshed {
         let Look { settings, fingerprint, .. } = look(&self.root);
         self.look = fingerprint;
         match settings {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::UserName;
 use std::fs;
 use tempfile::TempDir;
 
@@ -134,4 +135,18 @@ fn a_fifo_does_not_hold_anybody_up() {
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600), 0)
         .unwrap();
     assert_eq!(told(root.path()), ["config.yaml: this is not a regular file"]);
+}
+
+#[test]
+fn a_login_looks_at_the_files_that_concern_it() {
+    let root = tree(&[("users/alice.yaml", "memory: 3g"), ("users/bob.yaml", "memory: 3g")]);
+    let (alice, bob): (UserName, UserName) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+    let mut live = Live::open(root.path()).unwrap();
+    // In place: the directory does not change.
+    fs::write(root.path().join("users/bob.yaml"), "memory: 12g").unwrap();
+    assert_eq!(live.refresh_for(&alice), Refreshed::Unchanged);
+    assert_eq!(live.refresh_for(&bob), Refreshed::Reloaded);
+    assert_eq!(live.current().users[&bob].memory, Some("12g".parse().unwrap()));
+    fs::write(root.path().join("users/carol.yaml"), "memory: 1g").unwrap();
+    assert_eq!(live.refresh_for(&alice), Refreshed::Reloaded);
 }

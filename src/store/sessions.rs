@@ -1,7 +1,9 @@
 //! The statements on the table of sessions.
 
 use super::{AllSessions, NewSession, SessionRow, Store, StoreError, Unique, row::columns};
-use crate::domain::{ContainerId, ContainerName, NetworkId, Pool, SessionId, SessionKey, State, Subnet, UserName};
+use crate::domain::{
+    ContainerId, ContainerName, Mode, NetworkId, Pool, SessionId, SessionKey, State, Subnet, UserName,
+};
 use rusqlite::{ErrorCode, Params, params};
 use std::collections::HashSet;
 
@@ -72,6 +74,11 @@ impl Store {
             "UPDATE sessions SET state = ?2, init_pid = ?3, grace_since = NULL WHERE id = ?1",
             params![id.as_ref(), State::Running.as_str(), init_pid],
         )
+    }
+
+    /// Notes another mode, as it is configured now.
+    pub fn set_mode(&self, id: &SessionId, mode: Mode) -> Result<(), StoreError> {
+        self.update(id, "UPDATE sessions SET mode = ?2 WHERE id = ?1", params![id.as_ref(), mode.as_str()])
     }
 
     /// Notes the version of the protocol that the guest speaks.

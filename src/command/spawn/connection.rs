@@ -13,7 +13,7 @@ use crate::{
     },
     sys::{
         seqpacket::{self, Received},
-        signals::{self, SignalFd},
+        signalfd::{self, SignalFd},
         terminal::{self, Modes},
     },
 };
@@ -25,7 +25,7 @@ use rustix::{
     stdio,
 };
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -56,8 +56,8 @@ struct Screen {
 impl Connection {
     /// Tells the guest to begin and lets go of what now belongs to the process.
     pub(super) fn start(channel: OwnedFd, request: &Request) -> Result<Self, String> {
-        let told = |what: &'static str| move |error: Errno| format!("{what}: {error}");
-        signals::ignore_sigpipe();
+        // A client that went away is told by EPIPE.
+        signalfd::ignore(libc::SIGPIPE);
         let signals = SignalFd::new(&SIGNALS).map_err(|error| format!("cannot read signals: {error}"))?;
         let agents = Agents::new(request.agent.clone());
         let terminal = request.terminal.then(screen).transpose()?;
@@ -75,13 +75,20 @@ impl Connection {
             agent: agents.is_forwarded(),
         };
         let packet = encode(&start).map_err(|error| error.to_string())?;
-        if terminal.is_some() {
-            seqpacket::send(&channel, &packet, &[]).map_err(told("cannot reach the container"))?;
+        let standard = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
+        let sent = if terminal.is_some() {
+            seqpacket::send(&channel, &packet, &[])
         } else {
-            let standard = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
-            standard.iter().for_each(widen);
-            seqpacket::send(&channel, &packet, &standard).map_err(told("cannot reach the container"))?;
-            let_go().map_err(told("cannot open /dev/null"))?;
+            standard.into_iter().for_each(widen);
+            seqpacket::send(&channel, &packet, &standard)
+        };
+        match sent {
+            // The guest may have refused already; then its word is there to be read.
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+            Err(error) => return Err(format!("cannot reach the container: {error}")),
+        }
+        if terminal.is_none() {
+            let_go().map_err(|error| format!("cannot open /dev/null: {error}"))?;
         }
         Ok(Self { channel, signals, terminal, agents })
     }
@@ -98,8 +105,8 @@ impl Connection {
     fn serve(&mut self) -> Result<Outcome, String> {
         loop {
             let ready = self.wait()?;
-            while let Some(signal) = self.signals.read() {
-                if signal == libc::SIGWINCH {
+            while let Ok(Some(signal)) = self.signals.next() {
+                if i32::try_from(signal) == Ok(libc::SIGWINCH) {
                     self.resize();
                 } else {
                     // The closed channel tells the guest to hang up the process.
@@ -180,10 +187,9 @@ impl Connection {
         let gone = || "the container is gone: it was stopped, removed or ran out of memory".to_owned();
         let (bytes, mut fds) = match seqpacket::receive(&self.channel, &mut buffer) {
             Ok(Received::Packet(bytes, fds)) => (bytes, fds),
-            Ok(Received::Closed) => return Err(gone()),
             Ok(Received::Oversized) => return Err("the container sent something unexpected".to_owned()),
             Err(Errno::AGAIN) => return Ok(None),
-            Err(_) => return Err(gone()),
+            Ok(Received::Closed) | Err(_) => return Err(gone()),
         };
         match (decode(&buffer[..bytes]), fds.pop()) {
             (Ok(ToSpawn::Master), Some(master)) => self.adopt(master).map(|()| None),
@@ -192,6 +198,13 @@ impl Connection {
                 Ok(None)
             }
             (Ok(ToSpawn::Started), None) => Ok(None),
+            (Ok(ToSpawn::Notice(text)), None) => {
+                // Data streams stay clean: only who has a terminal reads it.
+                if self.terminal.is_some() {
+                    super::complain(&text);
+                }
+                Ok(None)
+            }
             (Ok(ToSpawn::Ended(outcome)), None) => Ok(Some(outcome)),
             (Ok(ToSpawn::Failed(text)), None) => Err(text),
             _ => Err("the container sent something unexpected".to_owned()),
@@ -257,7 +270,7 @@ fn screen() -> Result<Screen, String> {
 
 /// Lets any user open the pipe by name. sshd's pipes belong to our uid with mode 0600, so `echo x > /dev/stderr`
 /// would fail for the container's uid. Only who can see the process's descriptors can name the pipe.
-fn widen(fd: &std::os::fd::BorrowedFd<'_>) {
+fn widen(fd: BorrowedFd<'_>) {
     if fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) {
         let _ = fchmod(fd, Mode::from_raw_mode(0o666));
     }

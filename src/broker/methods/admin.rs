@@ -1,0 +1,32 @@
+//! `io.podspawn.Admin`: what the administrator and the timers ask.
+
+use super::{Answer, Broker, Failure, parse, value};
+use crate::{
+    broker::{authorize::Caller, events},
+    engine::Engine,
+    protocol::varlink::{CleanupParameters, CleanupReply, RemovedInfo},
+};
+use serde_json::Value;
+
+impl<E: Engine + 'static> Broker<E> {
+    /// One pass over everything.
+    pub(super) async fn cleanup(&self, caller: &Caller, parameters: Value) -> Result<Answer, Failure> {
+        let CleanupParameters { dry_run } = parse(parameters)?;
+        if !(caller.admin || caller.service) {
+            return Err(Failure::permission_denied());
+        }
+        let removed = self.sessions.sweep(dry_run).await.map_err(|error| {
+            events::sweep_failed(&error);
+            Failure::unavailable(format!("the pass could not be finished: {}", events::chain(&error)))
+        })?;
+        if !dry_run {
+            events::swept(&removed);
+        }
+        let info = |one: crate::session::Removed| RemovedInfo {
+            kind: one.kind.as_str().to_owned(),
+            name: one.name,
+            reason: one.reason,
+        };
+        Ok(value(&CleanupReply { removed: removed.into_iter().map(info).collect() }))
+    }
+}

@@ -1,0 +1,186 @@
+//! `io.podspawn.Sessions`: entering, listing, stopping.
+
+use super::{Answer, Broker, Failure, parse, to_value, value};
+use crate::{
+    broker::{
+        authorize::{Caller, Scope},
+        events,
+    },
+    domain::{ProjectName, SessionKey, Span, UserName},
+    engine::Engine,
+    policy,
+    protocol::{
+        guest::{MAX_COMMAND_BYTES, What},
+        varlink::{
+            AttachParameters, AttachReply, ListReply, NO_SUCH_SESSION, Nothing, Progress, Reason, SessionInfo,
+            StopParameters,
+        },
+    },
+    session::{AttachError, Capacity, Request, Step, Summary},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::Value;
+use std::time::Instant;
+use tokio::sync::watch;
+
+impl<E: Engine + 'static> Broker<E> {
+    pub(super) async fn attach(
+        &self,
+        caller: &Caller,
+        parameters: Value,
+        report: watch::Sender<Option<Value>>,
+    ) -> Result<Answer, Failure> {
+        let parameters = parse(parameters)?;
+        let Some(user) = &caller.user else { return Err(Failure::permission_denied()) };
+        self.last_login.set(Some(Instant::now()));
+        let request = self.request(user, parameters).inspect_err(|failure| {
+            events::refused(caller, user, failure.parameters["reason"].as_str().unwrap_or_default());
+        })?;
+        let mut progress = |step: &Step| {
+            report.send_replace(Some(to_value(&AttachReply {
+                progress: Some(Progress { step: step.text.clone(), done: step.done, total: step.total }),
+                ..AttachReply::default()
+            })));
+        };
+        let attached = self.sessions.attach(&request, &mut progress).await.map_err(|error| {
+            events::not_attached(&request.key, &error);
+            match &error {
+                AttachError::Denied(_) => Failure::denied(error.for_user()),
+                _ => Failure::unavailable(error.for_user()),
+            }
+        })?;
+        let reply = AttachReply {
+            progress: None,
+            session: Some(attached.session.to_string()),
+            container: Some(attached.container.to_string()),
+            channel_fd: Some(0),
+        };
+        Ok(Answer { parameters: to_value(&reply), fd: Some(attached.channel) })
+    }
+
+    /// Checks what the user asks for against the settings.
+    fn request(&self, user: &UserName, parameters: AttachParameters) -> Result<Request, Failure> {
+        if parameters.user.as_ref().is_some_and(|claimed| claimed != user.as_ref()) {
+            return Err(Failure::denied(format!("you are {user}, and can enter your own containers only")));
+        }
+        let project = parameters.project.as_deref().map(str::parse::<ProjectName>).transpose();
+        let project = project.map_err(|error| Failure::denied(error.to_string()))?;
+        let what = match parameters.command {
+            None => What::Shell,
+            Some(command) => what(BASE64_STANDARD.decode(command).map_err(|_| Failure::invalid("command"))?)?,
+        };
+        let settings = {
+            let mut live = self.settings.borrow_mut();
+            events::settings(&live.refresh_for(user));
+            live.current()
+        };
+        let plan =
+            policy::decide(&settings, user, project.as_ref()).map_err(|denial| Failure::denied(denial.to_string()))?;
+        let resources = &settings.config.resources;
+        Ok(Request {
+            key: SessionKey { user: user.clone(), project },
+            plan,
+            capacity: Capacity {
+                per_user: resources.max_per_user,
+                total: resources.max_containers,
+                pool: settings.config.network,
+            },
+            what,
+            environment: policy::environment::filter(&parameters.environment),
+        })
+    }
+
+    pub(super) fn list(&self, caller: &Caller) -> Result<Answer, Failure> {
+        let user = match caller.scope() {
+            Scope::Everybody => None,
+            Scope::Own(user) => Some(user),
+            Scope::Nothing => return Err(Failure::permission_denied()),
+        };
+        let sessions = self.sessions.list(user).iter().map(info).collect();
+        Ok(value(&ListReply { sessions }))
+    }
+
+    pub(super) fn stop(&self, caller: &Caller, parameters: Value) -> Result<Answer, Failure> {
+        let parameters: StopParameters = parse(parameters)?;
+        let user = match (&parameters.user, &caller.user) {
+            (Some(name), _) => name.parse().map_err(|_| Failure::invalid("user"))?,
+            (None, Some(own)) => own.clone(),
+            (None, None) => return Err(Failure::invalid("user")),
+        };
+        // Before anything else: whether a session exists is nobody else's business.
+        if !caller.scope().includes(&user) {
+            return Err(Failure::permission_denied());
+        }
+        let project =
+            parameters.project.as_deref().map(str::parse).transpose().map_err(|_| Failure::invalid("project"))?;
+        let key = SessionKey { user, project };
+        let by = match &caller.user {
+            Some(own) => own.to_string(),
+            None if caller.uid == 0 => "root".to_owned(),
+            None => format!("uid {}", caller.uid),
+        };
+        if self.sessions.stop(&key, format!("stopped by {by}")) {
+            Ok(value(&Nothing {}))
+        } else {
+            let reason = format!("{key} has no running session");
+            Err(Failure { error: NO_SUCH_SESSION, parameters: to_value(&Reason { reason }) })
+        }
+    }
+}
+
+/// What a forced command's original text asks for.
+fn what(command: Vec<u8>) -> Result<What, Failure> {
+    if command.len() >= MAX_COMMAND_BYTES {
+        return Err(Failure::denied(format!(
+            "the command is longer than the {MAX_COMMAND_BYTES} bytes that a process takes"
+        )));
+    }
+    if command.contains(&0) {
+        return Err(Failure::invalid("command"));
+    }
+    // sshd runs its configured subsystem through the forced command; the path is one of this host, of which the
+    // container knows nothing.
+    let program = command.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
+    Ok(if is_sftp { What::Sftp } else { What::Command(command) })
+}
+
+fn info(summary: &Summary) -> SessionInfo {
+    SessionInfo {
+        session: summary.id.to_string(),
+        user: summary.key.user.to_string(),
+        project: summary.key.project.as_ref().map(ToString::to_string),
+        container: summary.container.to_string(),
+        status: summary.state.to_string(),
+        connections: u32::try_from(summary.connections).unwrap_or(u32::MAX),
+        created: summary.created,
+        image: summary.image.clone(),
+        mode: summary.mode.to_string(),
+        lifetime: summary.lifetime.map(Span::as_secs),
+        abandoned: summary.abandoned,
+        ends: summary.ends,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::varlink::DENIED;
+
+    #[test]
+    fn a_subsystem_request_is_sftp_whatever_the_host_calls_it() {
+        for sftp in ["internal-sftp", "/usr/lib/openssh/sftp-server -l INFO", "/nix/store/x/libexec/sftp-server"] {
+            assert_eq!(what(sftp.into()).unwrap(), What::Sftp, "{sftp}");
+        }
+        for command in ["ls", "sftp-server", "echo internal-sftp", "", " internal-sftpx"] {
+            assert_eq!(what(command.into()).unwrap(), What::Command(command.into()), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_no_process_could_take_is_refused() {
+        assert_eq!(what(vec![b'x'; MAX_COMMAND_BYTES]).unwrap_err().error, DENIED);
+        assert!(what(vec![b'x'; MAX_COMMAND_BYTES - 1]).is_ok());
+        assert!(what(b"a\0b".to_vec()).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! Bringing settings, state, engine and sessions together.
+
+use super::{events, methods::Broker};
+use crate::{
+    engine::DockerEngine,
+    policy,
+    session::{GuestBinary, Rules, Sessions},
+    settings::Live,
+    store::Store,
+};
+use std::{
+    cell::{Cell, RefCell},
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+/// Where the guests' sockets are. Not the service's runtime directory: that would go when the service stops.
+const SOCKETS: &str = "/run/podspawn/guests";
+
+/// Why the broker cannot work yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unready {
+    /// For those who want in.
+    pub(super) for_user: &'static str,
+    /// For the administrator, a line each.
+    pub(super) for_log: Vec<String>,
+}
+
+impl Unready {
+    fn state(error: &dyn std::error::Error, what: &str) -> Self {
+        Self {
+            for_user: "the server cannot read its state; ask the administrator to look at \
+                       `journalctl -u podspawn-broker`",
+            for_log: vec![format!("{what}: {}", events::chain(error))],
+        }
+    }
+}
+
+/// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine.
+pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
+    let settings = Live::open(etc).map_err(|errors| Unready {
+        for_user: "the server's configuration is invalid; ask the administrator to run `podspawn check-config`",
+        for_log: errors.iter().map(ToString::to_string).collect(),
+    })?;
+    let current = settings.current();
+    let config = &current.config;
+    let database: PathBuf = config.state.db_path.as_path().into();
+    let store = Store::open(&database).map_err(|error| Unready::state(&error, &database.display().to_string()))?;
+    let engine = DockerEngine::new(&config.engine.to_string()).map_err(|error| Unready::state(&error, "engine"))?;
+    let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
+    let guest = GuestBinary::new(executable, database.with_file_name("guest"));
+    let sessions = Sessions::new(engine, store, guest, SOCKETS.into(), Box::new(events::session));
+    let times = &config.session;
+    let restored = sessions.restore(|key| match policy::decide(&current, &key.user, key.project.as_ref()) {
+        Ok(plan) => Rules::of(&plan),
+        // A project that is gone from the files: its sessions end as the server's own would.
+        Err(_) => Rules {
+            mode: times.mode,
+            grace_period: times.grace_period,
+            lifetime: Some(times.max_lifetime).filter(|span| !span.is_zero()),
+        },
+    });
+    for row in restored.map_err(|error| Unready::state(&error, "restoring sessions"))? {
+        events::bad_row(&row);
+    }
+    sessions.tidy();
+    Ok(Broker { sessions, settings: RefCell::new(settings), last_login: Cell::new(None), in_flight: Rc::default() })
+}

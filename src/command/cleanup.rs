@@ -1,0 +1,60 @@
+//! `podspawn cleanup`: one pass through the broker, or one every so often.
+
+use super::{
+    list::Broker,
+    table::{Cell, Table, colour},
+};
+use crate::{
+    domain::Span,
+    protocol::varlink::{CLEANUP, CleanupParameters, CleanupReply},
+};
+use std::{
+    io::{self, Write as _},
+    thread,
+};
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  podspawn cleanup --dry-run\n  podspawn cleanup --daemon --interval 60s")]
+pub struct Options {
+    /// Go on, with a pass every --interval
+    #[arg(long)]
+    daemon: bool,
+    /// The time from pass to pass
+    #[arg(long, value_name = "DURATION", default_value = "60s", requires = "daemon")]
+    interval: Span,
+    /// Only tell what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    broker: Broker,
+}
+
+/// Runs the verb.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    loop {
+        let pass = pass(options);
+        if !options.daemon {
+            return pass;
+        }
+        if let Err(error) = pass {
+            // A broker or an engine that is away comes back.
+            eprintln!("podspawn: {error:#}");
+        }
+        thread::sleep(options.interval.into());
+    }
+}
+
+fn pass(options: &Options) -> anyhow::Result<()> {
+    let parameters = CleanupParameters { dry_run: options.dry_run };
+    let (reply, _): (CleanupReply, _) = options.broker.connect()?.call(CLEANUP, parameters, |_| ())?;
+    if reply.removed.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&[if options.dry_run { "WOULD REMOVE" } else { "REMOVED" }, "NAME", "REASON"]);
+    for one in &reply.removed {
+        table.row(vec![Cell::plain(&one.kind), Cell::plain(&one.name), Cell::plain(&one.reason)]);
+    }
+    io::stdout().lock().write_all(table.render(colour()).as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! One pass over everything: what is due, then what belongs to nobody.
+//!
+//! Timers do the first by themselves; the pass is for what they could not know: a clock that was set, a database that
+//! was restored, containers that a crash or an older version left.
+
+use super::{Sessions, expire, now};
+use crate::{
+    domain::SessionId,
+    engine::{Engine, EngineError},
+};
+
+/// What a pass removed, or would remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name: of a session the user and project, of the others what the engine calls it.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a pass removes, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A session with its container and network.
+    Session,
+    /// A container that carries our label and has no session.
+    Container,
+    /// A network that carries our label and has no session.
+    Network,
+}
+
+impl Kind {
+    /// As it is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Container => "container",
+            Self::Network => "network",
+        }
+    }
+}
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// Ends every session that is due, looks whether each container still runs, and removes containers and networks
+    /// of ours that belong to no session. With `dry_run` it only tells.
+    ///
+    /// What is being created is never touched: its row, and with it its place among the sessions, comes first. An
+    /// engine that does not answer is an error, and nothing is concluded from it.
+    pub async fn sweep(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
+        let mut removed = self.sweep_due(dry_run);
+        removed.extend(self.sweep_dead(dry_run).await?);
+        removed.extend(self.sweep_orphans(dry_run).await?);
+        Ok(removed)
+    }
+
+    fn sweep_due(&self, dry_run: bool) -> Vec<Removed> {
+        let sessions: Vec<_> = self.0.live.borrow().values().cloned().collect();
+        let due =
+            sessions.into_iter().filter(|one| one.is_running() && expire::end(one).is_some_and(|end| end <= now()));
+        due.map(|session| {
+            if !dry_run {
+                // The timer decides once more, with the clock as it is now.
+                self.arm(&session);
+            }
+            let reason = "its grace period or lifetime is over".to_owned();
+            Removed { kind: Kind::Session, name: session.key.to_string(), reason }
+        })
+        .collect()
+    }
+
+    /// Sessions whose container the engine no longer runs. The broken connection of their guest tells first, usually.
+    async fn sweep_dead(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
+        let sessions: Vec<_> = self.0.live.borrow().values().cloned().collect();
+        let mut removed = Vec::new();
+        for session in sessions.into_iter().filter(|session| session.is_running()) {
+            let dead = if dry_run { self.is_dead(&session).await? } else { self.destroy_if_dead(&session).await? };
+            if dead {
+                let (name, reason) = (session.key.to_string(), "its container ended".to_owned());
+                removed.push(Removed { kind: Kind::Session, name, reason });
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn sweep_orphans(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
+        let mut removed = Vec::new();
+        let reason = || "it belongs to no session".to_owned();
+        for found in self.0.engine.containers().await? {
+            // Asked anew for each: a session may have begun while the engine was busy.
+            if self.owns(found.session.as_ref()) {
+                continue;
+            }
+            if !dry_run {
+                self.0.engine.remove_container(&found.id).await?;
+            }
+            let name = found.name.map_or_else(|| found.id.short().to_owned(), |name| name.to_string());
+            removed.push(Removed { kind: Kind::Container, name, reason: reason() });
+        }
+        for found in self.0.engine.networks().await? {
+            if self.owns(found.session.as_ref()) {
+                continue;
+            }
+            if !dry_run {
+                match self.0.engine.remove_network(&found.id).await {
+                    // Somebody has put a container of their own into it.
+                    Err(EngineError::NetworkInUse) => continue,
+                    result => result?,
+                }
+            }
+            removed.push(Removed { kind: Kind::Network, name: found.name, reason: reason() });
+        }
+        Ok(removed)
+    }
+
+    fn owns(&self, id: Option<&SessionId>) -> bool {
+        id.is_some_and(|id| self.find_id(id).is_some())
+    }
+}

@@ -1,0 +1,247 @@
+//! The bench host, and the accounts on it that tests are given.
+
+use crate::{client::Finished, peer};
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before it counts as never: for a busy machine, not for a person.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Accounts of one run. Making one costs as much as a test, so all are made at once.
+const ACCOUNTS: usize = 240;
+
+/// Every project of the bench. Nothing is built in this suite, so each names its image.
+const PROJECTS: &str = r#"
+one: {repo: "https://git.example.org/one.git", users: ["*"], image: "podspawn-workload:latest"}
+two: {repo: "https://git.example.org/two.git", users: ["*"], image: "podspawn-workload:latest"}
+three: {repo: "https://git.example.org/three.git", users: ["*"], image: "podspawn-workload:latest"}
+brief: {repo: "https://git.example.org/brief.git", users: ["*"], image: "podspawn-workload:latest", grace_period: 2s}
+closed: {repo: "https://git.example.org/closed.git", users: [carol], image: "podspawn-workload:latest"}
+"#;
+
+/// What is the same for every test of a run.
+struct Setup {
+    script: PathBuf,
+    directory: PathBuf,
+    next: AtomicUsize,
+    /// Held while this process lives: two runs on one bench would take each other's accounts.
+    _lock: File,
+}
+
+static SETUP: OnceLock<Setup> = OnceLock::new();
+static MAKING: Mutex<()> = Mutex::new(());
+static DISTURBING: RwLock<()> = RwLock::new(());
+
+/// Keeps disruptive tests away, or everybody.
+enum Hold {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+/// The bench host, for one test.
+pub(crate) struct Bench {
+    setup: &'static Setup,
+    _hold: Hold,
+}
+
+/// The bench, beside other tests.
+pub(crate) fn shared() -> Bench {
+    let hold = Hold::Shared { _guard: DISTURBING.read().unwrap_or_else(PoisonError::into_inner) };
+    Bench { setup: setup(), _hold: hold }
+}
+
+/// The bench without any other test: for those who stop an engine or a broker.
+pub(crate) fn alone() -> Bench {
+    let hold = Hold::Alone { _guard: DISTURBING.write().unwrap_or_else(PoisonError::into_inner) };
+    Bench { setup: setup(), _hold: hold }
+}
+
+fn setup() -> &'static Setup {
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    SETUP.get_or_init(|| {
+        let script = std::env::var_os("PODSPAWN_BENCH")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench"), PathBuf::from);
+        let run = |arguments: &[&str]| Finished::of(Command::new(&script).args(arguments), b"");
+        let directory = PathBuf::from(run(&["path"]).success());
+        let up = directory.join("ssh_config").exists() && run(&["exec", "true"]).code == Some(0);
+        assert!(up, "no bench is up: run `{} up` first", script.display());
+        let lock = File::create(directory.join("conformance.lock")).unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        run(&["exec", "bash", "-euc", CLEAN, "-", PROJECTS]).success();
+        let names: Vec<String> = (0..ACCOUNTS).map(account).collect();
+        let names: Vec<&str> = ["user"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        run(&names).success();
+        let setup = Setup { script, directory, next: AtomicUsize::new(0), _lock: lock };
+        peer::install(&setup.command(&[]));
+        setup
+    })
+}
+
+/// Removes what an earlier run left; its sessions would otherwise be found again.
+const CLEAN: &str = r#"
+mkdir -p /etc/podspawn/users /run/podspawn-test
+rm -f /etc/podspawn/users/t[0-9]*.yaml
+printf '%s' "$1" >/etc/podspawn/projects.new
+chmod 0644 /etc/podspawn/projects.new
+mv /etc/podspawn/projects.new /etc/podspawn/projects.yaml
+docker ps --all --filter label=managed-by=podspawn --format '{{.ID}} {{.Label "podspawn-user"}}' |
+    awk '$2 ~ /^t[0-9]+$/ { print $1 }' | xargs --no-run-if-empty docker rm --force >/dev/null
+"#;
+
+fn account(number: usize) -> String {
+    format!("t{number:03}")
+}
+
+impl Setup {
+    fn command(&self, options: &[&str]) -> Command {
+        let mut command = Command::new(&self.script);
+        command.arg("exec").args(options);
+        command
+    }
+}
+
+impl Bench {
+    /// A fresh account with the server's own settings.
+    pub(crate) fn user(&self) -> User<'_> {
+        let number = self.setup.next.fetch_add(1, Ordering::Relaxed);
+        assert!(number < ACCOUNTS, "more than {ACCOUNTS} accounts are used: raise ACCOUNTS");
+        User { bench: self, name: account(number) }
+    }
+
+    /// A fresh account with settings of its own.
+    pub(crate) fn user_with(&self, overrides: &str) -> User<'_> {
+        let user = self.user();
+        // Renamed into place: the broker may be reading, and half a file is a mistake that it reports.
+        let name = &user.name;
+        self.root(&format!(
+            "cat >/etc/podspawn/{name}.new <<'END'\n{overrides}\nEND\n\
+             chmod 0644 /etc/podspawn/{name}.new && mv /etc/podspawn/{name}.new /etc/podspawn/users/{name}.yaml"
+        ));
+        user
+    }
+
+    /// The ordinary account: what plain sshd does.
+    pub(crate) fn plain(&self) -> User<'_> {
+        User { bench: self, name: "plain".into() }
+    }
+
+    /// Runs a bash script as root on the bench host; it must succeed.
+    pub(crate) fn root(&self, script: &str) -> String {
+        self.bash(&[], script).success()
+    }
+
+    /// Runs a bash script on the bench host; `options` are those of `tests/bench exec`.
+    pub(crate) fn bash(&self, options: &[&str], script: &str) -> Finished {
+        Finished::of(self.setup.command(options).args(["bash", "-c", script]), b"")
+    }
+
+    /// A command on the bench host, not yet run.
+    pub(crate) fn command(&self, options: &[&str]) -> Command {
+        self.setup.command(options)
+    }
+
+    /// A file of the bench's directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.setup.directory.join(name)
+    }
+
+    /// The bench host's own address.
+    pub(crate) fn address(&self) -> String {
+        let config = std::fs::read_to_string(self.file("ssh_config")).unwrap();
+        let line = config.lines().find_map(|line| line.trim().strip_prefix("HostName ").map(str::to_owned));
+        line.expect("ssh_config has no HostName")
+    }
+
+    /// All sessions, as the broker tells root.
+    pub(crate) fn sessions(&self) -> Vec<Value> {
+        let replies = peer::call(self, "root", "io.podspawn.Sessions.List", &json!({}));
+        let sessions = replies.last().and_then(|reply| reply["parameters"]["sessions"].as_array().cloned());
+        sessions.unwrap_or_else(|| panic!("List: {replies:?}"))
+    }
+}
+
+/// An account of the bench host. Nothing of it is removed at the end: its session ends with the grace period.
+pub(crate) struct User<'a> {
+    pub(crate) bench: &'a Bench,
+    pub(crate) name: String,
+}
+
+impl User<'_> {
+    /// Its sessions, as the broker tells root.
+    pub(crate) fn sessions(&self) -> Vec<Value> {
+        self.bench.sessions().into_iter().filter(|session| session["user"] == self.name.as_str()).collect()
+    }
+
+    /// Connections of all its sessions.
+    pub(crate) fn connections(&self) -> u64 {
+        self.sessions().iter().map(|session| session["connections"].as_u64().unwrap()).sum()
+    }
+
+    /// Full ids of its containers, running or not.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let name = &self.name;
+        let list = self.bench.root(&format!(
+            "docker ps --all --quiet --no-trunc --filter label=managed-by=podspawn --filter label=podspawn-user={name}"
+        ));
+        list.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// The id of its only container.
+    pub(crate) fn container(&self) -> String {
+        let containers = self.containers();
+        assert_eq!(containers.len(), 1, "containers of {}: {containers:?}", self.name);
+        containers[0].clone()
+    }
+
+    /// Runs a command as root in its only container, without podspawn.
+    pub(crate) fn inside(&self, script: &str) -> Finished {
+        let container = self.container();
+        let mut command = self.bench.command(&[]);
+        Finished::of(command.args(["docker", "exec", "--user", "0", &container, "sh", "-c", script]), b"")
+    }
+}
+
+/// Something of the bench that a test breaks, mended when it is dropped, whatever happened meanwhile.
+pub(crate) struct Disturbance<'a> {
+    bench: &'a Bench,
+    mend: &'static str,
+}
+
+/// Stopping the broker for good, and having it back.
+pub(crate) const STOP_BROKER: &str = "systemctl stop podspawn-broker.socket podspawn-broker.service";
+pub(crate) const START_BROKER: &str = "systemctl start podspawn-broker.socket";
+
+impl<'a> Disturbance<'a> {
+    pub(crate) fn of(bench: &'a Bench, disturb: &str, mend: &'static str) -> Self {
+        let disturbance = Self { bench, mend };
+        bench.root(disturb);
+        disturbance
+    }
+}
+
+impl Drop for Disturbance<'_> {
+    fn drop(&mut self) {
+        let mended = self.bench.bash(&[], self.mend);
+        // A second panic would end the whole run.
+        assert!(mended.code == Some(0) || std::thread::panicking(), "`{}` failed: {mended:?}", self.mend);
+    }
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < end, "never came true: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

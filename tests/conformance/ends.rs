@@ -1,0 +1,260 @@
+//! How sessions end, whoever ends them.
+
+use crate::{
+    bench::{self, Disturbance, START_BROKER, STOP_BROKER, User, eventually},
+    client::{Finished, Process},
+    files::bytes,
+};
+use rustix::process::Signal;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+/// Writes a file when it is hung up, and otherwise goes on for ever. The shell would say "Hangup" to a stream that is
+/// gone, and die of that.
+const WITNESS: &str = "trap '' PIPE; trap 'echo hung up >~/witness; exit' HUP; echo ready; while :; do sleep 0.1; done";
+
+impl User<'_> {
+    /// Waits until the witness was hung up and nobody is counted any more.
+    #[track_caller]
+    fn assert_hung_up(&self) {
+        eventually("nobody is connected", || self.connections() == 0);
+        let read = |user: &Self| user.inside(&format!("cat /home/{}/witness", user.name)).text();
+        eventually("the process was hung up", || read(self) == "hung up\n");
+    }
+}
+
+#[test]
+fn a_killed_client_hangs_up_its_command() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let mut process = user.start(&[], WITNESS);
+    assert_eq!(user.connections(), 1);
+    process.kill();
+    user.assert_hung_up();
+}
+
+#[test]
+fn a_killed_client_hangs_up_its_terminal() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let mut terminal = user.terminal(Some(WITNESS));
+    terminal.wait_for("ready");
+    terminal.kill();
+    user.assert_hung_up();
+}
+
+#[test]
+fn a_client_that_closes_hangs_up_its_command() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let process = user.start(&[], WITNESS);
+    process.signal(Signal::TERM);
+    user.assert_hung_up();
+    let mut terminal = user.shell();
+    terminal.send(format!("rm ~/witness; {WITNESS}\n").replace("echo ready", "echo re''ady"));
+    terminal.wait_for("ready");
+    terminal.send("\n~.");
+    eventually("ssh has ended", || terminal.has_ended());
+    user.assert_hung_up();
+}
+
+#[test]
+fn a_killed_sshd_hangs_up_the_command() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let process = user.start(&[], WITNESS);
+    bench.root(&format!("pkill -KILL -f '^sshd: {}' ", user.name));
+    process.finish();
+    user.assert_hung_up();
+}
+
+#[test]
+fn a_killed_spawn_hangs_up_the_command() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let process = user.start(&[], WITNESS);
+    bench.root(&format!("pkill -KILL -u {} -x podspawn", user.name));
+    assert_ne!(process.finish().code, Some(0));
+    user.assert_hung_up();
+}
+
+#[test]
+fn the_count_is_right_within_a_second_of_a_killed_client() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let mut process = user.start(&[], "echo ready; exec sleep 1000");
+    let other = user.start(&[], "echo ready; exec sleep 1000");
+    assert_eq!(user.connections(), 2);
+    process.kill();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(user.connections(), 1);
+    drop(other);
+}
+
+#[test]
+fn who_ignores_the_hang_up_is_killed_after_a_while() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let mut process = user.start(&[], "trap '' HUP; sleep 1001 & echo ready; while :; do sleep 1002; done");
+    process.kill();
+    eventually("nobody is connected", || user.connections() == 0);
+    eventually("the process group is gone", || {
+        user.inside("grep -l -a -e 100[12] /proc/[0-9]*/cmdline | grep -v self").text().lines().count() <= 1
+    });
+}
+
+#[test]
+fn a_process_with_a_session_of_its_own_stays() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let command = "setsid sh -c 'while :; do date +%s%N >~/alive; sleep 0.2; done' >/dev/null 2>&1 </dev/null & echo ready; exec sleep 1000";
+    let mut process = user.start(&[], command);
+    process.kill();
+    eventually("nobody is connected", || user.connections() == 0);
+    // Longer than the time after which a hang-up becomes a kill.
+    std::thread::sleep(Duration::from_secs(7));
+    let tick = || user.inside(&format!("cat /home/{}/alive", user.name)).text();
+    let first = tick();
+    eventually("it still ticks", || tick() != first);
+}
+
+#[test]
+fn grace_begins_with_the_last_disconnect_and_a_reconnect_finds_the_same_container() {
+    let bench = bench::shared();
+    let user = bench.user();
+    user.run("echo kept >~/kept").success();
+    let container = user.container();
+    eventually("the session is in grace", || user.sessions()[0]["status"] == "grace");
+    assert_eq!(user.run("cat ~/kept").success(), "kept");
+    assert_eq!(user.container(), container);
+    let _connected = user.start(&[], "echo ready; exec sleep 1000");
+    assert_eq!(user.sessions()[0]["status"], "running");
+}
+
+#[test]
+fn a_session_is_gone_with_its_network_when_the_grace_period_is_over() {
+    let bench = bench::shared();
+    let user = bench.user();
+    assert_eq!(user.ssh_in("brief", "echo hi").success(), "hi");
+    let networks = || {
+        let list = format!("docker network ls --quiet --filter label=podspawn-user={}", user.name);
+        bench.root(&list).lines().count()
+    };
+    assert_eq!((user.containers().len(), networks()), (1, 1));
+    eventually("the container is removed", || user.containers().is_empty());
+    eventually("the network is removed", || networks() == 0);
+    eventually("the session is forgotten", || user.sessions().is_empty());
+}
+
+#[test]
+fn with_destroy_on_disconnect_nothing_is_kept() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: destroy-on-disconnect");
+    let held = user.start(&[], "echo x >~/kept; echo ready; exec sleep 1000");
+    assert_eq!(user.run("cat ~/kept").success(), "x");
+    drop(held);
+    eventually("the container is removed", || user.containers().is_empty());
+    assert_eq!(user.run("cat ~/kept").code, Some(1));
+}
+
+#[test]
+fn a_container_that_is_removed_is_one_line_and_255() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let process = user.start(&[], "echo ready; exec sleep 1000");
+    let mut terminal = user.shell();
+    bench.root(&format!("docker rm --force {}", user.container()));
+    let done = process.finish();
+    assert_eq!(done.code, Some(255), "{done:?}");
+    assert_one_line(&done);
+    terminal.wait_for("podspawn: the container is gone");
+    assert_eq!(terminal.finish().0, 255);
+    eventually("the session is forgotten", || user.sessions().is_empty());
+    assert_eq!(user.run("echo again").success(), "again");
+}
+
+#[test]
+fn a_container_that_is_stopped_ends_its_sessions_politely() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let process = user.start(&[], "trap 'echo bye; exit 7' HUP TERM; echo ready; while :; do sleep 0.1; done");
+    let container = user.container();
+    let begun = Instant::now();
+    bench.root(&format!("docker stop --time 30 {container}"));
+    assert!(begun.elapsed() < Duration::from_secs(20), "the guest had to be killed");
+    let done = process.finish();
+    assert_eq!((done.code, done.text().as_str()), (Some(7), "bye\n"), "{done:?}");
+}
+
+#[test]
+fn a_killed_broker_is_not_noticed() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let here = tempfile::tempdir().unwrap();
+    let large = bytes(1 << 20).repeat(1024);
+    fs::write(here.path().join("large"), &large).unwrap();
+    drop(large);
+    let mut shells = [user.shell(), user.shell()];
+    let mut scp = user.client("scp");
+    let copy = Process::start(scp.arg("large").arg(format!("{}:copied", user.name)).current_dir(here.path()));
+    eventually("the copy has begun", || user.run("test -s copied").code == Some(0));
+    let pid = || bench.root("systemctl show -P MainPID podspawn-broker.service");
+    let before = pid();
+    bench.root("systemctl kill --signal=KILL podspawn-broker.service");
+    for (number, shell) in shells.iter_mut().enumerate() {
+        shell.send(format!("echo shell:$(({number} + 40)):\n"));
+        shell.wait_for(&format!("shell:{}:", 40 + number));
+    }
+    assert_eq!(user.run("echo next login").success(), "next login");
+    eventually("systemd shows it active again", || {
+        bench.root("systemctl is-active podspawn-broker.service || true") == "active" && pid() != before
+    });
+    let copied = copy.finish_within(Duration::from_secs(300));
+    assert_eq!((copied.code, copied.errors()), (Some(0), String::new()));
+    let sum =
+        Finished::of(std::process::Command::new("sha256sum").arg("large").current_dir(here.path()), b"").success();
+    assert_eq!(user.run("sha256sum large copied 2>/dev/null | sed s/copied/large/; rm copied").success(), sum);
+    assert_eq!(user.connections(), 2);
+    for shell in shells {
+        shell.send("exit 6\n");
+        assert_eq!(shell.finish().0, 6);
+    }
+    eventually("the count is exact again", || user.connections() == 0);
+    assert_eq!(user.containers().len(), 1);
+}
+
+#[test]
+fn a_broker_that_is_restarted_knows_who_is_there_and_who_left_meanwhile() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let mut leaves = user.start(&[], WITNESS);
+    let _stays = user.start(&[], "echo ready; exec sleep 1000");
+    let down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
+    leaves.kill();
+    leaves.finish();
+    let hung_up = || user.inside(&format!("cat /home/{}/witness", user.name)).text() == "hung up\n";
+    eventually("the process was hung up without a broker", hung_up);
+    drop(down);
+    eventually("who is there is counted", || user.connections() == 1);
+}
+
+#[test]
+fn a_restarted_broker_ends_a_session_whose_container_is_gone() {
+    let bench = bench::alone();
+    let user = bench.user();
+    user.run("true").success();
+    let down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
+    bench.root(&format!("docker rm --force {}", user.container()));
+    drop(down);
+    assert_eq!(user.run("echo back").success(), "back");
+    assert_eq!(user.containers().len(), 1);
+}
+
+/// What podspawn says is one line.
+#[track_caller]
+pub(crate) fn assert_one_line(done: &Finished) {
+    let errors = done.errors();
+    assert!(errors.starts_with("podspawn: ") && errors.lines().count() == 1, "{done:?}");
+}

@@ -1,0 +1,149 @@
+//! The environment of a session: what is documented, and nothing else.
+
+use crate::{bench, bench::User, client::Finished, terminal::Terminal};
+use std::{collections::BTreeMap, process::Command};
+
+/// What the guest gave the shell, before the shell added anything of its own.
+const INITIAL: &str = "tr '\\0' '\\n' </proc/$$/environ";
+
+fn variables(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.trim_end().split_once('='));
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn names(variables: &BTreeMap<String, String>) -> Vec<&str> {
+    variables.keys().map(String::as_str).collect()
+}
+
+/// The image sets LANG itself.
+const WITHOUT_TERMINAL: [&str; 8] =
+    ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_CLIENT", "SSH_CONNECTION", "USER"];
+
+#[test]
+fn a_command_has_the_documented_variables_and_no_other() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let variables = variables(&user.run(INITIAL).success());
+    assert_eq!(names(&variables), WITHOUT_TERMINAL);
+    let name = user.name.as_str();
+    assert_eq!(variables["HOME"], format!("/home/{name}"));
+    assert_eq!((variables["USER"].as_str(), variables["LOGNAME"].as_str()), (name, name));
+    assert_eq!((variables["SHELL"].as_str(), variables["LANG"].as_str()), ("/bin/bash", "C.UTF-8"));
+    let connection: Vec<&str> = variables["SSH_CONNECTION"].split(' ').collect();
+    assert_eq!((connection.len(), connection[2], connection[3]), (4, bench.address().as_str(), "22"));
+    assert_eq!(variables["SSH_CLIENT"], format!("{} {} 22", connection[0], connection[1]));
+}
+
+#[test]
+fn a_terminal_adds_its_name_and_type() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let (_, shown) = user.terminal(Some(INITIAL)).finish();
+    let variables = variables(&shown);
+    let mut expected = WITHOUT_TERMINAL.to_vec();
+    expected.extend(["SSH_TTY", "TERM"]);
+    expected.sort_unstable();
+    assert_eq!(names(&variables), expected);
+    assert_eq!(variables["TERM"], "xterm-256color");
+    assert!(variables["SSH_TTY"].starts_with("/dev/pts/"));
+}
+
+#[test]
+fn a_forwarded_agent_adds_its_socket() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let agent = crate::agent::Agent::start();
+    let done = Finished::of(agent.in_environment(user.ssh(&["-A"]).arg(INITIAL)), b"");
+    let mut expected = WITHOUT_TERMINAL.to_vec();
+    expected.push("SSH_AUTH_SOCK");
+    expected.sort_unstable();
+    assert_eq!(names(&variables(&done.success())), expected);
+}
+
+/// ssh that sends every one of these.
+fn sending<'a>(user: &User<'_>, sent: &[(&'a str, &'a str)]) -> Command {
+    let names: Vec<&str> = sent.iter().map(|(name, _)| *name).collect();
+    let mut ssh = user.ssh(&["-o", &format!("SendEnv={}", names.join(" "))]);
+    ssh.envs(sent.iter().copied());
+    ssh
+}
+
+#[test]
+fn language_and_colour_are_the_clients() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let sent = [("LC_TIME", "C"), ("LC_ALL", "en_US.UTF-8"), ("COLORTERM", "truecolor")];
+    let variables = variables(&Finished::of(sending(&user, &sent).arg(INITIAL), b"").success());
+    // LANG is PAM's on Debian: what its locale file says wins over the client, with plain sshd as well.
+    let language = |user: &User<'_>| {
+        Finished::of(sending(user, &[("LANG", "en_US.UTF-8")]).arg("echo $LANG"), b"").quiet_success()
+    };
+    assert_eq!(language(&user), language(&bench.plain()));
+    for (name, value) in sent {
+        assert_eq!(variables.get(name).map(String::as_str), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn nothing_else_of_the_client_gets_in() {
+    let bench = bench::shared();
+    let user = bench.user();
+    // LD_PRELOAD would change ssh itself.
+    let sent = [
+        ("LD_BIND_NOW", "1"),
+        ("FOO", "bar"),
+        ("BASH_ENV", "/tmp/evil"),
+        ("ENV", "/tmp/evil"),
+        ("PODSPAWN_FOO", "x"),
+        ("DOCKER_HOST", "x"),
+        ("SSH_ORIGINAL_COMMAND", "x"),
+        ("RUST_LOG", "trace"),
+        ("TMPDIR", "/x"),
+    ];
+    let variables = variables(&Finished::of(sending(&user, &sent).arg(INITIAL), b"").success());
+    assert_eq!(names(&variables), WITHOUT_TERMINAL);
+    let asked = user.run_with(&["-o", "SetEnv=LD_PRELOAD=/tmp/evil.so PATH=/evil HOME=/evil USER=root"], INITIAL, b"");
+    let after = crate::environment::variables(&asked.success());
+    assert_eq!(names(&after), WITHOUT_TERMINAL);
+    for name in ["PATH", "HOME", "USER"] {
+        assert_eq!(after[name], variables[name], "{name}");
+    }
+}
+
+#[test]
+fn a_value_with_a_newline_smuggles_nothing_in() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let sent = [("LC_TIME", "C\nLD_PRELOAD=/evil.so"), ("LC_PAPER", "\u{1b}[2J")];
+    let done = Finished::of(sending(&user, &sent).arg(INITIAL), b"");
+    assert_eq!(names(&variables(&done.success())), WITHOUT_TERMINAL);
+}
+
+#[test]
+fn a_users_own_variables_from_the_server_are_set() {
+    let bench = bench::shared();
+    let user = bench.user_with("env: {EDITOR: vi, GREETING: \"hello  world\"}");
+    assert_eq!(user.run("echo \"$EDITOR:$GREETING\"").success(), "vi:hello  world");
+}
+
+#[test]
+fn umask_and_limits_are_not_the_hosts_services() {
+    let bench = bench::shared();
+    let (user, plain) = (bench.user(), bench.plain());
+    assert_eq!(user.run("umask").success(), plain.run("umask").success());
+    // Nothing but the three streams is open, and no signal is blocked or ignored that plain sshd leaves alone.
+    let command = "ls -1 /proc/self/fd | head -n 3 | tr '\\n' ' '; grep -E '^Sig(Blk|Ign)' /proc/self/status";
+    assert_eq!(user.run(command).success(), plain.run(command).success());
+    let open = "readlink /proc/$$/fd/* | sed 's/[0-9]*//g' | sort";
+    assert_eq!(user.run(open).success(), plain.run(open).success());
+}
+
+#[test]
+fn a_login_on_a_terminal_inherits_no_descriptor() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let mut ssh = user.ssh(&["-tt"]);
+    ssh.env("TERM", "xterm").arg("ls /proc/$$/fd | tr '\\n' ' '; echo end");
+    let (_, shown) = Terminal::open(&ssh, 24, 80).finish();
+    assert!(shown.starts_with("0 1 2 end") || shown.starts_with("0 1 2 255 end"), "{shown:?}");
+}

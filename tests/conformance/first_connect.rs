@@ -1,0 +1,86 @@
+//! The first connection, which has to wait for a container to be made.
+
+use crate::{
+    bench::{self, Bench, Disturbance},
+    client::{Finished, Process},
+};
+use std::{fs, process::Command, thread, time::Duration};
+
+/// The engine, held still until dropped: creations take as long as the test wants.
+fn hold_engine(bench: &Bench) -> Disturbance<'_> {
+    Disturbance::of(bench, "kill -STOP $(pidof dockerd)", "kill -CONT $(pidof dockerd)")
+}
+
+#[test]
+fn a_person_at_a_terminal_is_told_what_takes_so_long() {
+    let bench = bench::alone();
+    let user = bench.user();
+    // So that the broker runs.
+    bench.user().run("true").success();
+    let slow = hold_engine(&bench);
+    let mut terminal = user.terminal(None);
+    terminal.wait_for("podspawn: creating the container");
+    drop(slow);
+    // The line is taken away before the shell says anything.
+    terminal.wait_for("\r\u{1b}[K");
+    terminal.send("exit 0\n");
+    assert_eq!(terminal.finish().0, 0);
+}
+
+#[test]
+fn a_program_is_told_nothing_however_long_it_takes() {
+    let bench = bench::alone();
+    let user = bench.user();
+    bench.user().run("true").success();
+    let slow = hold_engine(&bench);
+    let mut process = Process::start(user.ssh(&["-T"]).arg("cat; echo err >&2"));
+    process.send(b"data".to_vec());
+    // Long enough for several reports, were there any.
+    thread::sleep(Duration::from_secs(7));
+    drop(slow);
+    let done = process.finish();
+    assert_eq!((done.text().as_str(), done.errors().as_str()), ("data", "err\n"));
+}
+
+#[test]
+fn scp_rsync_git_and_sftp_begin_on_a_cold_host_without_a_word_of_ours() {
+    let bench = bench::shared();
+    let here = tempfile::tempdir().unwrap();
+    fs::write(here.path().join("file"), "x").unwrap();
+    bench.user().scp(here.path(), &["-O", "file", ":"]).quiet_success();
+    bench.user().scp(here.path(), &["-s", "file", ":"]).quiet_success();
+    bench.user().sftp(here.path(), "put file\n").quiet_success();
+    let ssh = format!("ssh -F {}", bench.file("ssh_config").display());
+    let user = bench.user();
+    let mut rsync = Command::new("rsync");
+    rsync.args(["-a", "-e", &ssh, "file", &format!("{}:", user.name)]).current_dir(here.path());
+    assert_eq!(Finished::of(&mut rsync, b"").quiet_success(), "");
+    let user = bench.user();
+    let mut git = Command::new("git");
+    git.args(["ls-remote", &format!("{}:none.git", user.name)]).env("GIT_SSH_COMMAND", &ssh);
+    let errors = Finished::of(&mut git, b"").errors();
+    assert!(errors.contains("fatal: 'none.git'") && !errors.contains("podspawn"), "{errors}");
+}
+
+#[test]
+fn a_command_on_a_cold_host_prints_its_own_output_only() {
+    let bench = bench::shared();
+    let done = bench.user().run_with(&["-T"], "cat; echo err >&2", b"\x00\xffdata");
+    assert_eq!((done.out.as_slice(), done.errors().as_str()), (&b"\x00\xffdata"[..], "err\n"));
+}
+
+#[test]
+fn a_client_that_leaves_during_the_creation_leaves_a_session_in_grace() {
+    let bench = bench::alone();
+    let user = bench.user();
+    bench.user().run("true").success();
+    let slow = hold_engine(&bench);
+    let mut process = Process::start(user.ssh(&["-T"]).arg("true"));
+    bench::eventually("the creation has begun", || user.sessions().first().is_some_and(|s| s["status"] == "creating"));
+    process.kill();
+    drop(slow);
+    bench::eventually("the session is in grace", || user.sessions().first().is_some_and(|s| s["status"] == "grace"));
+    assert_eq!(user.connections(), 0);
+    user.run("true").success();
+    assert_eq!(user.containers().len(), 1);
+}

@@ -1,0 +1,28 @@
+//! What a session must be like, held against the real thing: systemd, sshd and Docker on a bench host, and OpenSSH's
+//! own clients here.
+//!
+//! `tests/bench up` first; without a bench every test fails. Each test has accounts of its own, so that tests run side
+//! by side and again on the same bench. `PODSPAWN_BENCH` names another bench script than this repository's.
+
+// A test that cannot go on should say where and stop; its name says what it is about.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+// Expected output is written as the shell commands that print it are: line by line.
+#![allow(clippy::format_collect)]
+
+mod agent;
+mod bench;
+mod client;
+mod commands;
+mod ends;
+mod environment;
+mod files;
+mod first_connect;
+mod hostile;
+mod images;
+mod many;
+mod peer;
+mod privileges;
+mod refusals;
+mod shell;
+mod terminal;
+mod transfer;

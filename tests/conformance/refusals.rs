@@ -1,0 +1,208 @@
+//! Refusals: one clear line on stderr, exit code 255, and nothing half-created.
+
+use crate::{
+    bench::{self, Disturbance, START_BROKER, STOP_BROKER, User, eventually},
+    client::{Finished, Process},
+    ends::assert_one_line,
+};
+use std::time::Duration;
+
+impl User<'_> {
+    /// Runs a command in a project, which the client names as `ssh NAME.pod` would.
+    #[track_caller]
+    pub(crate) fn ssh_in(&self, project: &str, command: &str) -> Finished {
+        self.run_with(&["-o", &format!("SetEnv=PODSPAWN_PROJECT={project}")], command, b"")
+    }
+
+    /// Nothing of it is on the host: no container, no network, no row.
+    #[track_caller]
+    fn assert_nothing_left(&self) {
+        eventually("nothing is left", || {
+            let left = self.bench.root(&format!(
+                "docker ps -aq --filter label=podspawn-user={0}; docker network ls -q --filter label=podspawn-user={0}",
+                self.name
+            ));
+            left.is_empty() && self.sessions().is_empty()
+        });
+        let name = &self.name;
+        let rows = self.bench.root(&format!(
+            "sqlite3 /var/lib/podspawn/state.db \"select count(*) from sessions where user = '{name}'\""
+        ));
+        assert_eq!(rows, "0");
+    }
+}
+
+/// Refused with a line that has all of this in it.
+#[track_caller]
+fn assert_refused(done: &Finished, parts: &[&str]) {
+    assert_eq!((done.code, done.text().as_str()), (Some(255), ""), "{done:?}");
+    assert_one_line(done);
+    for part in parts {
+        assert!(done.errors().contains(part), "{part}: {done:?}");
+    }
+}
+
+#[test]
+fn an_unknown_project_is_refused_by_name_with_those_that_are_open() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let done = user.ssh_in("nope", "true");
+    assert_refused(&done, &["no project \"nope\"", "you may use:", "one"]);
+    assert!(!done.errors().contains("closed"), "{done:?}");
+    user.assert_nothing_left();
+}
+
+#[test]
+fn a_project_that_is_not_open_to_the_user_is_refused_by_name() {
+    let bench = bench::shared();
+    let user = bench.user();
+    assert_refused(&user.ssh_in("closed", "true"), &["project \"closed\" is not open to", &user.name]);
+    user.assert_nothing_left();
+}
+
+#[test]
+fn a_project_has_a_container_of_its_own_and_its_suffix_is_stripped() {
+    let bench = bench::shared();
+    let user = bench.user();
+    user.run("echo home >~/where").success();
+    assert_eq!(user.ssh_in("one", "echo one >~/where; cat ~/where").success(), "one");
+    assert_eq!(user.ssh_in("one.pod", "cat ~/where").success(), "one");
+    assert_eq!(user.run("cat ~/where").success(), "home");
+    assert_eq!(user.containers().len(), 2);
+}
+
+#[test]
+fn a_fourth_session_is_refused_and_told_how_to_free_one() {
+    let bench = bench::shared();
+    let user = bench.user();
+    user.run("true").success();
+    user.ssh_in("one", "true").success();
+    user.ssh_in("two", "true").success();
+    let free = format!("podspawn stop {}", user.name);
+    assert_refused(&user.ssh_in("three", "true"), &["3 of at most 3 sessions", &free]);
+    assert_eq!(user.containers().len(), 3);
+    assert_eq!(user.ssh_in("two", "echo still").success(), "still");
+}
+
+#[test]
+fn a_missing_image_is_refused_by_name() {
+    let bench = bench::shared();
+    let user = bench.user_with("image: \"no-such-image:7\"");
+    assert_refused(&user.run("true"), &["image no-such-image:7 is not on this server"]);
+    user.assert_nothing_left();
+    let (code, shown) = user.terminal(None).finish();
+    assert_eq!(code, 255, "{shown:?}");
+    assert!(shown.contains("image no-such-image:7 is not on this server"), "{shown:?}");
+}
+
+#[test]
+fn a_file_transfer_that_is_refused_says_why() {
+    let bench = bench::shared();
+    let user = bench.user_with("image: \"no-such-image:7\"");
+    let here = tempfile::tempdir().unwrap();
+    std::fs::write(here.path().join("file"), "x").unwrap();
+    for done in [user.sftp(here.path(), "pwd\n"), user.scp(here.path(), &["file", ":"])] {
+        assert_ne!(done.code, Some(0));
+        assert!(done.errors().contains("podspawn: image no-such-image:7 is not on this server"), "{done:?}");
+    }
+}
+
+#[test]
+fn an_engine_that_is_down_is_a_refusal_and_a_login_later_works() {
+    let bench = bench::alone();
+    let user = bench.user();
+    {
+        let start = "systemctl start docker.socket docker; for i in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.2; done";
+        let _down = Disturbance::of(&bench, "systemctl stop docker.socket docker 2>&1", start);
+        assert_refused(&user.run("true"), &["the container engine does not answer"]);
+    }
+    user.assert_nothing_left();
+    assert_eq!(user.run("echo back").success(), "back");
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_a_refusal_in_time() {
+    let bench = bench::alone();
+    let user = bench.user();
+    bench.user().run("true").success();
+    {
+        let stop = "systemctl kill --signal=STOP podspawn-broker.service";
+        let _hung = Disturbance::of(&bench, stop, "systemctl kill --signal=CONT podspawn-broker.service || true");
+        assert_refused(&user.run("true"), &["the podspawn broker did not answer within", "try again"]);
+    }
+    assert_eq!(user.run("echo back").success(), "back");
+}
+
+#[test]
+fn a_broker_that_is_stopped_for_good_is_a_refusal() {
+    let bench = bench::alone();
+    let user = bench.user();
+    {
+        let _down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
+        assert_refused(&user.run("true"), &["the podspawn broker cannot be reached", "systemctl status"]);
+    }
+    assert_eq!(user.run("echo back").success(), "back");
+}
+
+#[test]
+fn a_disk_that_is_full_is_a_refusal_and_nothing_is_half_created() {
+    let bench = bench::alone();
+    let user = bench.user();
+    bench.user().run("true").success();
+    // The rows cannot be written: what a full disk does to SQLite, without filling one that others use.
+    {
+        let stop = "systemctl stop podspawn-broker.service; cp -a /var/lib/podspawn /run/podspawn-test/state; \
+                    mount -t tmpfs -o size=20m,mode=0700,uid=$(id -u podspawn),gid=$(id -g podspawn) none /var/lib/podspawn; \
+                    cp -a /run/podspawn-test/state/state.db* /var/lib/podspawn/; \
+                    dd if=/dev/zero of=/var/lib/podspawn/fill bs=4k 2>/dev/null; true";
+        let start = "systemctl stop podspawn-broker.service; umount /var/lib/podspawn; rm -rf /run/podspawn-test/state";
+        let _full = Disturbance::of(&bench, stop, start);
+        let done = user.run("true");
+        assert_refused(&done, &["podspawn: "]);
+        assert!(done.errors().contains("disk") || done.errors().contains("cannot be reached"), "{done:?}");
+        let left = bench.root(&format!("docker ps -aq --filter label=podspawn-user={}", user.name));
+        assert_eq!(left, "");
+    }
+    assert_eq!(user.run("echo back").success(), "back");
+}
+
+#[test]
+fn a_configuration_with_a_mistake_keeps_the_last_good_one() {
+    let bench = bench::alone();
+    let user = bench.user();
+    user.run("true").success();
+    {
+        let stop = "cp /etc/podspawn/projects.yaml /run/podspawn-test/projects.yaml; echo 'one: [' >/etc/podspawn/projects.yaml";
+        let _broken =
+            Disturbance::of(&bench, stop, "cat /run/podspawn-test/projects.yaml >/etc/podspawn/projects.yaml");
+        assert_eq!(user.ssh_in("one", "echo served").success(), "served");
+        let told = bench.root("podspawn check-config 2>&1 || true");
+        assert!(told.contains("/etc/podspawn/projects.yaml:1:"), "{told}");
+    }
+    assert_eq!(user.ssh_in("one", "echo served").success(), "served");
+}
+
+#[test]
+fn an_account_without_keys_is_refused_by_sshd() {
+    let bench = bench::shared();
+    let user = bench.user();
+    bench.root(&format!("rm /etc/podspawn/keys/{}", user.name));
+    let done = user.run("true");
+    assert_eq!(done.code, Some(255));
+    assert!(done.errors().contains("Permission denied (publickey"), "{done:?}");
+    user.assert_nothing_left();
+}
+
+#[test]
+fn forwarding_is_refused() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let through = Finished::of(&mut user.ssh(&["-W", "127.0.0.1:22"]), b"");
+    assert_ne!(through.code, Some(0), "{through:?}");
+    assert!(through.errors().contains("prohibited"), "{through:?}");
+    let unix = Finished::of(&mut user.ssh(&["-W", "/run/docker.sock"]), b"GET /version HTTP/1.0\r\n\r\n");
+    assert!(unix.code != Some(0) && unix.out.is_empty(), "{unix:?}");
+    let mut remote = user.ssh(&["-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22"]);
+    let remote = Process::start(&mut remote).finish_within(Duration::from_secs(60));
+    assert_ne!(remote.code, Some(0));
+}

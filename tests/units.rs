@@ -1,0 +1,246 @@
+//! The files of `systemd/`, as systemd and sshd read them.
+//!
+//! Every check runs the real program. Where one is missing the test fails: `tests/run` installs them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// The highest exposure that the broker may have, in tenths: 2.0 of 10.
+const MAX_EXPOSURE: &str = "20";
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")
+}
+
+/// The directory `below` of systemd/ as a package installs it: `@bin@` replaced.
+fn installed(below: &str) -> (TempDir, Vec<PathBuf>) {
+    let target = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for entry in fs::read_dir(source().join(below)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let text = fs::read_to_string(&path).unwrap().replace("@bin@", "/bin/true");
+            let copy = target.path().join(path.file_name().unwrap());
+            fs::write(&copy, text).unwrap();
+            files.push(copy);
+        }
+    }
+    assert!(!files.is_empty(), "systemd/{below} is empty");
+    files.sort();
+    (target, files)
+}
+
+fn run(program: &str, prepare: impl FnOnce(&mut Command)) -> Output {
+    // sshd lives where an ordinary user's PATH does not lead.
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let found = std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.exists());
+    let found = found.unwrap_or_else(|| panic!("{program} is missing: tests/run installs it"));
+    let mut command = Command::new(found);
+    command.env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "").env("LC_ALL", "C");
+    prepare(&mut command);
+    command.output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[track_caller]
+fn assert_silent(output: &Output) {
+    assert!(output.status.success() && text(output).is_empty(), "{}: {}", output.status, text(output));
+}
+
+#[test]
+fn systemd_has_nothing_to_say_about_the_units() {
+    let (_directory, units) = installed(".");
+    let output = run("systemd-analyze", |command| {
+        command.args(["verify", "--man=no"]).args(&units);
+    });
+    assert_silent(&output);
+}
+
+#[test]
+fn every_service_is_as_locked_up_as_it_can_be() {
+    let (_directory, units) = installed(".");
+    let services: Vec<&PathBuf> =
+        units.iter().filter(|unit| unit.extension().is_some_and(|e| e == "service")).collect();
+    assert!(services.iter().any(|unit| unit.ends_with("podspawn-broker.service")));
+    for service in services {
+        let output = run("systemd-analyze", |command| {
+            command.args(["security", "--offline=true", "--no-pager"]);
+            command.arg(format!("--threshold={MAX_EXPOSURE}")).arg(service);
+        });
+        let text = text(&output);
+        let exposure =
+            text.lines().find_map(|line| line.split_once("Overall exposure level for ").map(|(_, rest)| rest));
+        let exposure = exposure.unwrap_or_else(|| panic!("no exposure level: {text}"));
+        let number: f32 = exposure.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!(output.status.success() && number <= 2.0, "{exposure}");
+    }
+}
+
+#[test]
+fn every_deviation_from_the_hardening_is_explained() {
+    // The options that a reader would look for, and that the broker cannot have.
+    let unit = fs::read_to_string(source().join("podspawn-broker.service")).unwrap();
+    let lines: Vec<&str> = unit.lines().collect();
+    for option in ["SupplementaryGroups=docker", "PrivateUsers=no", "SystemCallFilter=capset"] {
+        let place = lines.iter().position(|line| *line == option).unwrap_or_else(|| panic!("{option} is gone"));
+        assert!(lines[place - 1].starts_with('#'), "{option} has no comment above it");
+    }
+}
+
+#[test]
+fn only_the_broker_is_put_into_group_docker() {
+    let (_directory, units) = installed(".");
+    for unit in units {
+        let text = fs::read_to_string(&unit).unwrap();
+        let asks = text.lines().any(|line| !line.starts_with('#') && line.contains("docker") && line.contains("Group"));
+        assert_eq!(asks, unit.ends_with("podspawn-broker.service"), "{}", unit.display());
+    }
+}
+
+/// An empty root with the accounts that systemd's tools need to start from.
+fn empty_root() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
+    fs::write(root.path().join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+    fs::write(root.path().join("etc/group"), "root:x:0:\n").unwrap();
+    root
+}
+
+fn make_accounts(root: &Path) {
+    let (_directory, files) = installed("sysusers.d");
+    let output = run("systemd-sysusers", |command| {
+        command.arg(format!("--root={}", root.display())).args(&files);
+    });
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn sysusers_makes_the_accounts_without_login_and_the_groups() {
+    let root = empty_root();
+    make_accounts(root.path());
+    let passwd = fs::read_to_string(root.path().join("etc/passwd")).unwrap();
+    for account in ["podspawn", "podspawn-keys"] {
+        let line = passwd.lines().find(|line| line.starts_with(&format!("{account}:"))).expect(account);
+        assert!(line.ends_with("nologin"), "{line}");
+    }
+    let group = fs::read_to_string(root.path().join("etc/group")).unwrap();
+    for name in ["podspawn", "podspawn-admin", "podspawn-keys"] {
+        let line = group.lines().find(|line| line.starts_with(&format!("{name}:"))).expect(name);
+        assert!(line.ends_with(':'), "{line} has members");
+    }
+    assert!(!group.contains("docker"));
+    // A second time it finds nothing to do.
+    make_accounts(root.path());
+    assert_eq!(fs::read_to_string(root.path().join("etc/passwd")).unwrap(), passwd);
+}
+
+#[test]
+fn tmpfiles_makes_the_directories_with_the_modes_of_the_contract() {
+    let root = empty_root();
+    make_accounts(root.path());
+    let (_directory, files) = installed("tmpfiles.d");
+    let output = run("systemd-tmpfiles", |command| {
+        command.args(["--create", &format!("--root={}", root.path().display())]).args(&files);
+    });
+    assert_silent(&output);
+    for (path, mode) in [
+        ("etc/podspawn", 0o755),
+        ("etc/podspawn/keys", 0o750),
+        ("etc/podspawn/users", 0o755),
+        ("var/lib/podspawn", 0o700),
+        ("var/log/podspawn", 0o750),
+        ("run/podspawn", 0o755),
+        ("run/podspawn/guests", 0o700),
+    ] {
+        let found = fs::metadata(root.path().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(found.permissions().mode() & 0o7777, mode, "{path}");
+    }
+}
+
+/// What sshd makes of the drop-in for a user, one option a line. `group` is what its Match block asks for: the test
+/// may run where nobody is in group podspawn, so one of root's groups stands in for it.
+fn sshd(group: &str, user: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    let generate = run("ssh-keygen", |command| {
+        command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
+    });
+    assert!(generate.status.success(), "{}", text(&generate));
+    let drop_in = fs::read_to_string(source().join("sshd_config.d/50-podspawn.conf")).unwrap();
+    assert!(drop_in.contains("Match Group podspawn\n"));
+    let drop_in = drop_in
+        .replace("@bin@", "/usr/bin/podspawn")
+        .replace("Match Group podspawn\n", &format!("Match Group {group}\n"));
+    fs::write(directory.path().join("50-podspawn.conf"), drop_in).unwrap();
+    let main = directory.path().join("sshd_config");
+    let included = directory.path().join("*.conf");
+    // Another tool's hook, which must stay its own; the rest is behind our Match block, as on Debian.
+    let text_of_main = format!(
+        "HostKey {}\nAuthorizedKeysCommand /bin/echo other\nAuthorizedKeysCommandUser nobody\nInclude {}\nX11Forwarding yes\n",
+        key.display(),
+        included.display()
+    );
+    fs::write(&main, text_of_main).unwrap();
+    fs::create_dir_all("/run/sshd").unwrap();
+    let check = run("sshd", |command| {
+        command.arg("-t").arg("-f").arg(&main);
+    });
+    assert_silent(&check);
+    let output = run("sshd", |command| {
+        command.arg("-T").arg("-C").arg(format!("user={user},host=h,addr=127.0.0.1")).arg("-f").arg(&main);
+    });
+    assert!(output.status.success(), "{}", text(&output));
+    text(&output).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn sshd_gives_a_podspawn_user_our_command_and_no_way_around_it() {
+    let options = sshd("root", "root");
+    for option in [
+        "authorizedkeyscommand /usr/bin/podspawn auth-keys %u %t %k",
+        "authorizedkeyscommanduser podspawn-keys",
+        "authorizedkeysfile none",
+        "forcecommand /usr/bin/podspawn spawn",
+        "passwordauthentication no",
+        "kbdinteractiveauthentication no",
+        "permituserrc no",
+        "permittunnel no",
+        "allowtcpforwarding no",
+        "allowstreamlocalforwarding no",
+        "allowagentforwarding yes",
+        "gatewayports no",
+        "x11forwarding no",
+        "permitopen any",
+    ] {
+        let similar =
+            || options.iter().filter(|line| line.split(' ').next() == option.split(' ').next()).collect::<Vec<_>>();
+        let found = options.iter().any(|line| line == option);
+        assert!(found, "{option}: {:?}", similar());
+    }
+    let accepted: Vec<&str> = options.iter().filter_map(|line| line.strip_prefix("acceptenv ")).collect();
+    assert_eq!(accepted, ["LANG", "LC_*", "COLORTERM", "PODSPAWN_PROJECT"]);
+}
+
+#[test]
+fn sshd_leaves_everybody_else_alone() {
+    let options = sshd("no-such-group", "root");
+    for option in [
+        "authorizedkeyscommand /bin/echo other",
+        "authorizedkeyscommanduser nobody",
+        "forcecommand none",
+        "x11forwarding yes",
+    ] {
+        assert!(options.iter().any(|line| line == option), "{option}: {options:#?}");
+    }
+    assert!(!options.iter().any(|line| line.contains("podspawn")));
+}
