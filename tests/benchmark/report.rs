@@ -76,6 +76,14 @@ struct Row {
 }
 
 impl Row {
+    /// What one in a hundred is worse than.
+    fn worst(&self) -> f64 {
+        match (self.unit, self.target) {
+            (Unit::MebibytesPerSecond | Unit::Of(_), _) | (_, Some(Target::AtLeast(_))) => self.samples.p1(),
+            _ => self.samples.p99(),
+        }
+    }
+
     fn verdict(&self) -> &'static str {
         match self.target.map(|target| target.holds(self.samples.median())) {
             Some(true) => "ok",
@@ -146,7 +154,7 @@ impl Report {
                 "name": row.name,
                 "unit": row.unit.name(),
                 "median": row.samples.median(),
-                "p99": row.samples.p99(),
+                "p99": row.worst(),
                 "target": target(row.target),
                 "met": row.target.map(|target| target.holds(row.samples.median())),
                 "samples": row.samples,
@@ -168,7 +176,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\npodspawn {}\n{}", self.podspawn, self.before)?;
         if let Some(after) = &self.after {
-            writeln!(f, "load at the end {}; figures are medians, p99 of fewer than 100 is the largest", after.load())?;
+            writeln!(
+                f,
+                "load at the end {}; figures are medians, one in a hundred is worse than p99, which of fewer is the worst",
+                after.load()
+            )?;
         }
         let width = self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
         writeln!(f, "\n{:width$}   {:>5} {:>12} {:>12}   {:>12}", "", "n", "median", "p99", "target")?;
@@ -184,7 +196,7 @@ impl fmt::Display for Report {
                 None => String::new(),
             };
             let (median, n) = (row.unit.show(row.samples.median()), row.samples.len());
-            let p99 = if n > 1 { row.unit.show(row.samples.p99()) } else { String::new() };
+            let p99 = if n > 1 { row.unit.show(row.worst()) } else { String::new() };
             let line = format!("  {:width$} {n:>5} {median:>12} {p99:>12}   {target:>12} {}", row.name, row.verdict());
             writeln!(f, "{}", line.trim_end())?;
         }
