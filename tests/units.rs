@@ -210,7 +210,7 @@ fn sshd_gives_a_podspawn_user_our_command_and_no_way_around_it() {
         "authorizedkeyscommand /usr/bin/podspawn auth-keys %u %t %k",
         "authorizedkeyscommanduser podspawn-keys",
         "authorizedkeysfile none",
-        "forcecommand /usr/bin/podspawn spawn",
+        "forcecommand exec /usr/bin/podspawn spawn",
         "passwordauthentication no",
         "kbdinteractiveauthentication no",
         "permituserrc no",

@@ -119,7 +119,9 @@ impl Life {
                         unready = Some(why);
                     }
                 },
-                accepted = listener.accept() => {
+                // Not before the first attempt: whoever activates the broker is waiting to be accepted already, and the
+                // timer may fire a little later than the socket is ready.
+                accepted = listener.accept(), if unready.is_some() => {
                     let reason = unready.as_ref().map_or("the server is starting; try again", |why| why.for_user);
                     if let Some(stream) = accepted_or_pause(accepted).await {
                         refuse(&self.admission, stream, reason);

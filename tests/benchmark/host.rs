@@ -42,6 +42,11 @@ fn users() -> impl Iterator<Item = String> {
     [WARM.to_owned(), COLD.to_owned()].into_iter().chain(crowd())
 }
 
+/// Their names, a line each.
+fn names() -> String {
+    users().fold(String::new(), |names, user| names + &user + "\n")
+}
+
 /// The bench host, ready; what was made for the benchmark goes when this is dropped.
 pub(crate) struct Host {
     script: PathBuf,
@@ -75,16 +80,14 @@ impl Host {
     fn make_users(&self) -> Result<()> {
         let key = self.directory.join("id_ed25519.pub");
         let key = fs::read_to_string(&key).with_context(|| format!("reading {}", key.display()))?;
-        let lines: String = users().map(|user| format!("podspawn {user}\n")).collect();
-        self.exec(["bench-users", key.trim_end()], &lines)?;
-        let files: String = users().map(|user| format!("{user}\n")).collect();
-        let script = "while read -r user; do echo 'mode: destroy-on-disconnect' >/etc/podspawn/users/$user.yaml; done";
-        self.exec(["sh", "-c", script], &files)
+        let script = "users=$(cat)
+             printf 'podspawn %s\\n' $users | bench-users \"$1\"
+             for user in $users; do echo 'mode: destroy-on-disconnect' >/etc/podspawn/users/$user.yaml; done";
+        self.exec(["sh", "-c", script, "sh", key.trim_end()], &names())
     }
 
     /// Removes whatever this or an earlier run made.
     fn clean(&self) {
-        let files: String = users().map(|user| format!("{user}\n")).collect();
         let script = format!(
             "docker rm --force {RELAY_TARGET} >/dev/null 2>&1
              while read -r user; do
@@ -94,7 +97,7 @@ impl Host {
              rm -f {PROGRAM}
              true"
         );
-        if let Err(error) = self.exec(["sh", "-c", &script], &files) {
+        if let Err(error) = self.exec(["sh", "-c", &script], &names()) {
             eprintln!("perf: cleaning up: {error:#}");
         }
     }
@@ -156,6 +159,14 @@ impl Host {
     /// Logs in and stays.
     pub(crate) fn hold(&self, user: &str) -> Result<Held> {
         Held::begin(self.ssh(user, "hostname; exec cat"))?.answered()
+    }
+
+    /// The installed podspawn and the broker that runs: the same from begin to end, or the figures are of two.
+    pub(crate) fn podspawn(&self) -> Result<String> {
+        let script = "sha256sum /usr/bin/podspawn | cut -c1-16; systemctl show -P MainPID podspawn-broker.service";
+        let output = self.command(["sh", "-c", script]).stdin(Stdio::null()).output().context("running tests/bench")?;
+        checked("looking at podspawn", &output)?;
+        Ok(String::from_utf8(output.stdout)?.split_whitespace().collect::<Vec<_>>().join(", broker "))
     }
 
     /// Waits until none of `users` has a session.

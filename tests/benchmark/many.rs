@@ -104,8 +104,8 @@ pub(crate) fn arrive(host: &Host, users: &[String]) -> Arrived {
         users.iter().map(|user| Held::begin(host.ssh(user, "hostname; exec cat"))).collect();
     let logins = thread::scope(|scope| {
         let waiting: Vec<_> = started.into_iter().map(|login| scope.spawn(|| login.and_then(Held::answered))).collect();
-        let joined = waiting.into_iter().map(|thread| thread.join());
-        joined.map(|joined| joined.unwrap_or_else(|_| Err(anyhow::anyhow!("a panic")))).collect()
+        let joined = waiting.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.map(|login| login.unwrap_or_else(|_| Err(anyhow::anyhow!("a panic")))).collect()
     });
     Arrived { time: begin.elapsed(), logins }
 }

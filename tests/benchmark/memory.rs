@@ -9,11 +9,18 @@ use crate::{
     samples::Samples,
 };
 use anyhow::{Context as _, Result};
+use std::{thread, time::Duration};
+
+/// After which a process that has nothing to do is idle.
+const IDLE: Duration = Duration::from_secs(3);
 
 const PART: &str = "memory, idle";
 
 pub(crate) fn measure(host: &Host, report: &mut Report) -> Result<()> {
-    let look = || -> Result<Vec<Resident>> { host.inside(&Task::Memory) };
+    let look = || -> Result<Vec<Resident>> {
+        thread::sleep(IDLE);
+        host.inside(&Task::Memory)
+    };
     let held = host.hold(WARM)?;
     let one = look()?;
     held.end()?;
@@ -33,7 +40,7 @@ pub(crate) fn measure(host: &Host, report: &mut Report) -> Result<()> {
         let figure = |pick: fn(&Resident) -> f64| -> Samples {
             seen.iter().filter(|process| process.verb == verb).map(pick).collect()
         };
-        let resident = figure(|process| process.resident);
+        let resident = figure(|process| process.all);
         (resident.len() > 0).then_some(()).with_context(|| format!("no podspawn {verb} was found"))?;
         report.row(PART, format!("{name}: resident"), Unit::Mebibytes, resident, Some(Target::AtMost(bound)));
         report.row(PART, format!("{name}: its part"), Unit::Mebibytes, figure(|process| process.part), None);

@@ -76,6 +76,14 @@ struct Row {
 }
 
 impl Row {
+    /// What one in a hundred is worse than.
+    fn worst(&self) -> f64 {
+        match (self.unit, self.target) {
+            (Unit::MebibytesPerSecond | Unit::Of(_), _) | (_, Some(Target::AtLeast(_))) => self.samples.p1(),
+            _ => self.samples.p99(),
+        }
+    }
+
     fn verdict(&self) -> &'static str {
         match self.target.map(|target| target.holds(self.samples.median())) {
             Some(true) => "ok",
@@ -89,13 +97,21 @@ pub(crate) struct Report {
     effort: Effort,
     before: Machine,
     after: Option<Machine>,
+    podspawn: String,
     rows: Vec<Row>,
     failures: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new(effort: Effort) -> anyhow::Result<Self> {
-        Ok(Self { effort, before: Machine::look()?, after: None, rows: Vec::new(), failures: Vec::new() })
+        Ok(Self {
+            effort,
+            before: Machine::look()?,
+            after: None,
+            podspawn: String::new(),
+            rows: Vec::new(),
+            failures: Vec::new(),
+        })
     }
 
     /// Adds a row; rows of one part stand together.
@@ -120,8 +136,9 @@ impl Report {
         self.failures.is_empty()
     }
 
-    /// Notes the machine's state at the end.
-    pub(crate) fn finish(&mut self) {
+    /// Notes the machine's state at the end, and what was measured.
+    pub(crate) fn finish(&mut self, podspawn: String) {
+        self.podspawn = podspawn;
         self.after = Machine::look().ok();
     }
 
@@ -137,7 +154,7 @@ impl Report {
                 "name": row.name,
                 "unit": row.unit.name(),
                 "median": row.samples.median(),
-                "p99": row.samples.p99(),
+                "p99": row.worst(),
                 "target": target(row.target),
                 "met": row.target.map(|target| target.holds(row.samples.median())),
                 "samples": row.samples,
@@ -146,6 +163,7 @@ impl Report {
         let report = json!({
             "rounds": self.effort.rounds,
             "quick": self.effort.quick,
+            "podspawn": self.podspawn,
             "machine": { "before": self.before, "after": self.after },
             "rows": rows.collect::<Vec<_>>(),
             "failures": self.failures,
@@ -156,9 +174,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{}", self.before)?;
+        writeln!(f, "\npodspawn {}\n{}", self.podspawn, self.before)?;
         if let Some(after) = &self.after {
-            writeln!(f, "load at the end {}; figures are medians, p99 of fewer than 100 is the largest", after.load())?;
+            writeln!(
+                f,
+                "load at the end {}; figures are medians, one in a hundred is worse than p99, which of fewer is the worst",
+                after.load()
+            )?;
         }
         let width = self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
         writeln!(f, "\n{:width$}   {:>5} {:>12} {:>12}   {:>12}", "", "n", "median", "p99", "target")?;
@@ -174,7 +196,7 @@ impl fmt::Display for Report {
                 None => String::new(),
             };
             let (median, n) = (row.unit.show(row.samples.median()), row.samples.len());
-            let p99 = if n > 1 { row.unit.show(row.samples.p99()) } else { String::new() };
+            let p99 = if n > 1 { row.unit.show(row.worst()) } else { String::new() };
             let line = format!("  {:width$} {n:>5} {median:>12} {p99:>12}   {target:>12} {}", row.name, row.verdict());
             writeln!(f, "{}", line.trim_end())?;
         }

@@ -37,6 +37,11 @@ impl Samples {
         sorted.iter().rev().nth(beyond).copied().unwrap_or(f64::NAN)
     }
 
+    /// As [`Self::p99`] for what should be large: the value that one in a hundred does not reach.
+    pub(crate) fn p1(&self) -> f64 {
+        self.sorted().get(self.0.len() / 100).copied().unwrap_or(f64::NAN)
+    }
+
     /// What `combine` makes of the values that were measured in the same rounds: drift of the machine cancels out.
     pub(crate) fn pairs(&self, other: &Self, combine: impl Fn(f64, f64) -> f64) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(a, b)| combine(*a, *b)).collect())

@@ -10,7 +10,7 @@ pub(crate) struct Resident {
     /// `spawn`, `guest` or `broker`.
     pub(crate) verb: String,
     /// Every page that is in memory.
-    pub(crate) resident: f64,
+    pub(crate) all: f64,
     /// The same, of shared pages its part only.
     pub(crate) part: f64,
     /// What nobody shares.
@@ -36,7 +36,7 @@ fn look(pid: &str) -> Option<Resident> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     Some(Resident {
         verb: verb.to_owned(),
-        resident: field(&status, "VmRSS:")?,
+        all: field(&status, "VmRSS:")?,
         part: field(&rollup, "Pss:")?,
         own: field(&rollup, "Private_Clean:")? + field(&rollup, "Private_Dirty:")?,
     })

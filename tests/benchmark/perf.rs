@@ -20,7 +20,7 @@ mod step;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use host::Host;
+use host::{Host, WARM};
 use report::Report;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -108,6 +108,10 @@ fn run(options: &Options) -> Result<bool> {
     let effort = Effort { rounds: options.rounds.unwrap_or(if quick { 10 } else { 50 }), quick };
     let mut report = Report::new(effort)?;
     let host = Host::prepare()?;
+    // A session, so that the broker runs and stays.
+    let held = host.hold(WARM)?;
+    let before = host.podspawn()?;
+    held.end()?;
     for part in Part::value_variants().iter().filter(|part| options.only.is_empty() || options.only.contains(part)) {
         let name = part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         eprintln!("perf: {name} …");
@@ -125,7 +129,11 @@ fn run(options: &Options) -> Result<bool> {
             report.fail(format!("{name}: {error:#}"));
         }
     }
-    report.finish();
+    let after = host.podspawn()?;
+    if before != after {
+        report.fail(format!("podspawn was replaced or restarted: {before}, then {after}"));
+    }
+    report.finish(after);
     print!("{report}");
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/perf.json");
     std::fs::write(&file, report.json()).with_context(|| format!("writing {}", file.display()))?;
