@@ -109,7 +109,7 @@ fn who_ignores_the_hang_up_is_killed_after_a_while() {
 fn a_process_with_a_session_of_its_own_stays() {
     let bench = bench::shared();
     let user = bench.user();
-    let command = "setsid sh -c 'while :; do date +%s%N >~/alive; sleep 0.2; done' >/dev/null 2>&1 </dev/null & echo ready; exec sleep 1000";
+    let command = "setsid sh -c 'while :; do date +%s%N >~/alive; sleep 0.2; done' >/dev/null 2>&1 </dev/null & until test -s ~/alive; do sleep 0.1; done; echo ready; exec sleep 1000";
     let mut process = user.start(&[], command);
     process.kill();
     eventually("nobody is connected", || user.connections() == 0);
