@@ -111,6 +111,10 @@ impl Drop for InFlight {
 }
 
 fn parse<T: DeserializeOwned>(parameters: Value) -> Result<T, Failure> {
+    // For serde a sequence is a struct as well; Varlink knows objects only.
+    if !parameters.is_object() {
+        return Err(Failure::invalid("parameters"));
+    }
     serde_json::from_value(parameters).map_err(|error| {
         let text = error.to_string();
         Failure::invalid(text.split('`').nth(1).unwrap_or("parameters"))
@@ -135,5 +139,6 @@ mod tests {
     fn a_parameter_that_nobody_knows_is_named() {
         let failure = parse::<AttachParameters>(json!({"environment": {}, "colour": 1})).unwrap_err();
         assert_eq!(failure.parameters["parameter"], "colour");
+        assert!(parse::<AttachParameters>(json!([])).is_err());
     }
 }

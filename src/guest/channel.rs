@@ -65,7 +65,11 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn tell(&self, socket: impl AsFd) {
         // There is room, see MAX_UNREAD; and a peer that is gone needs no answer.
-        let _ = packets::send(socket, &ToSpawn::Failed(self.to_string()), &[]);
+        let answer = match self {
+            Self::NoProgram(_) => ToSpawn::NotFound(self.to_string()),
+            _ => ToSpawn::Failed(self.to_string()),
+        };
+        let _ = packets::send(socket, &answer, &[]);
     }
 }
 

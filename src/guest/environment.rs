@@ -37,6 +37,8 @@ pub(super) fn of(
     let mut environment: Environment = image.iter().cloned().collect();
     // The terminal's type is the client's to say; what the engine gave PID 1 speaks of another terminal.
     environment.remove(OsStr::new("TERM"));
+    // The engine's, for its first process; sshd sets none.
+    environment.remove(OsStr::new("HOSTNAME"));
     for (name, value) in client {
         if is_valid(&name, &value) {
             environment.insert(OsString::from_vec(name), OsString::from_vec(value));
@@ -87,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_login_has_the_images_environment_and_its_own() {
-        let environment = made(&[("PATH", "/opt/bin"), ("HOME", "/root"), ("JAVA_HOME", "/opt/java")], &[]);
+        let environment =
+            made(&[("PATH", "/opt/bin"), ("HOME", "/root"), ("HOSTNAME", "x"), ("JAVA_HOME", "/opt/java")], &[]);
         let expected = [
             "HOME=/home/alice",
             "JAVA_HOME=/opt/java",

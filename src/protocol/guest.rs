@@ -170,6 +170,8 @@ pub enum ToSpawn {
     Ended(Outcome),
     /// The process could not be started; the text is for the user. Nothing follows.
     Failed(String),
+    /// There is no such program, and no shell to say so; the text is for the user. Nothing follows.
+    NotFound(String),
     /// A word of the broker, for whoever looks at the terminal.
     Notice(String),
 }

@@ -33,6 +33,9 @@ use std::{
 /// Largest packet that a guest sends us: a failure's text.
 const PACKET_BYTES: usize = 8 * 1024;
 
+/// What a shell answers for a command that it cannot find.
+const NOT_FOUND: u8 = 127;
+
 /// How long the last bytes of a terminal may take to reach sshd after the process ended. sshd reads as fast as the
 /// network takes it; a client that reads nothing must not hold the session for ever.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -207,6 +210,10 @@ impl Connection {
             }
             (Ok(ToSpawn::Ended(outcome)), None) => Ok(Some(outcome)),
             (Ok(ToSpawn::Failed(text)), None) => Err(text),
+            (Ok(ToSpawn::NotFound(text)), None) => {
+                super::complain(&text);
+                Ok(Some(Outcome::Exited(NOT_FOUND)))
+            }
             _ => Err("the container sent something unexpected".to_owned()),
         }
     }
