@@ -13,6 +13,7 @@ HOST_PACKAGES=(
     systemd systemd-sysv dbus libpam-systemd openssh-server openssh-client
     docker.io iptables iproute2 ca-certificates
     logrotate sqlite3 curl jq procps strace rsync git
+    docker-registry # so that there is something to pull from; started by the test that does
 )
 WORKLOAD_PACKAGES=(
     bash openssh-sftp-server openssh-client rsync git locales procps ca-certificates
@@ -82,6 +83,7 @@ build_host() {
     debstrap "$suite" --variant=minbase "${SLIM[@]}" --include="$packages" \
         --customize-hook="rm -f \"\$1\"/etc/ssh/ssh_host_*" \
         --customize-hook="chroot \"\$1\" systemctl --quiet mask ${masks[*]}" \
+        --customize-hook="chroot \"\$1\" systemctl --quiet disable docker-registry.service" \
         --customize-hook="$SLIM_HOOK"
 }
 

@@ -27,6 +27,41 @@ fn a_person_at_a_terminal_is_told_what_takes_so_long() {
     assert_eq!(terminal.finish().0, 0);
 }
 
+/// Gives the registry of the bench an image of 64 MiB that the engine has forgotten again.
+const PUBLISH: &str = "
+    set -e
+    systemctl start docker-registry
+    docker rm -f publish >/dev/null 2>&1 || true
+    docker run --name publish podspawn-alpine-like sh -c 'dd if=/dev/urandom of=/big bs=1M count=64 2>/dev/null'
+    docker commit publish 127.0.0.1:5000/team/image:1
+    docker rm publish
+    for n in $(seq 50); do curl -fs http://127.0.0.1:5000/v2/ && break; sleep 0.2; done
+    docker push -q 127.0.0.1:5000/team/image:1
+    docker rmi 127.0.0.1:5000/team/image:1
+";
+
+#[test]
+fn a_missing_image_is_pulled_and_a_person_sees_how_far_it_is() {
+    let bench = bench::alone();
+    bench.root(PUBLISH);
+    let _registry =
+        Disturbance::of(&bench, "true", "systemctl stop docker-registry; rm -rf /var/lib/docker-registry/*");
+    let user = bench.user_with("image: \"127.0.0.1:5000/team/image:1\"");
+    let mut terminal = user.terminal(None);
+    terminal.wait_for("podspawn: pulling 127.0.0.1:5000/team/image:1");
+    terminal.wait_for(" %");
+    terminal.wait_for("\r\u{1b}[K");
+    terminal.send("ls -l /big; exit 0\n");
+    terminal.wait_for("67108864");
+    assert_eq!(terminal.finish().0, 0);
+    let forget =
+        "docker rm -f $(docker ps -aqf ancestor=127.0.0.1:5000/team/image:1); docker rmi 127.0.0.1:5000/team/image:1";
+    bench.root(forget);
+    // And a program that waits for the same hears nothing.
+    let other = bench.user_with("image: \"127.0.0.1:5000/team/image:1\"");
+    assert_eq!(other.run_with(&["-T"], "echo out", b"").quiet_success(), "out\n");
+}
+
 #[test]
 fn a_program_is_told_nothing_however_long_it_takes() {
     let bench = bench::alone();
