@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod file_version;
+pub mod idle;
 pub mod pty;
 pub mod readiness;
 pub mod seqpacket;

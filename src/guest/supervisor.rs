@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{ChannelId, Outcome, UserName},
     protocol::guest::{FromBroker, FromGuest, FromSpawn, MAX_CHANNELS, MAX_NOTICE_BYTES, Open, ToSpawn},
-    sys::signalfd::SignalFd,
+    sys::{idle, signalfd::SignalFd},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -111,7 +111,7 @@ impl Supervisor {
         }
         let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+        match idle::poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -12,6 +12,7 @@ use crate::{
         packet::{decode, encode},
     },
     sys::{
+        idle,
         seqpacket::{self, Received},
         signalfd::{self, SignalFd},
         terminal::{self, Modes},
@@ -134,7 +135,7 @@ impl Connection {
     fn wait(&self) -> Result<Vec<PollFlags>, String> {
         let nothing = PollFlags::empty();
         // In the place of what does not matter now: never ready when nothing is asked of it, not even hung up.
-        let idle = || PollFd::from_borrowed_fd(self.signals.as_fd(), nothing);
+        let nobody = || PollFd::from_borrowed_fd(self.signals.as_fd(), nothing);
         let mut entries = vec![
             PollFd::from_borrowed_fd(self.channel.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
@@ -142,21 +143,25 @@ impl Connection {
         match &self.terminal {
             // As the write end of a pipe to sshd, stderr is the way to notice that sshd has given up the channel:
             // nobody signals a process that has no terminal.
-            None => entries.extend([PollFd::from_borrowed_fd(stdio::stderr(), nothing), idle(), idle()]),
+            None => entries.extend([PollFd::from_borrowed_fd(stdio::stderr(), nothing), nobody(), nobody()]),
             Some(Screen { master: None, .. }) => {
-                entries.extend([idle(), PollFd::from_borrowed_fd(stdio::stdin(), nothing), idle()]);
+                entries.extend([nobody(), PollFd::from_borrowed_fd(stdio::stdin(), nothing), nobody()]);
             }
             Some(Screen { master: Some(master), keyboard, display, .. }) => {
                 // sshd's terminal is stdin and stdout at once.
                 let outside = keyboard.source_interest() | display.sink_interest();
                 let inside = keyboard.sink_interest() | display.source_interest();
-                entries.extend([idle(), PollFd::from_borrowed_fd(stdio::stdin(), outside)]);
+                entries.extend([nobody(), PollFd::from_borrowed_fd(stdio::stdin(), outside)]);
                 // A hang-up is reported even when nobody asks; it must wait until the display is written.
-                entries.push(if inside.is_empty() { idle() } else { PollFd::from_borrowed_fd(master.as_fd(), inside) });
+                entries.push(if inside.is_empty() {
+                    nobody()
+                } else {
+                    PollFd::from_borrowed_fd(master.as_fd(), inside)
+                });
             }
         }
         self.agents.interests(&mut entries);
-        match poll(&mut entries, None) {
+        match idle::poll(&mut entries, None) {
             Ok(_) | Err(Errno::INTR) => Ok(entries.iter().map(PollFd::revents).collect()),
             Err(error) => Err(format!("poll: {error}")),
         }
