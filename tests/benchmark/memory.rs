@@ -9,11 +9,18 @@ use crate::{
     samples::Samples,
 };
 use anyhow::{Context as _, Result};
+use std::{thread, time::Duration};
+
+/// After which a process that has nothing to do is idle.
+const IDLE: Duration = Duration::from_secs(3);
 
 const PART: &str = "memory, idle";
 
 pub(crate) fn measure(host: &Host, report: &mut Report) -> Result<()> {
-    let look = || -> Result<Vec<Resident>> { host.inside(&Task::Memory) };
+    let look = || -> Result<Vec<Resident>> {
+        thread::sleep(IDLE);
+        host.inside(&Task::Memory)
+    };
     let held = host.hold(WARM)?;
     let one = look()?;
     held.end()?;
