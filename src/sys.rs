@@ -5,7 +5,10 @@
 
 pub mod file_version;
 pub mod idle;
+<<<<<<< HEAD
 pub mod passing;
+=======
+>>>>>>> w-perf
 pub mod pty;
 pub mod readiness;
 pub mod seqpacket;

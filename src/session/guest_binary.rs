@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, Permissions},
-    io::{self, Read, Write},
+    io::{self, Seek},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -46,18 +46,21 @@ impl GuestBinary {
 
 /// Copies `executable` into `directory` under the SHA-256 of its content, unless it is there.
 fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
-    let mut content = Vec::new();
-    File::open(executable)?.read_to_end(&mut content)?;
-    let hash = Sha256::digest(&content).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let path = directory.join(hash);
-    if fs::metadata(&path).is_ok_and(|found| found.len() == content.len() as u64) {
+    let mut source = File::open(executable)?;
+    // In pieces: the whole would stay in the broker's memory for the rest of its life.
+    let mut hash = Sha256::new();
+    let length = io::copy(&mut source, &mut hash)?;
+    let name = hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let path = directory.join(name);
+    if fs::metadata(&path).is_ok_and(|found| found.len() == length) {
         return Ok(path);
     }
     fs::create_dir_all(directory)?;
     // Complete under another name first: a container must never see half a guest.
     let partial = directory.join("partial");
     let mut file = File::create(&partial)?;
-    file.write_all(&content)?;
+    source.rewind()?;
+    io::copy(&mut source, &mut file)?;
     // The directory keeps this host's users out; inside any uid must be able to run it.
     file.set_permissions(Permissions::from_mode(0o555))?;
     file.sync_all()?;
