@@ -5,10 +5,7 @@
 
 pub mod file_version;
 pub mod idle;
-<<<<<<< HEAD
 pub mod passing;
-=======
->>>>>>> w-perf
 pub mod pty;
 pub mod readiness;
 pub mod seqpacket;
