@@ -31,7 +31,7 @@ pub(super) fn info() -> Value {
         "vendor": "podspawn",
         "product": "podspawn broker",
         "version": env!("CARGO_PKG_VERSION"),
-        "url": env!("CARGO_PKG_REPOSITORY"),
+        "url": "",
         "interfaces": INTERFACES.map(|(name, _)| name),
     })
 }

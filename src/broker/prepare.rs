@@ -4,9 +4,9 @@ use super::{events, methods::Broker};
 use crate::{
     engine::DockerEngine,
     policy,
-    session::{GuestBinary, Rules, Sessions},
+    session::{AttachError, GuestBinary, Rules, Sessions},
     settings::Live,
-    store::Store,
+    store::{Store, StoreError},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -45,7 +45,13 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
     let current = settings.current();
     let config = &current.config;
     let database: PathBuf = config.state.db_path.as_path().into();
-    let store = Store::open(&database).map_err(|error| Unready::state(&error, &database.display().to_string()))?;
+    let store = Store::open(&database).map_err(|error| {
+        let unready = Unready::state(&error, &database.display().to_string());
+        match error {
+            StoreError::Full(_) => Unready { for_user: AttachError::DISK_FULL, ..unready },
+            _ => unready,
+        }
+    })?;
     let engine = DockerEngine::new(&config.engine.to_string()).map_err(|error| Unready::state(&error, "engine"))?;
     let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
     let guest = GuestBinary::new(executable, database.with_file_name("guest"));

@@ -45,6 +45,9 @@ pub enum AttachError {
 }
 
 impl AttachError {
+    /// What a user is told when something could not be written for want of space.
+    pub const DISK_FULL: &str = "the server's disk is full; ask the administrator to free some";
+
     /// The one line that the user sees: what happened and what to do next. Details are for the log.
     #[must_use]
     pub fn for_user(&self) -> String {
@@ -57,6 +60,7 @@ impl AttachError {
             Self::NoSubnet => "the server has no network left for another container; ask the administrator to stop \
                  sessions or to enlarge network.pool"
                 .to_owned(),
+            Self::Store(StoreError::Full(_)) => Self::DISK_FULL.to_owned(),
             Self::Store(_) | Self::Files(..) => {
                 "the server cannot write its state; ask the administrator to look at the disk and at \
                  `journalctl -u podspawn-broker`"
@@ -76,7 +80,7 @@ fn for_user(error: &EngineError) -> String {
     match error {
         EngineError::NoSuchImage(image) => format!("image {image} is not on this server"),
         EngineError::PullFailed { image, message } => format!("image {image} cannot be pulled: {message}"),
-        EngineError::DiskFull => "the server's disk is full; ask the administrator to free some".to_owned(),
+        EngineError::DiskFull => AttachError::DISK_FULL.to_owned(),
         EngineError::Unreachable(_) => {
             "the container engine does not answer; try again in a moment, then ask the administrator".to_owned()
         }

@@ -1,7 +1,7 @@
 //! What a failure of the database allows the caller to conclude.
 
 use crate::domain::SessionId;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_SHMSIZE};
 
 /// What must exist once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,10 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        // The index of the write-ahead log could not be enlarged: what a full disk says when there is no log yet.
+        let no_room_for_index = error.sqlite_error().is_some_and(|inner| inner.extended_code == SQLITE_IOERR_SHMSIZE);
         match error.sqlite_error_code() {
+            _ if no_room_for_index => Self::Full(error.into()),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly(error.into()),
             Some(ErrorCode::DiskFull) => Self::Full(error.into()),

@@ -30,7 +30,12 @@ fn a_person_at_a_terminal_is_told_what_takes_so_long() {
 /// Gives the registry of the bench an image of 64 MiB that the engine has forgotten again.
 const PUBLISH: &str = "
     set -e
-    systemctl start docker-registry
+    systemctl stop docker-registry
+    printf '%s\n' 'version: 0.1' 'http: {addr: 127.0.0.1:5000}' \
+        'storage: {filesystem: {rootdirectory: /run/podspawn-test/registry}}' >/run/podspawn-test/registry.yml
+    systemctl reset-failed test-registry 2>/dev/null || true
+    systemctl is-active --quiet test-registry ||
+        systemd-run --quiet --unit test-registry docker-registry serve /run/podspawn-test/registry.yml
     docker rm -f publish >/dev/null 2>&1 || true
     docker run --name publish podspawn-alpine-like sh -c 'dd if=/dev/urandom of=/big bs=1M count=64 2>/dev/null'
     docker commit publish 127.0.0.1:5000/team/image:1
@@ -44,8 +49,7 @@ const PUBLISH: &str = "
 fn a_missing_image_is_pulled_and_a_person_sees_how_far_it_is() {
     let bench = bench::alone();
     bench.root(PUBLISH);
-    let _registry =
-        Disturbance::of(&bench, "true", "systemctl stop docker-registry; rm -rf /var/lib/docker-registry/*");
+    let _registry = Disturbance::of(&bench, "true", "systemctl stop test-registry; rm -rf /run/podspawn-test/registry");
     let user = bench.user_with("image: \"127.0.0.1:5000/team/image:1\"");
     let mut terminal = user.terminal(None);
     terminal.wait_for("podspawn: pulling 127.0.0.1:5000/team/image:1");
@@ -59,7 +63,7 @@ fn a_missing_image_is_pulled_and_a_person_sees_how_far_it_is() {
     bench.root(forget);
     // And a program that waits for the same hears nothing.
     let other = bench.user_with("image: \"127.0.0.1:5000/team/image:1\"");
-    assert_eq!(other.run_with(&["-T"], "echo out", b"").quiet_success(), "out\n");
+    assert_eq!(other.run_with(&["-T"], "echo out", b"").quiet_success(), "out");
 }
 
 #[test]
