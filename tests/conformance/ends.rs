@@ -65,7 +65,7 @@ fn a_killed_sshd_hangs_up_the_command() {
     let bench = bench::shared();
     let user = bench.user();
     let process = user.start(&[], WITNESS);
-    bench.root(&format!("pkill -KILL -f '^sshd: {}' ", user.name));
+    bench.root(&format!("pkill -KILL -f '^sshd(-session)?: {}@'", user.name));
     process.finish();
     user.assert_hung_up();
 }
