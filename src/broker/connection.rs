@@ -25,7 +25,7 @@ const WRITE: Duration = Duration::from_secs(10);
 /// The longest silence while a call is being worked on: the last report is repeated.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 /// The longest that one call may take: a large image over a slow network.
-const CALL: Duration = Duration::from_secs(30 * 60);
+const CALL: Duration = Duration::from_mins(30);
 
 type Reader = ReadConnection<<Capped as Socket>::ReadHalf>;
 type Writer = WriteConnection<<Capped as Socket>::WriteHalf>;

@@ -29,7 +29,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 /// For what makes the engine run other programs and write to its disk: create, start, remove.
-const DEADLINE_CHANGE: Duration = Duration::from_secs(60);
+const DEADLINE_CHANGE: Duration = Duration::from_mins(1);
 /// For what it answers from memory: inspect, list, info.
 const DEADLINE_READ: Duration = Duration::from_secs(10);
 /// How long a pull may stand still. How long it may take altogether is for whoever waits to say.

@@ -71,7 +71,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
 
 /// Asks the broker until it has forgotten every session of `users`.
 fn wait_gone(users: &[String]) -> Result<()> {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_mins(2);
     loop {
         let mut client = Client::connect(Path::new(SOCKET_PATH), Duration::from_secs(20))?;
         let (reply, _): (ListReply, _) = client.call(LIST, serde_json::json!({}), drop)?;
