@@ -17,7 +17,7 @@ use crate::{
 use pace::Pace;
 use socket::{Connection, Listener};
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     io,
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
@@ -83,7 +83,6 @@ struct Shared {
     init: watch::Sender<Option<i32>>,
     up: watch::Sender<bool>,
     connection: RefCell<Option<Rc<Connection>>>,
-    protocol: Cell<u32>,
 }
 
 impl Link {
@@ -96,7 +95,6 @@ impl Link {
             init: watch::Sender::new(None),
             up: watch::Sender::new(false),
             connection: RefCell::new(None),
-            protocol: Cell::new(0),
         });
         let task = tokio::task::spawn_local(serve(listener, Rc::clone(&shared), observer));
         Ok(Self { shared, task })
@@ -227,7 +225,6 @@ async fn converse(
     }
     let release: String = release.chars().filter(char::is_ascii_graphic).take(64).collect();
     tracing::debug!(pid = connection.pid(), protocol, release, "guest connected");
-    shared.protocol.set(protocol);
     *shared.connection.borrow_mut() = Some(Rc::clone(&connection));
     // Before the observer is told: it may look at once whether the guest is there.
     shared.up.send_replace(true);

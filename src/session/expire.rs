@@ -152,32 +152,29 @@ impl<E: Engine + 'static> Sessions<E> {
 
 /// When the session ends if nothing changes, in Unix seconds.
 pub(super) fn end(session: &Session) -> Option<i64> {
+    ends(session).map(|(at, _)| at).min()
+}
+
+/// What ends the session if nothing changes, each with its moment.
+fn ends(session: &Session) -> impl Iterator<Item = (i64, Due)> {
     let rules = session.rules.get();
-    let grace = session
-        .abandoned
-        .get()
+    let abandoned = session.abandoned.get();
+    let grace = abandoned
         .filter(|_| matches!(rules.mode, Mode::GracePeriod | Mode::DestroyOnDisconnect))
-        .map(|since| later(since, rules.grace_period));
-    let lifetime = rules.lifetime.map(|lifetime| later(session.created, lifetime));
-    grace.into_iter().chain(lifetime).min()
+        .map(|since| (later(since, rules.grace_period), Due::Grace));
+    let lifetime = rules.lifetime.map(|lifetime| (later(session.created, lifetime), Due::Lifetime));
+    grace.into_iter().chain(lifetime)
 }
 
 /// What becomes due first after the moment `after`, and when, in Unix seconds.
 fn next_due(session: &Session, after: i64) -> Option<(i64, Due)> {
-    let rules = session.rules.get();
-    let grace = session
-        .abandoned
-        .get()
-        .filter(|_| matches!(rules.mode, Mode::GracePeriod | Mode::DestroyOnDisconnect))
-        .map(|since| (later(since, rules.grace_period), Due::Grace));
-    let end = rules.lifetime.map(|lifetime| later(session.created, lifetime));
+    let lifetime_end = session.rules.get().lifetime.map(|lifetime| later(session.created, lifetime));
     let notices = NOTICES.into_iter().filter_map(|minutes| {
-        let at = end?.saturating_sub_unsigned(minutes * 60);
+        let at = lifetime_end?.saturating_sub_unsigned(minutes * 60);
         // One that is past, or that would come at the beginning, is not made up for.
         (at > after && at > session.created && session.connections() > 0).then_some((at, Due::Notice(minutes)))
     });
-    let lifetime = end.map(|end| (end, Due::Lifetime));
-    grace.into_iter().chain(lifetime).chain(notices).min_by_key(|(at, _)| *at)
+    ends(session).chain(notices).min_by_key(|(at, _)| *at)
 }
 
 fn later(moment: i64, span: Span) -> i64 {
