@@ -61,7 +61,8 @@ fn control_c_interrupts_the_command_and_not_the_shell() {
     let bench = bench::shared();
     let user = bench.user();
     let mut terminal = user.shell();
-    terminal.send("echo sleeping''-now; sleep 1000; echo code:$?\n");
+    // Said by the command itself: what comes while bash hands the terminal to it, bash keeps.
+    terminal.send("sh -c 'echo sleeping-''now; exec sleep 1000'; echo code:$?\n");
     terminal.wait_for("sleeping-now");
     terminal.send("\x03");
     terminal.wait_for(PROMPT);
