@@ -16,14 +16,18 @@ mod guest_binary;
 mod pull;
 mod restore;
 mod sweep;
+mod tell;
+mod trail;
 
 pub use attach::{Attached, Request};
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
 pub use sweep::{Kind, Removed};
+pub use trail::{AuditObserver, Auditing};
 
 use crate::{
+    audit::Run,
     domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
     engine::Engine,
     policy::Plan,
@@ -38,6 +42,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::OnceCell;
+use trail::Trail;
 
 /// How many sessions there may be, and where their networks come from. As configured at the time of the request.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +122,17 @@ pub enum Happening<'a> {
         channel: ChannelId,
         /// How the process ended, as the guest tells it.
         outcome: Option<Outcome>,
+        /// Why, where it was not the process or the client.
+        reason: Option<&'a str>,
+    },
+    /// A command is over; told where commands are audited.
+    Ran {
+        /// The connection.
+        channel: ChannelId,
+        /// The command.
+        run: &'a Run,
+        /// How it ended, as the guest tells it.
+        outcome: Option<Outcome>,
     },
     /// It is being removed.
     Destroying {
@@ -144,6 +160,7 @@ struct Inner<E> {
     /// The directory of the guests' sockets.
     sockets: PathBuf,
     observer: Observer,
+    trail: Trail,
     /// Whether the engine gives containers user namespaces; asked once.
     user_namespaces: OnceCell<bool>,
     live: RefCell<BTreeMap<SessionKey, Rc<Session>>>,
@@ -152,9 +169,17 @@ struct Inner<E> {
 impl<E: Engine + 'static> Sessions<E> {
     /// No session yet; [`Self::restore`] brings back those of the store.
     #[must_use]
-    pub fn new(engine: E, store: Store, guest: GuestBinary, sockets: PathBuf, observer: Observer) -> Self {
+    pub fn new(
+        engine: E,
+        store: Store,
+        guest: GuestBinary,
+        sockets: PathBuf,
+        observer: Observer,
+        audit_observer: AuditObserver,
+    ) -> Self {
         let (user_namespaces, live) = (OnceCell::new(), RefCell::new(BTreeMap::new()));
-        Self(Rc::new(Inner { engine, store, guest, sockets, observer, user_namespaces, live }))
+        let trail = Trail::new(audit_observer);
+        Self(Rc::new(Inner { engine, store, guest, sockets, observer, trail, user_namespaces, live }))
     }
 
     /// Whether there is nothing to stay for.
@@ -195,10 +220,6 @@ impl<E: Engine + 'static> Sessions<E> {
         if self.is_empty() {
             self.0.guest.remove_others();
         }
-    }
-
-    fn tell(&self, session: &Session, happening: &Happening<'_>) {
-        (self.0.observer)(&session.summary(), happening);
     }
 
     fn find(&self, key: &SessionKey) -> Option<Rc<Session>> {

@@ -7,21 +7,32 @@
 //! then (`synchronous=NORMAL` syncs at checkpoints only): after a power cut the last rows may be missing, but so are
 //! all the running containers that they spoke of, and what those left is found by its labels.
 
+mod audit;
+mod connections;
 mod error;
 mod open;
 mod row;
 mod schema;
 mod sessions;
 
+pub use connections::OpenConnection;
 pub use error::{BadRow, StoreError, Unique};
 pub use row::{AllSessions, NewSession, SessionRow};
-
-use rusqlite::Connection;
 
 /// The open database. Calls are synchronous: each is one statement on a table of at most a few thousand rows.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    connection: rusqlite::Connection,
+}
+
+impl Store {
+    /// Does several things or none of them.
+    pub fn together<T>(&self, work: impl FnOnce(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let done = work(self)?;
+        transaction.commit()?;
+        Ok(done)
+    }
 }
 
 #[cfg(test)]

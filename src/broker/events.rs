@@ -5,6 +5,7 @@
 
 use super::authorize::Caller;
 use crate::{
+    audit::AuditError,
     domain::{Outcome, SessionKey, UserName},
     session::{AttachError, Happening, Removed, Summary},
     settings::Refreshed,
@@ -27,9 +28,13 @@ pub(super) fn session(summary: &Summary, happening: &Happening<'_>) {
         Happening::Connected { channel } => {
             info!(event = "connect", %user, project, session = %id, %container, channel = channel.0, "{key} connected");
         }
-        Happening::Disconnected { channel, outcome } => {
-            let outcome = outcome_text(*outcome);
+        Happening::Disconnected { channel, outcome, reason } => {
+            let outcome = reason.map_or_else(|| outcome_text(*outcome), str::to_owned);
             info!(event = "disconnect", %user, project, session = %id, %container, channel = channel.0, outcome, remaining = connections, "{key} disconnected: {outcome}");
+        }
+        Happening::Ran { channel, run, outcome } => {
+            let (outcome, command) = (outcome_text(*outcome), run.command.as_deref().unwrap_or(run.kind));
+            info!(event = "command", %user, project, session = %id, %container, channel = channel.0, command, outcome, "{key} ran a command: {outcome}");
         }
         Happening::Destroying { reason } => {
             info!(event = "container_destroy", %user, project, session = %id, %container, reason, "container of {key} is removed: {reason}");
@@ -70,6 +75,14 @@ pub(super) fn settings(refreshed: &Refreshed) {
 pub(super) fn unready(reasons: &[String]) {
     for reason in reasons {
         error!(event = "not_ready", "nobody can log in: {reason}");
+    }
+}
+
+/// The audit log cannot be written, or can be again.
+pub(super) fn audit(result: Result<(), &AuditError>) {
+    match result {
+        Ok(()) => info!(event = "audit_written", "the audit log is written again, with everything that waited for it"),
+        Err(error) => error!(event = "audit_failed", "{}; what is to be in it is kept and written later", chain(error)),
     }
 }
 

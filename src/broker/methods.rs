@@ -3,7 +3,7 @@
 mod admin;
 mod sessions;
 
-use super::{authorize::Caller, interface};
+use super::{authorize::Caller, events, interface, prepare::auditing};
 use crate::{
     engine::Engine,
     protocol::varlink::{ATTACH, CLEANUP, DENIED, LIST, Reason, STOP, UNAVAILABLE},
@@ -62,6 +62,13 @@ impl Failure {
 }
 
 impl<E: Engine + 'static> Broker<E> {
+    /// Looks at the files of the settings and opens the audit log anew, as SIGHUP asks.
+    pub(super) fn reload(&self) {
+        let refreshed = self.settings.borrow_mut().refresh();
+        events::settings(&refreshed);
+        self.sessions.audit_to(auditing(&self.settings.borrow().current()));
+    }
+
     /// Carries out one call. `report` is given what is being waited for.
     pub(super) async fn call(
         &self,

@@ -4,8 +4,8 @@ use super::{events, methods::Broker};
 use crate::{
     engine::DockerEngine,
     policy,
-    session::{AttachError, GuestBinary, Rules, Sessions},
-    settings::Live,
+    session::{AttachError, Auditing, GuestBinary, Rules, Sessions},
+    settings::{Live, Settings},
     store::{Store, StoreError},
 };
 use std::{
@@ -36,6 +36,12 @@ impl Unready {
     }
 }
 
+/// Where the audit log is, by the settings.
+pub(super) fn auditing(settings: &Settings) -> Option<Auditing> {
+    let log = &settings.config.log;
+    log.audit_log.as_ref().map(|path| Auditing { path: path.as_path().into(), required: log.audit_required })
+}
+
 /// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine.
 pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
     let settings = Live::open(etc).map_err(|errors| Unready {
@@ -55,7 +61,10 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
     let engine = DockerEngine::new(&config.engine.to_string()).map_err(|error| Unready::state(&error, "engine"))?;
     let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
     let guest = GuestBinary::new(executable, database.with_file_name("guest"));
-    let sessions = Sessions::new(engine, store, guest, SOCKETS.into(), Box::new(events::session));
+    let sessions =
+        Sessions::new(engine, store, guest, SOCKETS.into(), Box::new(events::session), Box::new(events::audit));
+    // Before the sessions come back: there may be something to tell of them.
+    sessions.audit_to(auditing(&current));
     let times = &config.session;
     let restored = sessions.restore(|key| match policy::decide(&current, &key.user, key.project.as_ref()) {
         Ok(plan) => Rules::of(&plan),

@@ -64,6 +64,7 @@ fn activated_listener() -> anyhow::Result<StdListener> {
 struct Life {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
     ticks: Interval,
     watched: bool,
     idle_exit: Duration,
@@ -77,6 +78,7 @@ impl Life {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
             ticks,
             watched: watchdog_enabled(false).is_some(),
             idle_exit,
@@ -128,6 +130,8 @@ impl Life {
                     }
                 }
                 _ = self.ticks.tick() => self.watchdog(Vec::new()),
+                // The files are looked at all the time.
+                _ = self.hangup.recv() => {}
                 _ = self.terminate.recv() => return Ok(None),
                 _ = self.interrupt.recv() => return Ok(None),
             }
@@ -153,10 +157,12 @@ impl Life {
                     if last_use.elapsed() >= patience {
                         events::idle_exit(self.idle_exit);
                         broker.sessions.tidy();
+                        broker.sessions.close_audit();
                         return Ok(());
                     }
                     self.watchdog(vec![NotifyState::Status(status(broker))]);
                 }
+                _ = self.hangup.recv() => broker.reload(),
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
             }
@@ -175,6 +181,7 @@ impl Life {
         }
         // A reply that was made a moment ago has yet to be written.
         tokio::time::sleep(Duration::from_millis(20)).await;
+        broker.sessions.close_audit();
     }
 
     fn watchdog(&self, mut states: Vec<NotifyState>) {

@@ -84,12 +84,14 @@ pub struct StatePaths {
 }
 
 /// `log`. An empty text is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// A log file beside the journal.
     pub file: Option<AbsolutePath>,
     /// The audit log.
     pub audit_log: Option<AbsolutePath>,
+    /// Whether nobody gets in while the audit log cannot be written.
+    pub audit_required: bool,
 }
 
 /// `resources`.
@@ -117,7 +119,7 @@ impl Default for Config {
                 db_path: AbsolutePath::known("/var/lib/podspawn/state.db"),
                 homes_dir: AbsolutePath::known("/var/lib/podspawn/homes"),
             },
-            log: Log::default(),
+            log: Log { file: None, audit_log: None, audit_required: true },
             resources: Resources { max_containers: 50, max_per_user: 3 },
             network: built_in::network(),
             security: Security::default(),
@@ -192,6 +194,7 @@ impl Config {
         top.section("log", |log| {
             self.log.file = log.optional_or_empty("file");
             self.log.audit_log = log.optional_or_empty("audit_log");
+            log.flag("audit_required", &mut self.log.audit_required);
         });
         top.section("resources", |resources| {
             resources.number("max_containers", 1..=MAX_CONTAINERS, &mut self.resources.max_containers);

@@ -6,6 +6,7 @@ use super::{
     now,
 };
 use crate::{
+    audit::{Subject, What as Event},
     domain::{ChannelId, ContainerName, SessionId, SessionKey},
     engine::Engine,
     link::LinkError,
@@ -82,7 +83,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let rules = Rules::of(plan);
         let name = ContainerName::of(key);
         let created = now();
-        self.0.store.insert(&NewSession {
+        let row = NewSession {
             id: id.clone(),
             key: key.clone(),
             mode: plan.mode,
@@ -90,7 +91,13 @@ impl<E: Engine + 'static> Sessions<E> {
             container_name: name.clone(),
             subnet,
             created_at: created,
-        })?;
+        };
+        self.record_first(
+            &Subject::session(key, &id, &name, None),
+            Event::ContainerCreate { image: plan.image.as_ref(), mode: plan.mode.as_str() },
+            |store| store.insert(&row),
+            |store| store.delete(&id),
+        )?;
         let phase = Phase::Creating(Step::new("creating the container"));
         let session = Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
         self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
@@ -161,7 +168,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Asks the guest for a process on a new channel.
     fn open(&self, session: &Rc<Session>, request: &Request) -> Result<Attached, AttachError> {
-        let link = session.link().ok_or(LinkError::Down)?;
+        let link = session.link().filter(|link| link.is_up()).ok_or(LinkError::Down)?;
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty())
             .map_err(|error| AttachError::Files("cannot make a channel", error.into()))?;
         let channel = ChannelId(random()?);
@@ -171,7 +178,11 @@ impl<E: Engine + 'static> Sessions<E> {
             what: request.what.clone(),
             environment: environment(request),
         };
-        link.open(open, &theirs)?;
+        self.connecting(session, channel, &request.what)?;
+        if let Err(error) = link.open(open, &theirs) {
+            self.disconnected(session, channel, None, Some("the container did not take it"));
+            return Err(error.into());
+        }
         session.channels.borrow_mut().insert(channel);
         self.tell(session, &Happening::Connected { channel });
         let rules = Rules::of(&request.plan);

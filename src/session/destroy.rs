@@ -5,7 +5,6 @@ use super::{
     entry::{Phase, Session},
 };
 use crate::{
-    domain::State,
     engine::{Engine, EngineError},
     link::Link,
 };
@@ -25,13 +24,13 @@ impl<E: Engine + 'static> Sessions<E> {
             return;
         }
         self.tell(session, &Happening::Destroying { reason: reason.as_ref() });
-        self.close(session);
+        self.close(session, reason.as_ref());
         self.finish_destroying(session);
     }
 
     /// Removes what a failed creation made, then tells those who wait for it.
     pub(super) async fn undo(&self, session: &Rc<Session>, error: AttachError) {
-        self.close(session);
+        self.close(session, &format!("it could not be created: {error}"));
         let failed = Phase::Failed(Arc::new(error));
         let mut pause = RETRY.0;
         for _ in 0..UNDO_TRIES {
@@ -80,14 +79,17 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Writes that it ends and cuts the guest off.
-    fn close(&self, session: &Session) {
+    fn close(&self, session: &Session, reason: &str) {
         session.phase.send_replace(Phase::Destroying);
         session.set_expiry(None);
         session.link.replace(None);
-        session.channels.borrow_mut().clear();
-        // Removing goes on even if this cannot be written: the row is found at the next start in any state.
-        if let Err(error) = self.0.store.set_state(&session.id, State::Destroying) {
+        // Removing goes on even if this cannot be written: it is tried again before the row goes.
+        if let Err(error) = self.mourn(session, reason) {
             tracing::debug!(%error, session = %session.id, "writing that the session ends");
+        }
+        let channels = std::mem::take(&mut *session.channels.borrow_mut());
+        for channel in channels {
+            self.disconnected(session, channel, None, Some(reason));
         }
     }
 
@@ -125,6 +127,8 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         Link::remove_directory(&self.0.sockets, &session.id)
             .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
+        self.mourn(session, "it was found half made or half removed")?;
+        self.end_all(session)?;
         self.0.store.delete(&session.id)?;
         Ok(())
     }

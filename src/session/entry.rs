@@ -59,6 +59,10 @@ pub(super) struct Session {
     pub(super) abandoned: Cell<Option<i64>>,
     /// Whether a task looks after the guest's absence.
     pub(super) looked_after: Cell<bool>,
+    /// Why its connections are being ended, while they are.
+    pub(super) closing: RefCell<Option<String>>,
+    /// Whether it has been told that it is removed.
+    pub(super) mourned: Cell<bool>,
     /// Attaches in progress: a session that somebody is about to enter is not abandoned.
     waiting: Cell<u32>,
     expiry: RefCell<Option<AbortHandle>>,
@@ -88,6 +92,8 @@ impl Session {
             channels: RefCell::new(BTreeSet::new()),
             abandoned: Cell::new(None),
             looked_after: Cell::new(false),
+            closing: RefCell::new(None),
+            mourned: Cell::new(false),
             waiting: Cell::new(0),
             expiry: RefCell::new(None),
         }

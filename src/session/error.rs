@@ -1,6 +1,8 @@
 //! Why somebody does not get in, and what they are told.
 
-use crate::{domain::ImageRef, engine::EngineError, link::LinkError, policy::Denial, store::StoreError};
+use crate::{
+    audit::AuditError, domain::ImageRef, engine::EngineError, link::LinkError, policy::Denial, store::StoreError,
+};
 use std::{io, sync::Arc};
 
 /// Why an attach failed.
@@ -39,6 +41,9 @@ pub enum AttachError {
     /// The container runs and its guest is not heard.
     #[error("the container's guest is silent")]
     Silent(#[from] LinkError),
+    /// Nobody gets in unseen.
+    #[error("the audit log")]
+    Audit(#[source] Arc<AuditError>),
     /// The creation that several waited for failed.
     #[error(transparent)]
     Shared(Arc<AttachError>),
@@ -63,6 +68,11 @@ impl AttachError {
             Self::Store(StoreError::Full(_)) => Self::DISK_FULL.to_owned(),
             Self::Store(_) | Self::Files(..) => {
                 "the server cannot write its state; ask the administrator to look at the disk and at \
+                 `journalctl -u podspawn-broker`"
+                    .to_owned()
+            }
+            Self::Audit(_) => {
+                "the server cannot write its audit log, and lets nobody in unseen; ask the administrator to look at \
                  `journalctl -u podspawn-broker`"
                     .to_owned()
             }

@@ -1,6 +1,6 @@
 //! What a guest tells, and what follows from it.
 
-use super::{Happening, Sessions, entry::Session};
+use super::{Sessions, entry::Session};
 use crate::{
     engine::Engine,
     link::{Event, Link},
@@ -31,6 +31,7 @@ impl<E: Engine + 'static> Sessions<E> {
         match event {
             Event::Up { channels, .. } => {
                 *session.channels.borrow_mut() = channels.into_iter().collect();
+                self.tell_missed(session);
                 // A row may say that nobody is there when somebody came just before a crash, and the other way round.
                 if session.connections() > 0 {
                     self.occupy(session);
@@ -40,7 +41,11 @@ impl<E: Engine + 'static> Sessions<E> {
             Event::Closed { channel, outcome } => {
                 // One that nobody knows is the guest's own affair.
                 if session.channels.borrow_mut().remove(&channel) {
-                    self.tell(session, &Happening::Disconnected { channel, outcome });
+                    let reason = session.closing.borrow().clone();
+                    self.disconnected(session, channel, outcome, reason.as_deref());
+                    if session.connections() == 0 {
+                        session.closing.replace(None);
+                    }
                     self.check_deserted(session);
                 }
             }

@@ -135,6 +135,7 @@ impl<E: Engine + 'static> Sessions<E> {
             return self.destroy(session, reason);
         }
         session.notify(&format!("this container is being removed: {reason}"));
+        session.closing.replace(Some(reason.clone()));
         if let Some(link) = session.link() {
             // A guest that does not take it loses its container a moment later all the same.
             let _ = link.close(None);

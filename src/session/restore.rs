@@ -40,7 +40,11 @@ impl<E: Engine + 'static> Sessions<E> {
         *session.container.borrow_mut() = row.container_id;
         *session.network.borrow_mut() = row.network_id;
         self.0.live.borrow_mut().insert(row.key, Rc::clone(&session));
+        session.mourned.set(row.state == State::Destroying);
         if !live {
+            if let Err(error) = self.mourn(&session, "the broker ended while it was made") {
+                tracing::debug!(%error, session = %session.id, "writing that the session ends");
+            }
             return self.finish_destroying(&session);
         }
         if row.state == State::Grace {

@@ -5,6 +5,7 @@
 
 use super::{Sessions, expire, now};
 use crate::{
+    audit::{self, Subject, What},
     domain::SessionId,
     engine::{Engine, EngineError},
 };
@@ -53,6 +54,14 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut removed = self.sweep_due(dry_run);
         removed.extend(self.sweep_dead(dry_run).await?);
         removed.extend(self.sweep_orphans(dry_run).await?);
+        if !dry_run && !removed.is_empty() {
+            let told = removed.iter().map(|one| audit::Removed {
+                kind: one.kind.as_str(),
+                name: &one.name,
+                reason: &one.reason,
+            });
+            self.audit(&Subject::default(), What::Cleanup { removed: told.collect() });
+        }
         Ok(removed)
     }
 
@@ -94,6 +103,14 @@ impl<E: Engine + 'static> Sessions<E> {
                 continue;
             }
             if !dry_run {
+                let subject = Subject {
+                    user: found.user.as_ref().map(AsRef::as_ref),
+                    session: found.session.as_ref().map(AsRef::as_ref),
+                    container: found.name.as_ref().map(AsRef::as_ref),
+                    container_id: Some(found.id.as_ref()),
+                    ..Subject::default()
+                };
+                self.audit(&subject, What::ContainerDestroy { reason: "it belongs to no session" });
                 self.0.engine.remove_container(&found.id).await?;
             }
             let name = found.name.map_or_else(|| found.id.short().to_owned(), |name| name.to_string());

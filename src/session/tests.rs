@@ -1,3 +1,7 @@
+//! Sessions on a host with a fake engine and guests that are tasks.
+
+mod audit;
+
 use super::*;
 use crate::{
     config::Settings,
@@ -61,11 +65,19 @@ impl Host {
                 Happening::Failed { .. } => "failed".to_owned(),
                 Happening::Connected { .. } => "connected".to_owned(),
                 Happening::Disconnected { .. } => "disconnected".to_owned(),
+                Happening::Ran { .. } => "ran".to_owned(),
                 Happening::Destroying { reason } => format!("destroying: {reason}"),
             };
             log.borrow_mut().push(format!("{}: {what}", summary.key));
         });
-        let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer);
+        let log = Rc::clone(&self.log);
+        let audit_observer: AuditObserver = Box::new(move |result| {
+            log.borrow_mut().push(if result.is_ok() { "audited again" } else { "not audited" }.to_owned());
+        });
+        let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer, audit_observer);
+        let settings = &self.settings.config.log;
+        let path = settings.audit_log.as_ref().map(|path| path.as_path().to_owned());
+        sessions.audit_to(path.map(|path| Auditing { path, required: settings.audit_required }));
         let rules = |key: &SessionKey| Rules::of(&policy::decide(&self.settings, &key.user, None).unwrap());
         assert!(sessions.restore(rules).unwrap().is_empty());
         sessions
@@ -450,7 +462,7 @@ fn a_lifetime_ends_under_whoever_is_connected() {
         let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
         until("it is destroyed", || sessions.is_empty()).await;
         assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
-        assert_eq!(host.log().last().unwrap(), "alice: destroying: its lifetime of 1s is over");
+        assert!(host.log().contains(&"alice: destroying: its lifetime of 1s is over".to_owned()));
         drop(attached);
     });
 }
@@ -565,7 +577,8 @@ fn a_container_that_dies_takes_its_session_along_and_an_unknown_one_does_not() {
         host.engine.end_container(&id, 137, true);
         until("it is removed", || sessions.is_empty()).await;
         assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
-        assert_eq!(host.log().last().unwrap(), "alice: destroying: the container ended");
+        let log = host.log();
+        assert_eq!(log[log.len() - 2..], ["alice: destroying: the container ended", "alice: disconnected"]);
         drop(attached);
     });
 }

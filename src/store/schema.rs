@@ -4,7 +4,8 @@
 ///
 /// Ids, keys and subnets are unique here as well as in the code that chooses them, so that a mistake there is an
 /// error and never a second container. The state and the time that belongs to it cannot disagree.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE sessions (
         id              TEXT    PRIMARY KEY NOT NULL,
         user            TEXT    NOT NULL,
@@ -23,7 +24,23 @@ pub(super) const MIGRATIONS: &[&str] = &["
         UNIQUE (user, project),
         CHECK ((state = 'grace') = (grace_since IS NOT NULL))
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- Open connections, as far as the audit log owes their end.
+    CREATE TABLE connections (
+        channel         INTEGER PRIMARY KEY NOT NULL,
+        session         TEXT    NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        kind            TEXT    NOT NULL,
+        command         BLOB
+    ) STRICT;
+    CREATE INDEX connections_of_session ON connections (session);
+    -- Lines of the audit log that may not be in the file yet. Of those that are safe only the last number is kept.
+    CREATE TABLE audit (
+        number          INTEGER PRIMARY KEY NOT NULL,
+        line            TEXT
+    ) STRICT;
+",
+];
 
 /// The schema that this version reads and writes.
 #[allow(clippy::cast_possible_wrap)] // a handful

@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::{Mode, Pool, SessionId, SessionKey, State, Subnet};
+use rusqlite::Connection;
 use std::{
     collections::HashSet,
     fs,

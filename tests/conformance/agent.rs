@@ -129,7 +129,8 @@ fn an_agent_that_dies_is_an_error_and_no_hang() {
     drop(agent);
     process.send(b"go\n".to_vec());
     let code = process.finish().success();
-    assert!(code == "code:1" || code == "code:2", "{code}");
+    // 141: it was writing (SIGPIPE) when the connection ended.
+    assert!(["code:1", "code:2", "code:141"].contains(&code.as_str()), "{code}");
 }
 
 #[test]

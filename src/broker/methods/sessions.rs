@@ -5,6 +5,7 @@ use crate::{
     broker::{
         authorize::{Caller, Scope},
         events,
+        prepare::auditing,
     },
     domain::{ProjectName, SessionKey, Span, UserName},
     engine::Engine,
@@ -17,11 +18,15 @@ use crate::{
         },
     },
     session::{AttachError, Capacity, Request, Step, Summary},
+    settings::Refreshed,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use std::time::Instant;
 use tokio::sync::watch;
+
+/// How much of a project's name is told where it is refused.
+const MAX_TOLD: usize = 64;
 
 impl<E: Engine + 'static> Broker<E> {
     pub(super) async fn attach(
@@ -30,11 +35,15 @@ impl<E: Engine + 'static> Broker<E> {
         parameters: Value,
         report: watch::Sender<Option<Value>>,
     ) -> Result<Answer, Failure> {
-        let parameters = parse(parameters)?;
+        let parameters: AttachParameters = parse(parameters)?;
+        // Whatever was sent: as much of it as a name may have.
+        let project = parameters.project.as_ref().map(|name| name.chars().take(MAX_TOLD).collect::<String>());
         let Some(user) = &caller.user else { return Err(Failure::permission_denied()) };
         self.last_login.set(Some(Instant::now()));
         let request = self.request(user, parameters).inspect_err(|failure| {
-            events::refused(caller, user, failure.parameters["reason"].as_str().unwrap_or_default());
+            let reason = failure.parameters["reason"].as_str().unwrap_or_default();
+            events::refused(caller, user, reason);
+            self.sessions.audit_denial(Some(user), project.as_deref(), Some(caller.uid), reason);
         })?;
         let mut progress = |step: &Step| {
             report.send_replace(Some(to_value(&AttachReply {
@@ -45,7 +54,10 @@ impl<E: Engine + 'static> Broker<E> {
         let attached = self.sessions.attach(&request, &mut progress).await.map_err(|error| {
             events::not_attached(&request.key, &error);
             match &error {
-                AttachError::Denied(_) => Failure::denied(error.for_user()),
+                AttachError::Denied(_) => {
+                    self.sessions.audit_denial(Some(user), project.as_deref(), Some(caller.uid), &error.for_user());
+                    Failure::denied(error.for_user())
+                }
                 _ => Failure::unavailable(error.for_user()),
             }
         })?;
@@ -71,8 +83,14 @@ impl<E: Engine + 'static> Broker<E> {
         };
         let settings = {
             let mut live = self.settings.borrow_mut();
-            events::settings(&live.refresh_for(user));
-            live.current()
+            let refreshed = live.refresh_for(user);
+            events::settings(&refreshed);
+            let (reloaded, settings) = (refreshed == Refreshed::Reloaded, live.current());
+            drop(live);
+            if reloaded {
+                self.sessions.audit_to(auditing(&settings));
+            }
+            settings
         };
         let plan =
             policy::decide(&settings, user, project.as_ref()).map_err(|denial| Failure::denied(denial.to_string()))?;

@@ -1,0 +1,265 @@
+//! The file: appended to, whole lines, through rotations of both kinds.
+//!
+//! A rotation by rename shows as another file under the name; until we are told to open it, lines go where they always
+//! went. A rotation by copytruncate shows as a file that is shorter than we made it, and what was written between the
+//! last read of the copy and the truncation is in neither: [`AuditFile::numbers`] tells which lines are safe.
+
+use super::number;
+use rustix::fs::{Mode, OFlags, fchmod, open};
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs::{File, Metadata},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+/// How much of the end of a file is read when lines are looked for: what half a minute of a very busy server writes.
+const TAIL_BYTES: u64 = 8 << 20;
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
+/// Rotated copies that are looked at, newest first.
+const COPIES: usize = 2;
+
+/// Why the audit log cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// It cannot be opened.
+    #[error("the audit log {} cannot be opened", .0.display())]
+    Open(PathBuf, #[source] io::Error),
+    /// A line did not get in; nothing of it is there.
+    #[error("the audit log {} cannot be written", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+}
+
+/// What became of the file since the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Place {
+    /// Nothing.
+    Same,
+    /// It was cut: the last lines may be in no copy.
+    Truncated,
+    /// There is another under its name.
+    Replaced,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub struct AuditFile {
+    path: PathBuf,
+    file: File,
+    /// How long it is, if nobody cuts it.
+    size: u64,
+}
+
+impl AuditFile {
+    /// Opens the file at `path`, or creates it with mode 0640. The beginning of a line that a power cut left is removed.
+    pub fn open(path: &Path) -> Result<Self, AuditError> {
+        let open = || -> io::Result<(File, u64)> {
+            let mut file = created(path)?;
+            let size = without_fragment(&mut file)?;
+            Ok((file, size))
+        };
+        let (file, size) = open().map_err(|error| AuditError::Open(path.to_owned(), error))?;
+        Ok(Self { path: path.to_owned(), file, size })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it still is what it was.
+    pub fn place(&mut self) -> Place {
+        let (Ok(ours), named) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return Place::Same };
+        let identity = |file: &Metadata| (file.dev(), file.ino());
+        if named.is_ok_and(|named| identity(&named) != identity(&ours)) {
+            return Place::Replaced;
+        }
+        let cut = ours.len() < self.size;
+        // Somebody else's additions are theirs to answer for.
+        self.size = ours.len();
+        if cut { Place::Truncated } else { Place::Same }
+    }
+
+    /// Appends a line, whole or not at all.
+    pub fn append(&mut self, line: &[u8]) -> Result<(), AuditError> {
+        let written = loop {
+            match self.file.write(line) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        let failure = match written {
+            Ok(count) if count == line.len() => {
+                self.size += count as u64;
+                return Ok(());
+            }
+            Ok(_) => {
+                // The disk is full in the middle of the line. If the rest stays, the next open finds and removes it.
+                let _ = self.file.set_len(self.size);
+                io::ErrorKind::StorageFull.into()
+            }
+            Err(error) => error,
+        };
+        Err(AuditError::Write(self.path.clone(), failure))
+    }
+
+    /// The numbers of the lines at the end of the file and of its newest rotated copies.
+    #[must_use]
+    pub fn numbers(&self) -> BTreeSet<u64> {
+        let mut numbers = BTreeSet::new();
+        for path in std::iter::once(self.path.clone()).chain(copies(&self.path)) {
+            if let Ok(tail) = regular(&path, OFlags::RDONLY).and_then(|mut file| tail(&mut file)) {
+                // A line without an end was copied in the middle of a write.
+                numbers.extend(
+                    tail.split_inclusive(|byte| *byte == b'\n').filter(|l| l.ends_with(b"\n")).filter_map(number),
+                );
+            }
+        }
+        numbers
+    }
+}
+
+/// Opens the file, or creates it with a mode that the service's umask has no say in: its group is to read it.
+fn created(path: &Path) -> io::Result<File> {
+    const READ_WRITE: OFlags = OFlags::RDWR.union(OFlags::APPEND);
+    match regular(path, READ_WRITE | OFlags::CREATE | OFlags::EXCL) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => regular(path, READ_WRITE),
+        Ok(file) => fchmod(&file, MODE).map(|()| file).map_err(Into::into),
+        error => error,
+    }
+}
+
+/// Opens a file that is nothing else: a fifo would hold the broker for ever.
+fn regular(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
+    let file = File::from(open(path, flags, MODE)?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("this is not a regular file")) }
+}
+
+fn tail(file: &mut File) -> io::Result<Vec<u8>> {
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(TAIL_BYTES)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
+/// Removes what follows the last newline; the size that is left.
+fn without_fragment(file: &mut File) -> io::Result<u64> {
+    let size = file.metadata()?.len();
+    let tail = tail(file)?;
+    match tail.iter().rposition(|byte| *byte == b'\n') {
+        _ if tail.is_empty() => Ok(size),
+        Some(last) if last + 1 == tail.len() => Ok(size),
+        // Longer than any line of ours: not our fragment to remove.
+        None if size > TAIL_BYTES => {
+            file.write_all(b"\n")?;
+            Ok(size + 1)
+        }
+        last => {
+            let whole = size - (tail.len() - last.map_or(0, |last| last + 1)) as u64;
+            file.set_len(whole)?;
+            Ok(whole)
+        }
+    }
+}
+
+/// Files beside `path` that a rotation may have made of it, newest first: `audit.jsonl.1`, `audit.jsonl-20260102`,
+/// `audit-20260102.jsonl`.
+fn copies(path: &Path) -> Vec<PathBuf> {
+    let (Some(directory), Some(stem)) = (path.parent(), path.file_stem()) else { return Vec::new() };
+    let is_copy = |name: &OsStr| {
+        let bytes = name.as_encoded_bytes();
+        bytes.starts_with(stem.as_encoded_bytes()) && Some(name) != path.file_name()
+    };
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut copies: Vec<(SystemTime, PathBuf)> = entries
+        .filter(|entry| is_copy(&entry.file_name()))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    copies.sort_by(|one, other| other.cmp(one));
+    copies.truncate(COPIES);
+    copies.into_iter().map(|(_, path)| path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn line(number: u64) -> String {
+        format!("{{\"seq\":{number},\"event\":\"x\"}}\n")
+    }
+
+    fn opened() -> (tempfile::TempDir, PathBuf, AuditFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        let file = AuditFile::open(&path).unwrap();
+        (directory, path, file)
+    }
+
+    #[test]
+    fn lines_are_appended_and_the_file_is_no_business_of_others() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_directory, path, mut file) = opened();
+        file.append(line(1).as_bytes()).unwrap();
+        file.append(line(2).as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(1) + &line(2));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!((file.place(), file.numbers()), (Place::Same, [1, 2].into()));
+    }
+
+    #[test]
+    fn a_cut_file_is_noticed_once_and_its_copies_tell_what_is_safe() {
+        let (directory, path, mut file) = opened();
+        for number in 1..=3 {
+            file.append(line(number).as_bytes()).unwrap();
+        }
+        fs::write(directory.path().join("audit.jsonl.1"), line(1) + &line(2) + "{\"seq\":3,\"ev").unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        assert_eq!(file.place(), Place::Truncated);
+        assert_eq!(file.place(), Place::Same);
+        assert_eq!(file.numbers(), [1, 2].into());
+        file.append(line(4).as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(4), "no hole at the beginning");
+    }
+
+    #[test]
+    fn a_renamed_file_is_written_until_another_has_its_name() {
+        let (directory, path, mut file) = opened();
+        let renamed = directory.path().join("audit.jsonl-20260102");
+        fs::rename(&path, &renamed).unwrap();
+        assert_eq!(file.place(), Place::Same);
+        file.append(line(1).as_bytes()).unwrap();
+        fs::write(&path, "").unwrap();
+        assert_eq!(file.place(), Place::Replaced);
+        let other = AuditFile::open(&path).unwrap();
+        assert_eq!(other.numbers(), [1].into());
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_is_removed_and_a_whole_line_is_not() {
+        let (_directory, path, _file) = opened();
+        fs::write(&path, line(1) + "{\"seq\":2").unwrap();
+        AuditFile::open(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(1));
+        fs::write(&path, "{\"seq\":2").unwrap();
+        AuditFile::open(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("audit.jsonl");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        assert!(matches!(AuditFile::open(&link), Err(AuditError::Open(..))));
+        assert!(matches!(AuditFile::open(directory.path()), Err(AuditError::Open(..))));
+        assert!(matches!(AuditFile::open(Path::new("/dev/full")), Err(AuditError::Open(..))));
+    }
+}

@@ -1,0 +1,151 @@
+//! Telling what happens: to the observer for the log, and to the audit trail together with what has to be kept of it.
+
+use super::{AttachError, Happening, Sessions, entry::Session};
+use crate::{
+    audit::{Run, Subject, What as Event},
+    domain::{ChannelId, Outcome, State, UserName},
+    engine::Engine,
+    protocol::guest::What,
+    store::{OpenConnection, Store, StoreError},
+};
+use std::rc::Rc;
+
+impl<E: Engine + 'static> Sessions<E> {
+    pub(super) fn tell(&self, session: &Session, happening: &Happening<'_>) {
+        (self.0.observer)(&session.summary(), happening);
+    }
+
+    /// Tells the audit trail of a connection before there is one.
+    pub(super) fn connecting(&self, session: &Session, channel: ChannelId, what: &What) -> Result<(), AttachError> {
+        if !self.0.trail.is_on() {
+            return Ok(());
+        }
+        let run = match what {
+            What::Shell => Run::shell(),
+            What::Command(command) => Run::command(command),
+            What::Sftp => Run::sftp(),
+        };
+        let command = if let What::Command(command) = what { Some(command.clone()) } else { None };
+        let row = OpenConnection { kind: run.kind.to_owned(), command };
+        with_subject(session, |subject| {
+            self.record_first(
+                subject,
+                Event::Connect { channel, run },
+                |store| store.open_connection(channel, &session.id, &row),
+                |store| store.close_connection(channel),
+            )
+        })
+    }
+
+    /// Tells that a connection is over, which is no longer among the session's.
+    pub(super) fn disconnected(
+        &self,
+        session: &Session,
+        channel: ChannelId,
+        outcome: Option<Outcome>,
+        reason: Option<&str>,
+    ) {
+        if let Err(error) = self.record_end(session, channel, outcome, reason) {
+            tracing::debug!(%error, session = %session.id, "writing that a connection ended");
+            self.owe();
+        }
+        self.tell(session, &Happening::Disconnected { channel, outcome, reason });
+    }
+
+    fn record_end(
+        &self,
+        session: &Session,
+        channel: ChannelId,
+        outcome: Option<Outcome>,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        // One that began before anything was audited owes nothing.
+        let Some(connection) = self.connection(channel)? else { return Ok(()) };
+        let run = match (connection.kind.as_str(), &connection.command) {
+            (_, Some(command)) => Some(Run::command(command)),
+            ("sftp", None) => Some(Run::sftp()),
+            _ => None,
+        };
+        with_subject(session, |subject| {
+            let (end, remaining) = (outcome.into(), session.connections());
+            let disconnect = Event::Disconnect { channel, reason, end, remaining };
+            let forget = |store: &Store| store.close_connection(channel);
+            let Some(run) = run else { return self.record(subject, [disconnect], forget) };
+            self.record(subject, [Event::Command { channel, run: run.clone(), end }, disconnect], forget)?;
+            self.tell(session, &Happening::Ran { channel, run: &run, outcome });
+            Ok(())
+        })
+    }
+
+    fn connection(&self, channel: ChannelId) -> Result<Option<OpenConnection>, StoreError> {
+        if self.0.trail.is_on() { self.0.store.connection(channel) } else { Ok(None) }
+    }
+
+    /// Tells of connections that ended while nobody heard of it.
+    pub(super) fn tell_missed(&self, session: &Session) {
+        if self.0.trail.is_on() {
+            let known = self.0.store.connections(&session.id).inspect_err(|_| self.owe()).unwrap_or_default();
+            let live = session.channels.borrow().clone();
+            for channel in known.into_iter().filter(|channel| !live.contains(channel)) {
+                self.disconnected(session, channel, None, Some("it ended while the broker was away"));
+            }
+        }
+    }
+
+    /// Tells of what could not be queued when it happened, in sessions whose guest says who is there.
+    pub(super) fn pay(&self) {
+        self.0.trail.set_owing(false);
+        let sessions: Vec<Rc<Session>> = self.0.live.borrow().values().cloned().collect();
+        for session in sessions.iter().filter(|session| session.link().is_some_and(|link| link.is_up())) {
+            self.tell_missed(session);
+        }
+    }
+
+    /// Tells of every connection that is still to be told of, before the session's row goes.
+    pub(super) fn end_all(&self, session: &Session) -> Result<(), StoreError> {
+        if self.0.trail.is_on() {
+            for channel in self.0.store.connections(&session.id)? {
+                self.record_end(session, channel, None, Some("the container was removed"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes, once, that the session is being removed, and why.
+    pub(super) fn mourn(&self, session: &Session, reason: &str) -> Result<(), StoreError> {
+        if session.mourned.get() {
+            return Ok(());
+        }
+        with_subject(session, |subject| {
+            self.record(subject, [Event::ContainerDestroy { reason }], |store| {
+                store.set_state(&session.id, State::Destroying)
+            })
+        })?;
+        session.mourned.set(true);
+        Ok(())
+    }
+
+    /// Tells the audit trail of somebody who was refused.
+    pub fn audit_denial(&self, user: Option<&UserName>, project: Option<&str>, uid: Option<u32>, reason: &str) {
+        let subject = Subject { user: user.map(AsRef::as_ref), project, ..Subject::default() };
+        self.audit(&subject, Event::PolicyDeny { uid, reason });
+    }
+
+    /// Tells the audit trail of something that changes no row.
+    pub(super) fn audit(&self, subject: &Subject<'_>, event: Event<'_>) {
+        if let Err(error) = self.record(subject, [event], |_| Ok(())) {
+            tracing::debug!(%error, "queuing an event of the audit log");
+        }
+    }
+
+    fn owe(&self) {
+        self.0.trail.set_owing(true);
+        self.tend_trail();
+    }
+}
+
+/// The session as the audit log names it.
+fn with_subject<T>(session: &Session, work: impl FnOnce(&Subject<'_>) -> T) -> T {
+    let (name, container) = (session.name.borrow().clone(), session.container.borrow().clone());
+    work(&Subject::session(&session.key, &session.id, &name, container.as_ref()))
+}

@@ -1,0 +1,223 @@
+//! What the audit log holds, whatever dies or is full in between.
+
+use super::*;
+use serde_json::Value;
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+/// A host that audits into a file of its own directory.
+fn audited(config: &str) -> Host {
+    let mut host = Host::with_config(config);
+    host.settings.config.log.audit_log = Some(path(&host).to_str().unwrap().parse().unwrap());
+    host
+}
+
+fn path(host: &Host) -> PathBuf {
+    host.root.path().join("audit.jsonl")
+}
+
+fn events_in(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    assert!(text.is_empty() || text.ends_with('\n'), "whole lines: {text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn names(host: &Host) -> Vec<String> {
+    events_in(&path(host)).iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Each create has its destroy, each connect its disconnect, and every number is there once, in order.
+fn assert_balanced(events: &[Value]) {
+    let mut open: BTreeMap<String, i32> = BTreeMap::new();
+    for event in events {
+        let (key, change) = match event["event"].as_str().unwrap() {
+            "connect" => (&event["channel"], 1),
+            "disconnect" => (&event["channel"], -1),
+            "container_create" => (&event["session"], 1),
+            "container_destroy" => (&event["session"], -1),
+            _ => continue,
+        };
+        *open.entry(key.as_str().unwrap().to_owned()).or_default() += change;
+    }
+    assert!(open.values().all(|count| *count == 0), "{open:?} {events:#?}");
+    let numbers: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
+
+#[test]
+fn a_login_is_told_from_the_container_to_its_end() {
+    let host = audited("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let request =
+            Request { what: What::Command(b"echo \"hi\"\n".to_vec()), ..host.request("alice", Some("backend")) };
+        let attached = attach(&sessions, &request).await.unwrap();
+        assert_eq!(names(host), ["container_create", "connect"], "before the act");
+        let session = attached.session.to_string();
+        drop(attached);
+        until("it is gone", || sessions.is_empty()).await;
+        let events = events_in(&path(host));
+        assert_eq!(names(host), ["container_create", "connect", "command", "disconnect", "container_destroy"]);
+        assert_balanced(&events);
+        for event in &events {
+            assert_eq!(
+                (&event["user"], &event["project"], &event["session"]),
+                (&"alice".into(), &"backend".into(), &session.as_str().into())
+            );
+        }
+        assert_eq!(events[2]["command"], "echo \"hi\"\n");
+        assert!(events[1]["container_id"].is_string());
+        assert_eq!(events[4]["reason"], "the last connection ended");
+    });
+}
+
+#[test]
+fn what_ended_while_the_broker_was_away_is_told_when_it_is_back() {
+    let host = audited("session: {mode: destroy-on-disconnect}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let guests = play_guests(host);
+        let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let _other = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let directory = Link::directory(&host.sockets(), &attached.session);
+        guests.abort();
+        std::mem::forget(sessions);
+        let again = host.broker();
+        tokio::task::spawn_local(Guest::dial(&directory, Vec::new()).await.run());
+        until("it is destroyed", || again.is_empty()).await;
+        assert_balanced(&events_in(&path(host)));
+    });
+}
+
+#[test]
+fn a_creation_that_a_crash_interrupted_is_told_to_its_end() {
+    let host = audited("");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _ = timeout(Duration::from_millis(300), attach(&sessions, &host.request("alice", None))).await;
+        let store = Store::open(&host.root.path().join("state.db")).unwrap();
+        store.set_state(&sessions.list(None)[0].id, State::Creating).unwrap();
+        std::mem::forget(sessions);
+        let again = host.broker();
+        until("it is removed", || again.is_empty()).await;
+        assert_eq!(names(host), ["container_create", "container_destroy"]);
+        assert_balanced(&events_in(&path(host)));
+    });
+}
+
+#[test]
+fn a_line_that_was_queued_and_not_written_before_a_crash_is_written_after_it_and_none_twice() {
+    let host = audited("");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        for number in 0..5 {
+            sessions.audit_denial(None, None, Some(number), "no");
+        }
+        std::mem::forget(sessions);
+        // As if the broker had been killed between the queue and the file, and in the middle of a write before.
+        let text = fs::read_to_string(path(host)).unwrap();
+        let kept: usize = text.split_inclusive('\n').take(3).map(str::len).sum();
+        fs::write(path(host), &text[..kept + 20]).unwrap();
+        let again = host.broker();
+        assert_eq!(fs::read_to_string(path(host)).unwrap(), text);
+        again.close_audit();
+        drop(again);
+        // Closed in order nothing is doubted, wherever the file has gone.
+        fs::remove_file(path(host)).unwrap();
+        let third = host.broker();
+        third.audit_denial(None, None, None, "no");
+        assert_eq!(events_in(&path(host)).iter().map(|e| e["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [6]);
+    });
+}
+
+#[test]
+fn a_database_of_yesterday_neither_repeats_lines_nor_numbers() {
+    let host = audited("");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        sessions.audit_denial(None, None, None, "yesterday");
+        let database = host.root.path().join("state.db");
+        let copy = host.root.path().join("copy.db");
+        let backup = rusqlite::Connection::open(&database).unwrap();
+        backup.execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
+        drop(backup);
+        sessions.audit_denial(None, None, None, "today");
+        drop(sessions);
+        for file in ["state.db", "state.db-wal", "state.db-shm"] {
+            let _ = fs::remove_file(host.root.path().join(file));
+        }
+        fs::rename(copy, &database).unwrap();
+        let again = host.broker();
+        again.audit_denial(None, None, None, "after the restore");
+        let events = events_in(&path(host));
+        let told: Vec<_> = events.iter().map(|e| (e["seq"].as_u64().unwrap(), e["reason"].as_str().unwrap())).collect();
+        assert_eq!(told, [(1, "yesterday"), (2, "today"), (3, "after the restore")]);
+    });
+}
+
+#[test]
+fn lines_that_a_copytruncate_lost_are_written_again() {
+    let host = audited("");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        for _ in 0..3 {
+            sessions.audit_denial(None, None, None, "no");
+        }
+        // What logrotate does when two lines come between its last read and the cut.
+        fs::copy(path(host), host.root.path().join("audit.jsonl.1")).unwrap();
+        for _ in 0..2 {
+            sessions.audit_denial(None, None, None, "no");
+        }
+        fs::File::options().write(true).open(path(host)).unwrap().set_len(0).unwrap();
+        sessions.audit_denial(None, None, None, "no");
+        let mut events = events_in(&host.root.path().join("audit.jsonl.1"));
+        events.extend(events_in(&path(host)));
+        assert_balanced(&events);
+        assert_eq!(events.len(), 6);
+    });
+}
+
+#[test]
+fn after_a_rename_lines_go_to_the_new_file_once_it_is_opened() {
+    let host = audited("");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        sessions.audit_denial(None, None, None, "no");
+        let renamed = host.root.path().join("audit.jsonl.1");
+        fs::rename(path(host), &renamed).unwrap();
+        sessions.audit_denial(None, None, None, "no");
+        sessions.audit_to(Some(Auditing { path: path(host), required: true }));
+        sessions.audit_denial(None, None, None, "no");
+        assert_eq!((events_in(&renamed).len(), events_in(&path(host)).len()), (2, 1));
+    });
+}
+
+#[test]
+fn nobody_gets_in_unseen_unless_that_is_wanted_and_what_waited_is_written_later() {
+    for required in [true, false] {
+        let mut host = audited("");
+        host.settings.config.log.audit_required = required;
+        on_host(&host, async |host| {
+            let sessions = host.broker();
+            let _guests = play_guests(host);
+            let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+            // The file cannot be opened any more.
+            fs::remove_file(path(host)).unwrap();
+            fs::create_dir(path(host)).unwrap();
+            sessions.audit_to(Some(Auditing { path: path(host), required }));
+            assert_eq!(host.log().last().unwrap(), "not audited");
+            let refused = attach(&sessions, &host.request("bob", None)).await;
+            let again = attach(&sessions, &host.request("alice", None)).await;
+            assert_eq!((refused.is_err(), again.is_err()), (required, required));
+            assert_eq!(host.rows(), if required { 1 } else { 2 }, "nothing is half made");
+            assert!(refused.as_ref().err().is_none_or(|error| error.for_user().contains("audit log")));
+            drop((attached, again, refused));
+            until("the end is noticed", || sessions.counts().1 == 0).await;
+            fs::remove_dir(path(host)).unwrap();
+            until("what waited is written", || names(host).contains(&"disconnect".to_owned())).await;
+            assert!(host.log().contains(&"audited again".to_owned()));
+            let all: Vec<_> = names(host);
+            assert_eq!(all.iter().filter(|name| *name == "disconnect").count(), if required { 1 } else { 3 });
+        });
+    }
+}
