@@ -20,7 +20,7 @@ use std::{
 const TAIL_BYTES: u64 = 8 << 20;
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
 /// Rotated copies that are looked at, newest first.
-const COPIES: usize = 2;
+const COPIES: usize = 8;
 
 /// Why the audit log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,8 @@ pub enum Place {
     Truncated,
     /// There is another under its name.
     Replaced,
+    /// There is none under its name.
+    Gone,
 }
 
 /// The open file.
@@ -76,8 +78,10 @@ impl AuditFile {
     pub fn place(&mut self) -> Place {
         let (Ok(ours), named) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return Place::Same };
         let identity = |file: &Metadata| (file.dev(), file.ino());
-        if named.is_ok_and(|named| identity(&named) != identity(&ours)) {
-            return Place::Replaced;
+        match named {
+            Ok(named) if identity(&named) != identity(&ours) => return Place::Replaced,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Place::Gone,
+            _ => {}
         }
         let cut = ours.len() < self.size;
         // Somebody else's additions are theirs to answer for.
@@ -234,7 +238,7 @@ mod tests {
         let (directory, path, mut file) = opened();
         let renamed = directory.path().join("audit.jsonl-20260102");
         fs::rename(&path, &renamed).unwrap();
-        assert_eq!(file.place(), Place::Same);
+        assert_eq!(file.place(), Place::Gone);
         file.append(line(1).as_bytes()).unwrap();
         fs::write(&path, "").unwrap();
         assert_eq!(file.place(), Place::Replaced);

@@ -12,7 +12,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -49,8 +49,10 @@ pub(super) struct Trail {
     last: Cell<u64>,
     /// Every line up to this one has been written.
     written: Cell<u64>,
-    /// Lines that were written may have got lost.
-    suspect: Cell<bool>,
+    /// The lines that were written since the file was opened or cut, as far as they are still queued.
+    in_file: RefCell<BTreeSet<u64>>,
+    /// Lines that were written and may have got lost.
+    suspects: RefCell<BTreeSet<u64>>,
     failure: RefCell<Option<Arc<AuditError>>>,
     /// Up to which number was written when, for those that are still queued.
     recent: RefCell<VecDeque<(Instant, u64)>>,
@@ -67,7 +69,8 @@ impl Trail {
             file: RefCell::default(),
             last: Cell::new(0),
             written: Cell::new(0),
-            suspect: Cell::new(false),
+            in_file: RefCell::default(),
+            suspects: RefCell::default(),
             failure: RefCell::default(),
             recent: RefCell::default(),
             tended: Cell::new(false),
@@ -119,25 +122,55 @@ impl Trail {
             none => none.insert(AuditFile::open(&path)?),
         };
         match file.place() {
-            Place::Same => {}
-            Place::Truncated => self.suspect.set(true),
+            Place::Same | Place::Gone => {}
+            Place::Truncated => self.suspects.borrow_mut().append(&mut self.in_file.borrow_mut()),
             // Whoever renames and creates may not have given the new one to us yet.
-            Place::Replaced => drop(AuditFile::open(&path).map(|other| *file = other)),
+            Place::Replaced => {
+                if let Ok(other) = AuditFile::open(&path) {
+                    *file = other;
+                    self.in_file.borrow_mut().clear();
+                }
+            }
         }
-        if self.suspect.get() {
-            let safe = file.numbers();
-            let upto = self.written.get();
-            each(store, 0, |number, line| match number {
-                _ if number > upto || safe.contains(&number) => Ok(()),
-                _ => file.append(line.as_bytes()),
-            })?;
-            self.suspect.set(false);
-        }
+        self.write_lost(store, file)?;
         each(store, self.written.get(), |number, line| {
             file.append(line.as_bytes())?;
+            self.in_file.borrow_mut().insert(number);
             self.written.set(number);
             Ok(())
         })
+    }
+
+    /// Gives the file up if another is meant, or if it has no longer its name.
+    fn leave_old_file(&self, other: bool) {
+        let mut file = self.file.borrow_mut();
+        match file.as_mut().map(AuditFile::place) {
+            Some(Place::Truncated) if !other => self.suspects.borrow_mut().append(&mut self.in_file.borrow_mut()),
+            Some(Place::Same) if !other => {}
+            _ => {
+                *file = None;
+                self.in_file.take();
+            }
+        }
+    }
+
+    /// Writes again what is neither in the file nor in a copy of it.
+    fn write_lost(&self, store: &Store, file: &mut AuditFile) -> Result<(), AuditError> {
+        let mut suspects = self.suspects.borrow_mut();
+        let Some(first) = suspects.first().copied() else { return Ok(()) };
+        let found = file.numbers();
+        suspects.retain(|number| !found.contains(number));
+        each(store, first.saturating_sub(1), |number, line| {
+            if suspects.contains(&number) {
+                file.append(line.as_bytes())?;
+                suspects.remove(&number);
+                self.in_file.borrow_mut().insert(number);
+            }
+            Ok(())
+        })?;
+        // Those that are no longer queued have been safe for long.
+        suspects.clear();
+        Ok(())
     }
 
     /// Forgets what has been in the file for long enough. True if nothing is left to look after.
@@ -147,11 +180,11 @@ impl Trail {
         while recent.front().is_some_and(|(at, _)| at.elapsed() >= age) {
             safe = recent.pop_front();
         }
-        if let Some((_, number)) = safe
-            && !self.suspect.get()
-            && let Err(error) = store.settle_lines(number)
-        {
-            tracing::debug!(%error, "forgetting lines of the audit log");
+        if let Some((_, number)) = safe.filter(|_| self.suspects.borrow().is_empty()) {
+            if let Err(error) = store.settle_lines(number) {
+                tracing::debug!(%error, "forgetting lines of the audit log");
+            }
+            self.in_file.borrow_mut().retain(|other| *other > number);
         }
         recent.is_empty() && self.failure.borrow().is_none()
     }
@@ -161,10 +194,10 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Sets where the audit log is; also opens the file anew, as after a rotation.
     pub fn audit_to(&self, auditing: Option<Auditing>) {
         let trail = &self.0.trail;
-        let first = !trail.is_on();
-        trail.file.replace(None);
-        trail.auditing.replace(auditing);
-        if first && trail.is_on() {
+        let path = |auditing: &Option<Auditing>| auditing.as_ref().map(|auditing| auditing.path.clone());
+        let before = trail.auditing.replace(auditing);
+        trail.leave_old_file(path(&before) != path(&trail.auditing.borrow()));
+        if before.is_none() && trail.is_on() {
             self.find_the_end();
         }
         if trail.is_on() {
@@ -178,11 +211,17 @@ impl<E: Engine + 'static> Sessions<E> {
         let trail = &self.0.trail;
         let queued = self.0.store.last_line().unwrap_or(0);
         let path = trail.auditing.borrow().as_ref().map(|auditing| auditing.path.clone());
-        let unsettled = self.0.store.queued_lines(0, 1).is_ok_and(|lines| !lines.is_empty());
         let numbers = path.and_then(|path| AuditFile::open(&path).ok()).map(|file| file.numbers()).unwrap_or_default();
         let in_file = numbers.last().copied().unwrap_or(0);
         // A database of yesterday knows nothing of what is missing today.
-        trail.suspect.set(unsettled && in_file <= queued);
+        if in_file <= queued {
+            let mut suspects = trail.suspects.borrow_mut();
+            // Into memory nothing can fail to be written.
+            let _ = each(&self.0.store, 0, |number, _| {
+                suspects.insert(number);
+                Ok(())
+            });
+        }
         trail.last.set(queued.max(in_file));
         trail.written.set(queued.max(in_file));
     }

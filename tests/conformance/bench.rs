@@ -33,6 +33,8 @@ struct Setup {
     script: PathBuf,
     directory: PathBuf,
     next: AtomicUsize,
+    /// When this run began, by the bench host's clock: RFC 3339 in UTC, to the second, without a zone.
+    began: String,
     /// Held while this process lives: two runs on one bench would take each other's accounts.
     _lock: File,
 }
@@ -80,7 +82,8 @@ fn setup() -> &'static Setup {
         let names: Vec<String> = (0..ACCOUNTS).map(account).collect();
         let names: Vec<&str> = ["user"].into_iter().chain(names.iter().map(String::as_str)).collect();
         run(&names).success();
-        let setup = Setup { script, directory, next: AtomicUsize::new(0), _lock: lock };
+        let began = run(&["exec", "date", "--utc", "+%FT%T"]).success();
+        let setup = Setup { script, directory, next: AtomicUsize::new(0), began, _lock: lock };
         peer::install(&setup.command(&[]));
         setup
     })
@@ -152,6 +155,11 @@ impl Bench {
     /// A file of the bench's directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.setup.directory.join(name)
+    }
+
+    /// When this run of the suite began; see [`Setup::began`].
+    pub(crate) fn began(&self) -> &str {
+        &self.setup.began
     }
 
     /// The bench host's own address.

@@ -10,6 +10,7 @@
 #![allow(clippy::format_collect)]
 
 mod agent;
+mod audit;
 mod bench;
 mod client;
 mod commands;

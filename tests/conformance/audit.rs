@@ -1,0 +1,235 @@
+//! The audit log: what it tells, and that it tells all of it, exactly once.
+
+use crate::{
+    bench::{self, Bench, Disturbance, User, eventually},
+    client::Process,
+    peer,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+const LOG: &str = "/var/log/podspawn/audit.jsonl";
+
+/// Every event of the log and of its rotated copies.
+fn events(bench: &Bench) -> Vec<Value> {
+    let text = bench.root(&format!("cat {LOG}*"));
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+impl User<'_> {
+    /// The events of this user in this run, oldest first.
+    fn audited(&self) -> Vec<Value> {
+        let is_own = |event: &Value| {
+            event["user"] == self.name.as_str() && event["timestamp"].as_str() >= Some(self.bench.began())
+        };
+        let mut own: Vec<_> = events(self.bench).into_iter().filter(is_own).collect();
+        own.sort_by_key(|event| event["seq"].as_u64());
+        own
+    }
+
+    fn audited_names(&self) -> Vec<String> {
+        self.audited().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn last_audited(&self, name: &str) -> Value {
+        self.audited().into_iter().rfind(|event| event["event"] == name).unwrap_or_else(|| panic!("no {name}"))
+    }
+}
+
+#[test]
+fn a_login_is_told_from_the_container_to_its_end() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: destroy-on-disconnect");
+    user.run("true").success();
+    eventually("it is gone", || user.sessions().is_empty());
+    assert_eq!(user.audited_names(), ["container_create", "connect", "command", "disconnect", "container_destroy"]);
+    for event in user.audited() {
+        assert!(event["timestamp"].as_str().unwrap().ends_with('Z'), "{event}");
+        assert!(event["session"].is_string() && event["container"].is_string(), "{event}");
+    }
+    assert_eq!(user.last_audited("container_destroy")["reason"], "the last connection ended");
+}
+
+#[test]
+fn a_command_is_told_byte_for_byte_with_its_outcome() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let exact = "printf '%s\\n' \"a  b\" '$x' \u{20ac}\t; exit 3";
+    assert_eq!(user.run(exact).code, Some(3));
+    eventually("it is told", || user.audited_names().contains(&"command".to_owned()));
+    let event = user.last_audited("command");
+    assert_eq!((&event["command"], &event["exit_code"], event.get("signal")), (&exact.into(), &3.into(), None));
+
+    user.run("kill -9 $$");
+    eventually("the signal is told", || user.last_audited("command")["signal"] == 9);
+}
+
+#[test]
+fn a_shell_and_a_transfer_are_told_as_what_they_are() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let terminal = user.shell();
+    let kinds = |user: &User<'_>| -> Vec<Value> {
+        let connects = user.audited().into_iter().filter(|event| event["event"] == "connect");
+        connects.map(|event| event["kind"].clone()).collect()
+    };
+    assert_eq!(kinds(&user), ["shell"]);
+    drop(terminal);
+    let mut sftp = user.client("sftp");
+    let mut sftp = Process::start(sftp.args(["-b", "-"]).arg(&user.name));
+    sftp.send(b"pwd\n".to_vec());
+    sftp.finish().success();
+    assert_eq!(kinds(&user), ["shell", "sftp"]);
+}
+
+#[test]
+fn a_client_that_is_killed_leaves_a_disconnect() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let mut process = user.start(&[], "echo ready; exec sleep 1234");
+    process.kill();
+    eventually("its end is told", || user.audited_names().contains(&"disconnect".to_owned()));
+    let event = user.last_audited("disconnect");
+    assert_eq!((event.get("exit_code"), &event["remaining"]), (None, &0.into()), "{event}");
+}
+
+#[test]
+fn a_refusal_is_told_with_who_and_why() {
+    let bench = bench::shared();
+    let user = bench.user();
+    assert_eq!(user.ssh_in("closed", "true").code, Some(255));
+    let event = user.last_audited("policy_deny");
+    assert_eq!(event["project"], "closed");
+    assert!(event["reason"].as_str().unwrap().contains("\"closed\" is not open"), "{event}");
+    assert!(event["uid"].is_u64(), "{event}");
+}
+
+#[test]
+fn a_pass_that_removes_something_is_told() {
+    let bench = bench::alone();
+    let name = "podspawn-nobodys";
+    bench.root(&format!(
+        "docker create --name {name} --label managed-by=podspawn podspawn-workload:latest true; podspawn cleanup"
+    ));
+    let all = events(&bench);
+    let destroyed = all.iter().rfind(|event| event["event"] == "container_destroy" && event["container"] == name);
+    assert_eq!(destroyed.unwrap()["reason"], "it belongs to no session");
+    let pass = all.iter().rfind(|event| event["event"] == "cleanup").unwrap();
+    let removed = pass["removed"].as_array().unwrap();
+    assert!(removed.iter().any(|one| one["name"] == name && one["kind"] == "container"), "{pass}");
+}
+
+#[test]
+fn an_end_that_comes_while_the_broker_is_away_is_told_once_it_is_back() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let mut process = user.start(&[], "echo ready; exec sleep 1234");
+    {
+        let _away = Disturbance::of(&bench, bench::STOP_BROKER, bench::START_BROKER);
+        process.kill();
+        drop(process);
+    }
+    user.run("true").success();
+    eventually("both ends are told", || user.audited_names().iter().filter(|name| *name == "disconnect").count() == 2);
+}
+
+#[test]
+fn while_it_cannot_be_written_nobody_gets_in_and_who_is_in_stays() {
+    let bench = bench::alone();
+    let (inside, refused) = (bench.user(), bench.user());
+    let mut terminal = inside.shell();
+    {
+        // A reload opens it anew: a directory has taken its name.
+        let disturb = "mv /var/log/podspawn/audit.jsonl /var/log/podspawn/audit.jsonl-kept && \
+                       mkdir /var/log/podspawn/audit.jsonl && systemctl reload podspawn-broker";
+        let mend = "rmdir /var/log/podspawn/audit.jsonl && systemctl reload podspawn-broker";
+        let _unwritable = Disturbance::of(&bench, disturb, mend);
+        let done = refused.run("true");
+        assert_eq!(done.code, Some(255));
+        assert!(done.errors().contains("audit log"), "{done:?}");
+        assert!(refused.containers().is_empty());
+        terminal.send("echo still''-here\n");
+        terminal.wait_for("still-here");
+        terminal.send("exit\n");
+        terminal.finish();
+        eventually("the end is noticed", || inside.connections() == 0);
+    }
+    eventually("the end that waited is told", || inside.audited_names().contains(&"disconnect".to_owned()));
+    assert!(refused.audited().is_empty());
+    refused.run("true").success();
+}
+
+/// So many refusals of each user in one call, and how often it calls.
+const REFUSALS: usize = 400;
+const CALLS: usize = 3;
+
+/// Several users are refused as fast as they may ask, each time by another name, while `rotate` is done again and again.
+/// Afterwards every event is there once.
+fn rotate_under_load(rotate: &str) {
+    let bench = bench::alone();
+    bench.root(&format!("rm -f {LOG}[.-]*"));
+    let users: Vec<_> = (0..4).map(|_| bench.user()).collect();
+    let begin = Instant::now();
+    let rotations = std::thread::scope(|scope| {
+        let askers: Vec<_> = users.iter().map(|user| scope.spawn(|| ask(user))).collect();
+        let mut rotations = 0;
+        while askers.iter().any(|asker| !asker.is_finished()) {
+            bench.root(rotate);
+            rotations += 1;
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        rotations
+    });
+    let spent = begin.elapsed();
+    let expected = users.len() * REFUSALS * CALLS;
+    let count = || -> BTreeMap<String, usize> {
+        let mut count = BTreeMap::new();
+        for event in events(&bench).iter().filter(|event| event["event"] == "policy_deny") {
+            *count.entry(event["project"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        count
+    };
+    // What the last cut took is written again within a second or two.
+    eventually("every event is there", || count().len() >= expected);
+    assert!(count().values().all(|times| *times == 1), "events are there twice");
+    assert!(rotations > 3, "only {rotations} rotations");
+    eprintln!("{expected} events in {spent:?}, {rotations} rotations");
+}
+
+fn ask(user: &User<'_>) {
+    for call in 0..CALLS {
+        let mut bytes = Vec::new();
+        for number in 0..REFUSALS {
+            let project = format!("{}-{call}-{number}", user.name);
+            let message = json!({ "method": "io.podspawn.Sessions.Attach", "parameters": { "project": project } });
+            bytes.extend_from_slice(message.to_string().as_bytes());
+            bytes.push(0);
+        }
+        let replies = peer::say(user.bench, &user.name, &bytes, false).replies;
+        assert_eq!(replies.len(), REFUSALS);
+    }
+}
+
+/// What `logrotate --force` does with a configuration of these lines.
+fn logrotate(lines: &str) -> String {
+    format!(
+        "printf '%s\\n' '{LOG} {{' '{lines}' 'rotate 1000' 'missingok' '}}' >/run/podspawn-test/rotate.conf; \
+         chmod 0644 /run/podspawn-test/rotate.conf; \
+         logrotate --force --state /run/podspawn-test/rotate.state /run/podspawn-test/rotate.conf"
+    )
+}
+
+#[test]
+fn rotation_by_copytruncate_loses_nothing_under_load() {
+    rotate_under_load(&logrotate("copytruncate"));
+}
+
+#[test]
+fn rotation_by_rename_loses_nothing_under_load() {
+    rotate_under_load(&logrotate(
+        "create 0640 podspawn podspawn-admin\npostrotate\nsystemctl reload podspawn-broker\nendscript",
+    ));
+}
