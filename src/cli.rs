@@ -48,6 +48,9 @@ enum Verb {
         /// Serve SFTP on stdin and stdout instead
         #[arg(long)]
         sftp: bool,
+        /// The user's home is a mount that outlives the container
+        #[arg(long)]
+        persistent_home: bool,
     },
 }
 
@@ -65,7 +68,7 @@ pub fn main() -> ExitCode {
         Verb::Stop(options) => report(stop::run(options)),
         Verb::Cleanup(options) => report(cleanup::run(&options)),
         Verb::Spawn(options) => spawn::run(options),
-        Verb::Guest { sftp } => guest::run(sftp),
+        Verb::Guest { sftp, persistent_home } => guest::run(sftp, persistent_home),
         Verb::Broker(options) => report(broker::run(&options)),
     }
 }

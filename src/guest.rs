@@ -15,6 +15,7 @@ mod home;
 mod identity;
 mod login;
 mod packets;
+mod persistent;
 mod process;
 pub mod sftp;
 mod shell;
@@ -40,16 +41,19 @@ pub(crate) struct Place {
     socket: PathBuf,
     /// The image's environment.
     environment: Vec<(OsString, OsString)>,
+    /// The user's home, if it outlives the container.
+    home: Option<persistent::Persistent>,
     /// Whether every process of the PID namespace is the guest's to reap.
     is_init: bool,
 }
 
-/// Runs as PID 1 of a container until it is told to stop.
+/// Runs as PID 1 of a container until it is told to stop. With `persistent_home` the user's home is a mount that
+/// outlives the container.
 ///
 /// # Errors
 ///
 /// What the kernel refuses at the start; later nothing ends the guest but a signal.
-pub fn run() -> std::io::Result<()> {
+pub fn run(persistent_home: bool) -> std::io::Result<()> {
     // What is large is seldom (a command of 128 KiB, a file of accounts) and goes back to the kernel; left to itself
     // the allocator learns to keep it.
     // SAFETY: sets one number of the allocator; no other thread exists.
@@ -63,6 +67,7 @@ pub fn run() -> std::io::Result<()> {
         root: PathBuf::from("/"),
         socket: Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME),
         environment: std::env::vars_os().collect(),
+        home: persistent_home.then(persistent::Persistent::default),
         is_init: std::process::id() == 1,
     };
     supervisor::Supervisor::new(place)?.run()

@@ -26,6 +26,8 @@ pub struct Plan {
     pub hardening: Hardening,
     /// The login shell to prefer.
     pub shell: AbsolutePath,
+    /// Where persistent homes are kept on the host, if the session's is one of them.
+    pub homes_dir: Option<AbsolutePath>,
     /// Environment of every process, from the user's overrides; bounded so that it fits beside the client's.
     pub env: Vec<(String, String)>,
     /// What to set up in a fresh home.
@@ -60,13 +62,15 @@ pub fn decide(settings: &Settings, user: &UserName, project: Option<&ProjectName
     let own = settings.users.get(user);
     let server = &settings.config;
     let times = &server.session;
+    let mode = first(project.and_then(|p| p.mode.as_ref()), own.and_then(|o| o.mode.as_ref()), &times.mode);
     Ok(Plan {
         image: first(
             project.and_then(|p| p.image.as_ref()),
             own.and_then(|o| o.image.as_ref()),
             &server.defaults.image,
         ),
-        mode: first(project.and_then(|p| p.mode.as_ref()), own.and_then(|o| o.mode.as_ref()), &times.mode),
+        mode,
+        homes_dir: (mode == Mode::Named).then(|| server.state.homes_dir.clone()),
         limits: Limits {
             cpus: first(
                 project.and_then(|p| p.cpus.as_ref()),
@@ -156,6 +160,9 @@ mod tests {
             ("/bin/bash", 256, Some("{}"))
         );
         assert!(bob.env.is_empty());
+        let homes = |user, project| plan(user, project).unwrap().homes_dir.map(|path| path.to_string());
+        assert_eq!(homes("alice", Some("backend")).as_deref(), Some("/var/lib/podspawn/homes"));
+        assert_eq!(homes("alice", None), None);
         assert_eq!(plan("alice", None).unwrap().env, [("EDITOR".to_owned(), "vi".to_owned())]);
     }
 

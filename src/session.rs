@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod expire;
 mod guest_binary;
+mod home;
 mod pull;
 mod restore;
 mod sweep;
@@ -23,6 +24,7 @@ pub use attach::{Attached, Request};
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
+pub use home::HomeError;
 pub use sweep::{Kind, Removed};
 pub use trail::{AuditObserver, Auditing};
 

@@ -158,6 +158,7 @@ fn tmpfiles_makes_the_directories_with_the_modes_of_the_contract() {
         ("etc/podspawn/keys", 0o750),
         ("etc/podspawn/users", 0o755),
         ("var/lib/podspawn", 0o700),
+        ("var/lib/podspawn/homes", 0o700),
         ("var/log/podspawn", 0o2750),
         ("run/podspawn", 0o755),
         ("run/podspawn/guests", 0o700),

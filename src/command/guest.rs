@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 /// Runs the guest. It prints what goes wrong at the start to standard error, which is the container's log.
 #[must_use]
-pub fn run(sftp: bool) -> ExitCode {
-    let result = if sftp { crate::guest::sftp::run() } else { crate::guest::run() };
+pub fn run(sftp: bool, persistent_home: bool) -> ExitCode {
+    let result = if sftp { crate::guest::sftp::run() } else { crate::guest::run(persistent_home) };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -190,6 +190,15 @@ impl Config {
         top.section("state", |state| {
             state.read("db_path", &mut self.state.db_path);
             state.read("homes_dir", &mut self.state.homes_dir);
+            let StatePaths { db_path, homes_dir } = &self.state;
+            // A user called like a file of the broker's would have that for a home.
+            if db_path.as_path().starts_with(homes_dir.as_path())
+                && let Some(place) = state.node("homes_dir").or_else(|| state.node("db_path"))
+            {
+                state
+                    .mistakes()
+                    .at(place, "state.homes_dir: homes need a directory to themselves, without state.db in it");
+            }
         });
         top.section("log", |log| {
             self.log.file = log.optional_or_empty("file");

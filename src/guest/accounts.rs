@@ -12,6 +12,9 @@ use std::{
 /// First id of an account that is made for a login, and the last that is tried (`UID_MIN`, `UID_MAX` of useradd(8)).
 pub(super) const FIRST_ID: u32 = 1000;
 pub(super) const LAST_ID: u32 = 60_000;
+/// The first id for an account with a persistent home. What images give to accounts of their own begins at 1000 and is
+/// few: above that the same id is free in every image that the home meets.
+pub(super) const FIRST_PERSISTENT_ID: u32 = 2000;
 /// Most supplementary groups of an account. The kernel takes 65,536; a file that lists more than this is no group file.
 pub(super) const MAX_GROUPS: usize = 256;
 
@@ -100,14 +103,21 @@ pub(super) fn gid_is_free(group: &[u8], gid: u32) -> bool {
     !lines::<4>(group).any(|[_, _, field, _]| id(field) == Some(gid))
 }
 
-/// Ids for a new account: the owner of a home that outlived its container if that is free, else the first number that
-/// is free both as user and as group. A group that already has the account's name is used.
-pub(super) fn choose_ids(passwd: &[u8], group: &[u8], name: &str, home_owner: Option<u32>) -> Option<(u32, u32)> {
+/// Ids for a new account: the owner of a home that outlived its container if no account has that, else the first number
+/// from `first` on that is free both as user and as group. A group that already has the account's name is used.
+pub(super) fn choose_ids(
+    passwd: &[u8],
+    group: &[u8],
+    name: &str,
+    home_owner: Option<u32>,
+    first: u32,
+) -> Option<(u32, u32)> {
     let own_group = find_group(group, name);
     let fits = |id: &u32| uid_is_free(passwd, *id) && (own_group.is_some() || gid_is_free(group, *id));
-    let wanted = home_owner.filter(|id| (FIRST_ID..=LAST_ID).contains(id));
-    let uid = wanted.into_iter().chain(FIRST_ID..=LAST_ID).find(fits)?;
-    Some((uid, own_group.unwrap_or(uid)))
+    let wanted = home_owner.filter(|id| (FIRST_ID..=LAST_ID).contains(id) && uid_is_free(passwd, *id));
+    let uid = wanted.or_else(|| (first..=LAST_ID).find(fits))?;
+    let free_group = || [uid].into_iter().chain(first..=LAST_ID).find(|id| gid_is_free(group, *id));
+    Some((uid, own_group.or_else(free_group)?))
 }
 
 /// `text` with `line` behind it, whether or not its last line is finished.
@@ -163,17 +173,20 @@ mod tests {
 
     #[test]
     fn a_new_account_takes_ids_that_nobody_has() {
-        assert_eq!(choose_ids(PASSWD, GROUP, "carol", None), Some((1001, 1001)));
-        assert_eq!(choose_ids(b"", b"", "carol", None), Some((1000, 1000)));
-        assert_eq!(choose_ids(b"", b"x:x:1000:\n", "carol", None), Some((1001, 1001)));
-        assert_eq!(choose_ids(b"", b"carol:x:55:\n", "carol", None), Some((1000, 55)));
+        assert_eq!(choose_ids(PASSWD, GROUP, "carol", None, FIRST_ID), Some((1001, 1001)));
+        assert_eq!(choose_ids(b"", b"", "carol", None, FIRST_ID), Some((1000, 1000)));
+        assert_eq!(choose_ids(b"", b"x:x:1000:\n", "carol", None, FIRST_ID), Some((1001, 1001)));
+        assert_eq!(choose_ids(b"", b"carol:x:55:\n", "carol", None, FIRST_ID), Some((1000, 55)));
     }
 
     #[test]
     fn a_home_that_outlived_its_container_keeps_its_owner() {
-        assert_eq!(choose_ids(PASSWD, GROUP, "carol", Some(1234)), Some((1234, 1234)));
-        assert_eq!(choose_ids(PASSWD, GROUP, "carol", Some(1000)), Some((1001, 1001)));
-        assert_eq!(choose_ids(PASSWD, GROUP, "carol", Some(0)), Some((1001, 1001)));
+        assert_eq!(choose_ids(PASSWD, GROUP, "carol", Some(1234), FIRST_ID), Some((1234, 1234)));
+        assert_eq!(choose_ids(PASSWD, GROUP, "carol", Some(1000), FIRST_ID), Some((1001, 1001)));
+        assert_eq!(choose_ids(PASSWD, GROUP, "carol", Some(0), FIRST_ID), Some((1001, 1001)));
+        // Whatever group has the number: files are found by their owner.
+        assert_eq!(choose_ids(b"", b"x:x:1234:\n", "carol", Some(1234), FIRST_ID), Some((1234, 1000)));
+        assert_eq!(choose_ids(PASSWD, GROUP, "carol", Some(1000), FIRST_PERSISTENT_ID), Some((2000, 2000)));
     }
 
     #[test]

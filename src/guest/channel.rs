@@ -93,6 +93,8 @@ pub(super) struct Started {
     pub(super) state: State,
     /// The terminal's master, for spawn alone: it hangs up when spawn's copy is closed.
     pub(super) master: Option<OwnedFd>,
+    /// A word for whoever looks at a terminal.
+    pub(super) remark: Option<String>,
 }
 
 /// Starts the process that `open` asks for. With `first` this is the user's first login in this guest's life.
@@ -105,7 +107,10 @@ pub(super) fn start(
     number: u64,
 ) -> Result<Started, Refusal> {
     let root = &place.root;
-    let account = login::resolve(root, &open.login, first)?;
+    let (account, remark) = match &place.home {
+        Some(home) => login::resolve_persistent(root, &open.login, home)?,
+        None => (login::resolve(root, &open.login, first)?, None),
+    };
     let (streams, master, tty) = match client {
         Client::Streams(fds) => (Streams::Given(fds), None, None),
         Client::Terminal(terminal) => {
@@ -120,7 +125,7 @@ pub(super) fn start(
     let (path, arguments) = program(root, &account, &open.what, &search)?;
     let program = Program { path, arguments, environment };
     let leader = process::start(root, &account, program, &streams)?;
-    Ok(Started { state: State::Running { group: Group { leader, uid: account.uid }, agent }, master })
+    Ok(Started { state: State::Running { group: Group { leader, uid: account.uid }, agent }, master, remark })
 }
 
 fn open_terminal(terminal: &Terminal, account: &Account) -> io::Result<(OwnedFd, OwnedFd, PathBuf)> {

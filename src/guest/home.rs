@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 2000;
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 const MAX_DEPTH: usize = 8;
 
-const DIRECTORY: OFlags =
+pub(super) const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// Who gets the home.
@@ -31,7 +31,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    fn ids(self) -> (Option<Uid>, Option<Gid>) {
+    pub(super) fn ids(self) -> (Option<Uid>, Option<Gid>) {
         (Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))
     }
 }
@@ -65,15 +65,20 @@ pub(super) fn prepare(root: &Path, home: &Path, owner: Owner, adopt: bool) -> Re
     if !created && (!is_empty(&directory)? || (stat.st_uid != owner.uid && !adopt)) {
         return Ok(());
     }
-    if let Ok(skeleton) = rustix::fs::open(under(root, Path::new("/etc/skel")), DIRECTORY, Mode::empty()) {
-        let mut copy = Copy { owner, entries: MAX_ENTRIES, bytes: MAX_BYTES };
-        copy.directory(&skeleton, &directory, 0);
-    }
+    fill(root, &directory, owner);
     let (uid, gid) = owner.ids();
     rustix::fs::fchown(&directory, uid, gid)
 }
 
-fn is_empty(directory: &OwnedFd) -> Result<bool, Errno> {
+/// Copies `/etc/skel` into the home `directory`; what is there already stays as it is.
+pub(super) fn fill(root: &Path, directory: &OwnedFd, owner: Owner) {
+    if let Ok(skeleton) = rustix::fs::open(under(root, Path::new("/etc/skel")), DIRECTORY, Mode::empty()) {
+        let mut copy = Copy { owner, entries: MAX_ENTRIES, bytes: MAX_BYTES };
+        copy.directory(&skeleton, directory, 0);
+    }
+}
+
+pub(super) fn is_empty(directory: &OwnedFd) -> Result<bool, Errno> {
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         if !matches!(entry.file_name().to_bytes(), b"." | b".." | b"lost+found") {

@@ -6,9 +6,13 @@ use super::{
     accounts::{self, Entry},
     files::{self, FileError, under},
     home::{self, Owner},
+    persistent::Persistent,
     shell::Shell,
 };
-use crate::{domain::UserName, protocol::guest::Login};
+use crate::{
+    domain::UserName,
+    protocol::guest::{HOMES, Login},
+};
 use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -39,6 +43,37 @@ pub(super) enum LoginError {
 /// The account of `login` in the container at `root`. With `first` its home is seen to as well; the caller says so once
 /// per name, so that a home that its owner has emptied stays empty.
 pub(super) fn resolve(root: &Path, login: &Login, first: bool) -> Result<Account, LoginError> {
+    let (account, is_new) = look_up(root, login, None)?;
+    if first {
+        // Where a home cannot be made the login still works, in `/`; sshd does the same.
+        let adopt = is_new || account.home.starts_with(HOMES);
+        let _ = home::prepare(root, &account.home, owner(&account), adopt);
+    }
+    Ok(account)
+}
+
+/// The same for a login whose home is `persistent`, with a word for the person if the home cannot be had.
+pub(super) fn resolve_persistent(
+    root: &Path,
+    login: &Login,
+    persistent: &Persistent,
+) -> Result<(Account, Option<String>), LoginError> {
+    let home = Path::new(HOMES).join(login.name.as_ref());
+    // Before the ids are chosen: another container may be about to give the home its owner.
+    let claimed = persistent.claim(&under(root, &home));
+    let (mut account, _) = look_up(root, login, Some(persistent))?;
+    // Wherever the image has the home of its account: this is the one that is kept.
+    account.home = home;
+    let prepared = claimed.and_then(|()| persistent.prepare(root, owner(&account)));
+    Ok((account, prepared.err().map(|error| error.to_string())))
+}
+
+fn owner(account: &Account) -> Owner {
+    Owner { uid: account.uid, gid: account.gid }
+}
+
+/// The account of `login`, made if the image has none, and whether it was.
+fn look_up(root: &Path, login: &Login, persistent: Option<&Persistent>) -> Result<(Account, bool), LoginError> {
     let name = login.name.as_ref();
     let etc = under(root, Path::new("/etc"));
     let passwd = files::read(&etc.join("passwd"))?.unwrap_or_default();
@@ -48,28 +83,34 @@ pub(super) fn resolve(root: &Path, login: &Login, first: bool) -> Result<Account
     let is_new = known.is_none();
     let entry = match known {
         Some(entry) => entry,
-        None => create(root, name, preferred, &passwd, &group)?,
+        None => create(root, name, preferred, &passwd, &group, persistent)?,
     };
-    if first {
-        // Where a home cannot be made the login still works, in `/`; sshd does the same.
-        let adopt = is_new || entry.home.starts_with("/home");
-        let _ = home::prepare(root, &entry.home, Owner { uid: entry.uid, gid: entry.gid }, adopt);
-    }
-    Ok(Account {
+    let account = Account {
         name: login.name.clone(),
         uid: entry.uid,
         gid: entry.gid,
         groups: accounts::groups_of(&group, name, entry.gid),
         shell: Shell::find(root, Some(&entry.shell), preferred),
         home: entry.home,
-    })
+    };
+    Ok((account, is_new))
 }
 
 /// Makes an account. On a read-only root it is not written down, but has the same ids at every login.
-fn create(root: &Path, name: &str, preferred: &Path, passwd: &[u8], group: &[u8]) -> Result<Entry, LoginError> {
-    let home = Path::new("/home").join(name);
-    let owner = home::owner(&under(root, &home));
-    let (uid, gid) = accounts::choose_ids(passwd, group, name, owner).ok_or(LoginError::NoIdLeft)?;
+fn create(
+    root: &Path,
+    name: &str,
+    preferred: &Path,
+    passwd: &[u8],
+    group: &[u8],
+    persistent: Option<&Persistent>,
+) -> Result<Entry, LoginError> {
+    let home = Path::new(HOMES).join(name);
+    let (owner, first_id) = match persistent {
+        Some(persistent) => (persistent.owner(root), accounts::FIRST_PERSISTENT_ID),
+        None => (home::owner(&under(root, &home)), accounts::FIRST_ID),
+    };
+    let (uid, gid) = accounts::choose_ids(passwd, group, name, owner, first_id).ok_or(LoginError::NoIdLeft)?;
     let shell = Shell::find(root, None, preferred).map_or_else(|| "/bin/sh".into(), |shell| shell.program);
     let entry = Entry { uid, gid, home, shell };
     // What cannot be written is not needed to run; what is needed most is written last.

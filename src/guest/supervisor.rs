@@ -249,7 +249,7 @@ impl Supervisor {
         self.logins += 1;
         let first = self.is_first_login(&open.login.name);
         match channel::start(&self.place, *open, client, agent, first, self.logins) {
-            Ok(Started { state, master }) => {
+            Ok(Started { state, master, remark }) => {
                 if let State::Running { group, .. } = &state {
                     // A number that comes again is another group.
                     self.doomed.retain(|doomed| doomed.group.leader != group.leader);
@@ -261,6 +261,9 @@ impl Supervisor {
                     Some(master) => packets::send(&socket, &ToSpawn::Master, &[master.as_fd()]),
                     None => packets::send(&socket, &ToSpawn::Started, &[]),
                 };
+                if let Some(remark) = remark {
+                    let _ = packets::send(&socket, &ToSpawn::Notice(remark), &[]);
+                }
                 self.channels.push(Channel { id, socket, state });
                 if sent.is_err() {
                     self.hang_up(id);

@@ -36,6 +36,11 @@ pub const GUEST_SOCKET_DIR: &str = "/.podspawn/run";
 /// The name of the socket in that directory. The broker moves it into place when it listens, so that a guest that
 /// watches the directory never finds a socket that nobody listens on.
 pub const GUEST_SOCKET_NAME: &str = "broker.sock";
+/// Where a container has the homes of accounts that the guest makes, and a persistent one.
+pub const HOMES: &str = "/home";
+/// The guest's option when its user's home below [`HOMES`] is a mount that outlives the container. Not a packet: it is
+/// so from the container's first moment to its last.
+pub const PERSISTENT_HOME: &str = "--persistent-home";
 
 /// The account that processes run as inside the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

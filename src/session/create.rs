@@ -3,15 +3,22 @@
 use super::{
     AttachError, Happening, Sessions, Step,
     entry::{Phase, Session},
+    home,
 };
 use crate::{
     domain::{Bind, ContainerId, Hardening, NetworkId, Pool, Span, Subnet},
     engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
-    protocol::guest::{GUEST_BINARY, GUEST_SOCKET_DIR},
+    protocol::guest::{GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, PERSISTENT_HOME},
 };
-use std::{collections::HashSet, rc::Rc, time::Duration};
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
 
 /// How long a new container's guest may take to connect: it does so first of all, but a busy machine is slow.
 const GUEST_START: Duration = Duration::from_secs(20);
@@ -48,10 +55,11 @@ impl<E: Engine + 'static> Sessions<E> {
 
     async fn create(&self, session: &Rc<Session>, plan: &Plan, subnet: Subnet, pool: Pool) -> Result<(), AttachError> {
         let link = self.listen(session).map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
+        let home = Self::home(session, plan).await?;
         // The engine looks the network up when the container starts, so neither waits for the other.
         let (network, container, closed) = tokio::join!(
             self.create_network(session, subnet, pool),
-            self.create_container(session, plan),
+            self.create_container(session, plan, home),
             self.root_overrides_modes(plan)
         );
         network?;
@@ -113,10 +121,32 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
+    /// The user's persistent home on this host, made if need be; `None` where the plan has none.
+    async fn home(session: &Session, plan: &Plan) -> Result<Option<PathBuf>, AttachError> {
+        let Some(homes) = plan.homes_dir.clone() else { return Ok(None) };
+        let user = session.key.user.clone();
+        // It may be on a disk of its own, or on a server far away.
+        let made = tokio::task::spawn_blocking(move || home::make(homes.as_path(), &user)).await;
+        Ok(Some(made.map_err(|error| AttachError::Files("cannot make the home", io::Error::other(error)))??))
+    }
+
     /// Makes the container, pulling its image and varying its name where needed.
-    async fn create_container(&self, session: &Session, plan: &Plan) -> Result<ContainerId, AttachError> {
+    async fn create_container(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        home: Option<PathBuf>,
+    ) -> Result<ContainerId, AttachError> {
         let guest = self.0.guest.path().await.map_err(|e| AttachError::Files("cannot copy the guest", e))?;
         let bind = |source, target: &str| Bind { source, target: target.into(), writable: false };
+        let mut binds =
+            vec![bind(guest, GUEST_BINARY), bind(Link::directory(&self.0.sockets, &session.id), GUEST_SOCKET_DIR)];
+        let mut entrypoint = vec![GUEST_BINARY.to_owned(), "guest".to_owned()];
+        if let Some(source) = home {
+            let target = Path::new(HOMES).join(session.key.user.as_ref());
+            binds.push(Bind { source, target, writable: true });
+            entrypoint.push(PERSISTENT_HOME.to_owned());
+        }
         let mut hostname = session.name.borrow().to_string();
         hostname.truncate(MAX_HOSTNAME);
         let mut spec = ContainerSpec {
@@ -127,11 +157,8 @@ impl<E: Engine + 'static> Sessions<E> {
             labels: labels(session),
             limits: plan.limits,
             hardening: plan.hardening.clone(),
-            binds: vec![
-                bind(guest, GUEST_BINARY),
-                bind(Link::directory(&self.0.sockets, &session.id), GUEST_SOCKET_DIR),
-            ],
-            entrypoint: vec![GUEST_BINARY.to_owned(), "guest".to_owned()],
+            binds,
+            entrypoint,
             // The user's own variables go with every connection: a change takes effect at the next login.
             environment: Vec::new(),
             stop_timeout: STOP_TIMEOUT,

@@ -1,5 +1,6 @@
 //! Why somebody does not get in, and what they are told.
 
+use super::home::HomeError;
 use crate::{
     audit::AuditError, domain::ImageRef, engine::EngineError, link::LinkError, policy::Denial, store::StoreError,
 };
@@ -38,6 +39,9 @@ pub enum AttachError {
     /// A file or socket of the session could not be made.
     #[error("{0}")]
     Files(&'static str, #[source] io::Error),
+    /// The user's persistent home cannot be had; nothing was created.
+    #[error("the persistent home")]
+    Home(#[from] HomeError),
     /// The container runs and its guest is not heard.
     #[error("the container's guest is silent")]
     Silent(#[from] LinkError),
@@ -66,6 +70,14 @@ impl AttachError {
                  sessions or to enlarge network.pool"
                 .to_owned(),
             Self::Store(StoreError::Full(_)) => Self::DISK_FULL.to_owned(),
+            Self::Home(HomeError::System { source, .. })
+                if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                Self::DISK_FULL.to_owned()
+            }
+            Self::Home(_) => "the server cannot make your home directory; ask the administrator to look at \
+                 `journalctl -u podspawn-broker`"
+                .to_owned(),
             Self::Store(_) | Self::Files(..) => {
                 "the server cannot write its state; ask the administrator to look at the disk and at \
                  `journalctl -u podspawn-broker`"

@@ -5,7 +5,7 @@ mod audit;
 use super::*;
 use crate::{
     config::Settings,
-    domain::ContainerId,
+    domain::{Bind, ContainerId},
     engine::fake::{FakeEngine, Verb},
     engine::{EngineError, NetworkSpec},
     link::Link,
@@ -613,6 +613,49 @@ fn progress_stops_with_the_wait() {
         let mut progress = |_: &Step| reports.set(reports.get() + 1);
         sessions.attach(&request, &mut progress).await.unwrap();
         assert_eq!(reports.get(), 0, "a warm login has nothing to report");
+    });
+}
+
+#[test]
+fn every_named_session_of_a_user_has_the_same_home_and_others_have_none() {
+    let root = tempfile::tempdir().unwrap();
+    let homes = root.path().join("homes");
+    let mut host =
+        Host::with_config(&format!("state: {{homes_dir: {}}}\nsession: {{mode: persistent}}", homes.display()));
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _own = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let _project = attach(&sessions, &host.request("alice", Some("backend"))).await.unwrap();
+        for found in host.engine.containers().await.unwrap() {
+            let spec = host.engine.spec_of(&found.id).unwrap();
+            let home = Bind { source: homes.join("alice"), target: "/home/alice".into(), writable: true };
+            assert_eq!(spec.binds.iter().filter(|bind| bind.writable).collect::<Vec<_>>(), [&home]);
+            assert_eq!(spec.entrypoint.last().unwrap(), "--persistent-home");
+        }
+        assert!(homes.join("alice").is_dir());
+    });
+    host.settings.config.session.mode = Mode::Ttl;
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
+        let found = host.engine.containers().await.unwrap();
+        let found = found.iter().find(|found| found.session.as_ref() == Some(&bob.session)).unwrap();
+        assert!(host.engine.spec_of(&found.id).unwrap().binds.iter().all(|bind| !bind.writable));
+        assert!(!homes.join("bob").exists());
+    });
+}
+
+#[test]
+fn a_home_that_cannot_be_made_is_a_refusal_and_nothing_is_left() {
+    let host = Host::with_config("state: {homes_dir: /proc/none/homes}\nsession: {mode: named}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let refused = attach(&sessions, &host.request("alice", None)).await.unwrap_err();
+        assert!(refused.for_user().starts_with("the server cannot make your home directory"), "{refused}");
+        until("nothing is left", || sessions.is_empty() && host.rows() == 0).await;
+        assert_eq!(host.engine.counts(), (0, 0));
     });
 }
 

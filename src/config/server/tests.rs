@@ -125,6 +125,8 @@ fn what_does_not_fit_is_refused() {
         "security: {seccomp_profile: seccomp.json}",
         "security: {tmpfs: [/tmp]}",
         "auth: {key_dir: /etc/../keys}",
+        "state: {homes_dir: /var/lib/podspawn}",
+        "state: {db_path: /var/lib/podspawn/homes/state.db}",
         "defaults: {image: }",
         "defaults: [a]",
         "[]",

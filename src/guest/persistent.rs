@@ -1,0 +1,297 @@
+//! A home that outlives its container, and that other containers of the same user may have at the same time.
+//!
+//! Only the first of them may change whose it is: each guest holds a lock on the directory as long as it lives, which
+//! the kernel shares between containers and releases however a guest ends. As everywhere, no link is followed.
+
+use super::{
+    files::under,
+    home::{self, DIRECTORY, Owner},
+};
+use crate::protocol::guest::GUEST_SOCKET_DIR;
+use rustix::{
+    fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat},
+    io::Errno,
+};
+use std::{
+    cell::{Cell, OnceCell},
+    ffi::CStr,
+    os::fd::OwnedFd,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long another guest's first look at the home is waited for: milliseconds, unless it hands a large one over.
+const PREPARATION: Duration = Duration::from_secs(3);
+const POLL: Duration = Duration::from_millis(20);
+/// How long a home is handed over at once: nobody else gets in meanwhile. Some hundred thousand files.
+const HAND_OVER: Duration = Duration::from_secs(20);
+/// How deep directories are looked into, each with a descriptor of ours.
+const MAX_DEPTH: usize = 200;
+
+/// Why the home is not the user's here.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HomeError {
+    #[error(
+        "your home directory belongs to user id {owner}, which another account of this image has, and another of your \
+         containers uses it: stop that one, and log in here again"
+    )]
+    InUse { owner: u32 },
+    #[error("your home directory is being handed over to your account in this image: log in again to go on")]
+    Unfinished,
+    #[error("your home directory cannot be prepared: {0}")]
+    System(#[from] Errno),
+}
+
+/// The home of the container's user.
+#[derive(Debug, Default)]
+pub(super) struct Persistent {
+    directory: OnceCell<OwnedFd>,
+    /// Whether no other guest has it.
+    sole: Cell<bool>,
+    /// Once it is the user's there is nothing more to see to.
+    done: Cell<bool>,
+}
+
+impl Persistent {
+    /// Opens and locks the home at `path`.
+    pub(super) fn claim(&self, path: &Path) -> Result<(), HomeError> {
+        if self.done.get() {
+            return Ok(());
+        }
+        let directory = if let Some(directory) = self.directory.get() {
+            directory
+        } else {
+            let opened = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
+            self.directory.get_or_init(|| opened)
+        };
+        self.sole.set(lock(directory));
+        Ok(())
+    }
+
+    /// The uid that the home belongs to; `None` while it is still as the broker made it, or out of reach.
+    pub(super) fn owner(&self, root: &Path) -> Option<u32> {
+        let stat = rustix::fs::fstat(self.directory.get()?).ok()?;
+        (!is_fresh(root, &stat)).then_some(stat.st_uid)
+    }
+
+    /// Makes a claimed home the user's: fills it if it is new or empty, and hands it over if it is somebody else's.
+    pub(super) fn prepare(&self, root: &Path, owner: Owner) -> Result<(), HomeError> {
+        let Some(directory) = self.directory.get().filter(|_| !self.done.get()) else { return Ok(()) };
+        let result = if self.sole.get() { take(root, directory, owner) } else { check(directory, owner) };
+        self.done.set(result.is_ok());
+        // From now on it is in use. Whoever gets between finds it prepared.
+        let _ = try_lock(directory, FlockOperation::NonBlockingLockShared);
+        result
+    }
+}
+
+/// Locks `directory`: true if no other guest has it.
+fn lock(directory: &OwnedFd) -> bool {
+    let end = Instant::now() + PREPARATION;
+    loop {
+        if try_lock(directory, FlockOperation::NonBlockingLockExclusive) {
+            return true;
+        }
+        // In use, or about to be by a guest that is still at its first look. Whoever holds it for longer is no guest.
+        if try_lock(directory, FlockOperation::NonBlockingLockShared) || Instant::now() > end {
+            return false;
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// False if somebody else's lock is in the way. A file system without locks has one guest at a time, for all we know.
+fn try_lock(directory: &OwnedFd, operation: FlockOperation) -> bool {
+    rustix::fs::flock(directory, operation) != Err(Errno::WOULDBLOCK)
+}
+
+/// Whether the home is as the broker made it: it belongs to the same uid as the directory of the guest's socket.
+fn is_fresh(root: &Path, home: &Stat) -> bool {
+    rustix::fs::stat(under(root, Path::new(GUEST_SOCKET_DIR))).is_ok_and(|broker| broker.st_uid == home.st_uid)
+}
+
+/// In use by others: nothing is changed.
+fn check(directory: &OwnedFd, owner: Owner) -> Result<(), HomeError> {
+    match rustix::fs::fstat(directory)?.st_uid {
+        uid if uid == owner.uid => Ok(()),
+        uid => Err(HomeError::InUse { owner: uid }),
+    }
+}
+
+fn take(root: &Path, directory: &OwnedFd, owner: Owner) -> Result<(), HomeError> {
+    let stat = rustix::fs::fstat(directory)?;
+    let fresh = is_fresh(root, &stat);
+    if fresh || home::is_empty(directory)? {
+        home::fill(root, directory, owner);
+    }
+    if stat.st_uid != owner.uid {
+        // What is in a new one already is of a guest that was killed over it, as root.
+        let from = if fresh { 0 } else { stat.st_uid };
+        let mut hand_over = HandOver { from, owner, end: Instant::now() + HAND_OVER };
+        hand_over.directory(directory, 0)?;
+        // Last, so that what is unfinished goes on at the next login.
+        let (uid, gid) = owner.ids();
+        rustix::fs::fchown(directory, uid, gid)?;
+    }
+    Ok(())
+}
+
+/// Gives everything of one user to another, as far as the time goes. What others own stays theirs.
+struct HandOver {
+    from: u32,
+    owner: Owner,
+    end: Instant,
+}
+
+impl HandOver {
+    fn directory(&mut self, directory: &OwnedFd, depth: usize) -> Result<(), HomeError> {
+        for entry in Dir::read_from(directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if Instant::now() > self.end {
+                return Err(HomeError::Unfinished);
+            }
+            match self.entry(directory, name, depth) {
+                // What is gone, or cannot be given away, is not worth the login.
+                Err(HomeError::System(_)) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, directory: &OwnedFd, name: &CStr, depth: usize) -> Result<(), HomeError> {
+        // Looked at and changed through one descriptor: what the name means may change meanwhile.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&found)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory && depth < MAX_DEPTH {
+            let inner = rustix::fs::openat(&found, c".", DIRECTORY, Mode::empty())?;
+            self.directory(&inner, depth + 1)?;
+        }
+        if stat.st_uid == self.from {
+            let (uid, gid) = self.owner.ids();
+            rustix::fs::chownat(&found, c"", uid, gid, AtFlags::EMPTY_PATH)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    fn me() -> Owner {
+        Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
+    }
+
+    /// A container's root with a home that is as the broker made it, and a skeleton.
+    fn container() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for made in ["home/alice", "etc/skel", ".podspawn/run"] {
+            std::fs::create_dir_all(root.path().join(made)).unwrap();
+        }
+        std::fs::write(root.path().join("etc/skel/.bashrc"), "hello").unwrap();
+        root
+    }
+
+    fn home(root: &tempfile::TempDir) -> std::path::PathBuf {
+        root.path().join("home/alice")
+    }
+
+    fn login(root: &tempfile::TempDir, persistent: &Persistent, owner: Owner) -> Result<(), HomeError> {
+        persistent.claim(&home(root))?;
+        persistent.prepare(root.path(), owner)
+    }
+
+    #[test]
+    fn a_new_home_is_filled_and_one_that_is_used_is_left_alone() {
+        let root = container();
+        let first = Persistent::default();
+        first.claim(&home(&root)).unwrap();
+        assert_eq!(first.owner(root.path()), None, "the broker's own uid is nobody's choice");
+        first.prepare(root.path(), me()).unwrap();
+        std::fs::remove_file(home(&root).join(".bashrc")).unwrap();
+        // The next login in the same container, and the first in another beside it.
+        login(&root, &first, me()).unwrap();
+        login(&root, &Persistent::default(), me()).unwrap();
+        assert!(!home(&root).join(".bashrc").exists());
+    }
+
+    #[test]
+    fn a_home_of_another_uid_is_not_taken_from_who_uses_it() {
+        let root = container();
+        let (first, second) = (Persistent::default(), Persistent::default());
+        login(&root, &first, me()).unwrap();
+        let other = Owner { uid: 54_321, gid: 54_321 };
+        let refused = login(&root, &second, other).unwrap_err();
+        assert!(matches!(refused, HomeError::InUse { owner } if owner == me().uid), "{refused}");
+        assert_eq!(std::fs::metadata(home(&root)).unwrap().uid(), me().uid);
+        assert!(second.claim(&home(&root)).is_ok() && !second.sole.get());
+        // However the first one ends.
+        drop(first);
+        second.claim(&home(&root)).unwrap();
+        assert!(second.sole.get());
+    }
+
+    #[test]
+    fn a_home_is_handed_over_without_following_links_or_taking_what_is_others() {
+        let root = container();
+        let outside = root.path().join("outside");
+        std::fs::write(&outside, "").unwrap();
+        std::fs::create_dir_all(home(&root).join("a/b")).unwrap();
+        std::fs::write(home(&root).join("a/b/mine"), "").unwrap();
+        symlink(&outside, home(&root).join("a/link")).unwrap();
+        let directory = rustix::fs::open(home(&root), DIRECTORY, Mode::empty()).unwrap();
+        let uid = |path: &str| std::fs::symlink_metadata(home(&root).join(path)).unwrap().uid();
+        let give = |from, to| {
+            let owner = Owner { uid: to, gid: me().gid };
+            HandOver { from, owner, end: Instant::now() + HAND_OVER }.directory(&directory, 0)
+        };
+        let other = 54_321;
+        // From somebody who owns nothing here: nothing happens, whoever runs the tests.
+        give(other, me().uid).unwrap();
+        give(me().uid, other).unwrap();
+        // Root can give away; anybody else keeps what it has, and goes on.
+        let expected = if me().uid == 0 { other } else { me().uid };
+        assert_eq!((uid("a"), uid("a/b/mine"), uid("a/link")), (expected, expected, expected));
+        assert_eq!(std::fs::metadata(&outside).unwrap().uid(), me().uid);
+        give(other, me().uid).unwrap();
+        assert_eq!((uid("a/b"), uid("a/b/mine")), (me().uid, me().uid));
+    }
+
+    #[test]
+    fn a_hand_over_that_takes_too_long_ends_and_goes_on_later() {
+        let root = container();
+        std::fs::write(home(&root).join("file"), "").unwrap();
+        let directory = rustix::fs::open(home(&root), DIRECTORY, Mode::empty()).unwrap();
+        let mut hand_over = HandOver { from: me().uid, owner: me(), end: Instant::now() };
+        assert!(matches!(hand_over.directory(&directory, 0), Err(HomeError::Unfinished)));
+    }
+
+    #[test]
+    fn a_home_that_is_a_link_is_not_followed() {
+        let root = container();
+        std::fs::remove_dir(home(&root)).unwrap();
+        std::fs::create_dir(root.path().join("elsewhere")).unwrap();
+        symlink(root.path().join("elsewhere"), home(&root)).unwrap();
+        let refused = login(&root, &Persistent::default(), me()).unwrap_err();
+        assert!(refused.to_string().starts_with("your home directory cannot be prepared"), "{refused}");
+        assert!(!root.path().join("elsewhere/.bashrc").exists());
+    }
+
+    #[test]
+    fn who_only_holds_the_lock_delays_and_does_not_stop_a_login() {
+        let root = container();
+        let held = rustix::fs::open(home(&root), DIRECTORY, Mode::empty()).unwrap();
+        rustix::fs::flock(&held, FlockOperation::LockExclusive).unwrap();
+        let begun = Instant::now();
+        login(&root, &Persistent::default(), me()).unwrap();
+        assert!(begun.elapsed() < PREPARATION + Duration::from_secs(2));
+    }
+}
