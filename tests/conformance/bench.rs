@@ -26,6 +26,16 @@ two: {repo: "https://git.example.org/two.git", users: ["*"], image: "podspawn-wo
 three: {repo: "https://git.example.org/three.git", users: ["*"], image: "podspawn-workload:latest"}
 brief: {repo: "https://git.example.org/brief.git", users: ["*"], image: "podspawn-workload:latest", grace_period: 2s}
 closed: {repo: "https://git.example.org/closed.git", users: [carol], image: "podspawn-workload:latest"}
+held: {repo: /r, users: ["*"], image: "podspawn-workload:latest", grace_period: 12s}
+once: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: destroy-on-disconnect}
+timed: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: ttl, ttl: 20s, grace_period: 1s}
+aging: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 15s}
+ten: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 615s}
+five: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 315s}
+minute: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 75s}
+kept: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: persistent, max_lifetime: 1s, grace_period: 1s, ttl: 1s}
+tight: {repo: /r, users: ["*"], image: "podspawn-alpine-like:latest", mode: ttl, memory: 96m, cpus: 0.25, shell: /bin/ash}
+crowded: {repo: /r, users: ["*"], image: "podspawn-test-crowded:latest", mode: named}
 "#;
 
 /// What is the same for every test of a run.
@@ -98,6 +108,7 @@ chmod 0644 /etc/podspawn/projects.new
 mv /etc/podspawn/projects.new /etc/podspawn/projects.yaml
 docker ps --all --filter label=managed-by=podspawn --format '{{.ID}} {{.Label "podspawn-user"}}' |
     awk '$2 ~ /^t[0-9]+$/ { print $1 }' | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1 || true
+rm -rf /var/lib/podspawn/homes/t[0-9]*
 "#;
 
 fn account(number: usize) -> String {
@@ -210,6 +221,16 @@ impl User<'_> {
         containers[0].clone()
     }
 
+    /// The id of its container for a project.
+    pub(crate) fn container_in(&self, project: &str) -> String {
+        let (user, labels) = (&self.name, "--filter label=podspawn-user");
+        let list =
+            format!("docker ps --all --quiet --no-trunc {labels}={user} --filter label=podspawn-project={project}");
+        let list = self.bench.root(&list);
+        assert_eq!(list.lines().count(), 1, "containers of {user} for {project}: {list:?}");
+        list
+    }
+
     /// Runs a command as root in its only container, without podspawn.
     pub(crate) fn inside(&self, script: &str) -> Finished {
         let container = self.container();
@@ -233,6 +254,17 @@ impl<'a> Disturbance<'a> {
         let disturbance = Self { bench, mend };
         bench.root(disturb);
         disturbance
+    }
+}
+
+impl<'a> Disturbance<'a> {
+    /// Another server configuration: what the filter `edit` makes of the bench's own.
+    pub(crate) fn of_config(bench: &'a Bench, edit: &str) -> Self {
+        let disturb = format!(
+            "cp /etc/podspawn/config.yaml /run/podspawn-test/; {edit} </run/podspawn-test/config.yaml >/etc/podspawn/new; \
+             chmod 0644 /etc/podspawn/new; mv /etc/podspawn/new /etc/podspawn/config.yaml"
+        );
+        Self::of(bench, &disturb, "cp /run/podspawn-test/config.yaml /etc/podspawn/config.yaml")
     }
 }
 

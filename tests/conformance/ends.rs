@@ -121,45 +121,6 @@ fn a_process_with_a_session_of_its_own_stays() {
 }
 
 #[test]
-fn grace_begins_with_the_last_disconnect_and_a_reconnect_finds_the_same_container() {
-    let bench = bench::shared();
-    let user = bench.user();
-    user.run("echo kept >~/kept").success();
-    let container = user.container();
-    eventually("the session is in grace", || user.sessions()[0]["status"] == "grace");
-    assert_eq!(user.run("cat ~/kept").success(), "kept");
-    assert_eq!(user.container(), container);
-    let _connected = user.start(&[], "echo ready; exec sleep 1000");
-    assert_eq!(user.sessions()[0]["status"], "running");
-}
-
-#[test]
-fn a_session_is_gone_with_its_network_when_the_grace_period_is_over() {
-    let bench = bench::shared();
-    let user = bench.user();
-    assert_eq!(user.ssh_in("brief", "echo hi").success(), "hi");
-    let networks = || {
-        let list = format!("docker network ls --quiet --filter label=podspawn-user={}", user.name);
-        bench.root(&list).lines().count()
-    };
-    assert_eq!((user.containers().len(), networks()), (1, 1));
-    eventually("the container is removed", || user.containers().is_empty());
-    eventually("the network is removed", || networks() == 0);
-    eventually("the session is forgotten", || user.sessions().is_empty());
-}
-
-#[test]
-fn with_destroy_on_disconnect_nothing_is_kept() {
-    let bench = bench::shared();
-    let user = bench.user_with("mode: destroy-on-disconnect");
-    let held = user.start(&[], "echo x >~/kept; echo ready; exec sleep 1000");
-    assert_eq!(user.run("cat ~/kept").success(), "x");
-    drop(held);
-    eventually("the container is removed", || user.containers().is_empty());
-    assert_eq!(user.run("cat ~/kept").code, Some(1));
-}
-
-#[test]
 fn a_container_that_is_removed_is_one_line_and_255() {
     let bench = bench::shared();
     let user = bench.user();

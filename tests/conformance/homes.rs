@@ -1,0 +1,217 @@
+//! Persistent homes: what is kept, who shares it, and what a tenant can do with it. That it survives the container is in
+//! `modes`.
+
+use crate::{
+    bench::{self, Bench, Disturbance, User, eventually},
+    refusals::assert_refused,
+    terminal::Terminal,
+};
+
+const HOMES: &str = "/var/lib/podspawn/homes";
+
+impl User<'_> {
+    /// Its home on the bench host.
+    fn host_home(&self) -> String {
+        format!("{HOMES}/{}", self.name)
+    }
+
+    /// Ends its session for a project, or its own, and waits for that.
+    fn stop(&self, project: Option<&str>) {
+        let suffix = project.map(|project| format!("@{project}")).unwrap_or_default();
+        let before = self.sessions().len();
+        self.bench.root(&format!("podspawn stop {}{suffix}", self.name));
+        eventually("the session is gone", || self.sessions().len() == before - 1);
+    }
+
+    /// Another image from the next container on.
+    fn change_image(&self, image: &str) {
+        let file = format!("/etc/podspawn/users/{}.yaml", self.name);
+        self.bench.root(&format!("printf 'mode: named\\nimage: \"{image}\"\\n' >{file}.new; mv {file}.new {file}"));
+    }
+}
+
+#[test]
+fn a_home_is_the_accounts_own_and_filled_from_the_skeleton_once() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: named");
+    let name = &user.name;
+    let look = "echo ~; pwd; stat -c '%U %a' ~; diff /etc/skel/.bashrc ~/.bashrc && rm ~/.bashrc && echo filled";
+    assert_eq!(user.run(look).quiet_success(), format!("/home/{name}\n/home/{name}\n{name} 700\nfilled"));
+    user.stop(None);
+    assert_eq!(user.run("ls -A ~/.bashrc; ls -A ~/.profile").text(), format!("/home/{name}/.profile\n"));
+}
+
+#[test]
+fn a_home_keeps_its_owner_in_every_image() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: named");
+    user.run("umask 077; echo kept >~/kept").success();
+    user.stop(None);
+    for image in ["podspawn-alpine-like:latest", "podspawn-workload:latest"] {
+        user.change_image(image);
+        assert_eq!(
+            user.run("cat ~/kept; test -O ~ && test -O ~/kept && echo own >>~/kept").success(),
+            "kept",
+            "{image}"
+        );
+        user.run(format!("echo kept >~/kept; test $(id -un) = {}", user.name)).success();
+        user.stop(None);
+    }
+}
+
+#[test]
+fn two_sessions_at_once_share_a_home() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: named");
+    // Both are the first login of all, at the same moment.
+    let [option, value] = ["-o", "SetEnv=PODSPAWN_PROJECT=one"];
+    let own = user.ssh(&[]).arg("echo own >~/own; cat").stdin(std::process::Stdio::null()).spawn().unwrap();
+    let project = user.ssh_in("one", "echo project >~/project; id -u");
+    assert!({ own }.wait().unwrap().success());
+    assert_eq!(project.success(), user.run("id -u").success());
+    assert_eq!(user.containers().len(), 2);
+    // Each goes on beside the other, and the home beyond the end of one.
+    let held = user.start(&[option, value], "echo ready; read -r go; cat ~/own ~/project");
+    assert_eq!(user.run("cat ~/own ~/project; test -e ~/.bashrc && echo filled").success(), "own\nproject\nfilled");
+    user.stop(None);
+    let mut held = held;
+    held.send(b"go\n".to_vec());
+    assert_eq!(held.finish().success(), "own\nproject");
+}
+
+/// An image in which another account has the uid that homes begin with.
+fn make_crowded_image(bench: &Bench) {
+    bench.root(
+        "docker image inspect podspawn-test-crowded >/dev/null 2>&1 && exit; docker rm -f crowded >/dev/null 2>&1; \
+         docker run --name crowded podspawn-workload sh -c 'echo other:x:2000:2000::/:/bin/sh >>/etc/passwd' && \
+         docker commit crowded podspawn-test-crowded:latest && docker rm crowded",
+    );
+}
+
+#[test]
+fn a_home_is_handed_over_where_its_owner_is_taken_and_not_while_another_container_uses_it() {
+    let bench = bench::shared();
+    make_crowded_image(&bench);
+    let user = bench.user_with("mode: named");
+    user.run("mkdir ~/d; echo kept >~/d/kept; ln -s /etc/shadow ~/d/link; ln -s / ~/d/root").success();
+    assert_eq!(user.run("id -u").success(), "2000");
+    let crowded = |command: &str| user.ssh_in("crowded", command);
+    // In use: it stays as it is, and who is there is told why it is not at home.
+    let mut ssh = user.ssh(&["-tt", "-o", "SetEnv=PODSPAWN_PROJECT=crowded"]);
+    let mut terminal = Terminal::open(ssh.arg("sleep 1; echo; id -u; pwd"), 24, 120);
+    terminal.wait_for("podspawn: your home directory belongs to user id 2000");
+    let (code, shown) = terminal.finish();
+    assert!(code == 0 && shown.contains("2001\r\n/\r\n"), "{shown:?}");
+    assert_eq!(user.run("cat ~/d/kept").success(), "kept");
+    // Alone with it, at the next login.
+    user.stop(None);
+    let owned = "cat ~/d/kept; test -O ~ && test -O ~/d && test -O ~/d/kept && id -u";
+    assert_eq!(crowded(owned).quiet_success(), "kept\n2001");
+    let container = user.container_in("crowded");
+    assert_eq!(bench.root(&format!("docker exec {container} stat -c %u /etc/shadow /")), "0\n0");
+    // And back, in an image that has room for either.
+    user.stop(Some("crowded"));
+    assert_eq!(user.run(owned).quiet_success(), "kept\n2001");
+}
+
+#[test]
+fn a_home_is_where_the_mode_is_named_and_nowhere_else() {
+    let bench = bench::shared();
+    let user = bench.user();
+    assert_eq!(user.run("grep -c ' /home' /proc/mounts; id -u").text(), "0\n1000\n");
+    assert_eq!(user.ssh_in("kept", "grep -c \" $HOME \" /proc/mounts; echo kept >~/kept").text(), "1\n");
+    assert_eq!(user.run("ls ~").success(), "");
+}
+
+#[test]
+fn a_home_is_writable_on_a_read_only_root() {
+    let bench = bench::alone();
+    let _read_only = Disturbance::of_config(&bench, "sed '$ a security: { readonly_rootfs: true }'");
+    let user = bench.user_with("mode: named");
+    assert_eq!(user.run("echo x >~/kept; echo x >/tmp/x || id -u").text(), "2000\n");
+    // The account is not written down there, and is the same every time.
+    assert_eq!(user.run("cat ~/kept; id -u; pwd").success(), format!("x\n2000\n/home/{}", user.name));
+    user.stop(None);
+    assert_eq!(user.run("cat ~/kept; test -O ~ && test -O ~/kept && id -u").success(), "x\n2000");
+}
+
+#[test]
+fn a_set_uid_program_in_a_home_is_out_of_reach_on_the_host() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: named");
+    user.run("true").success();
+    let (name, home) = (&user.name, user.host_home());
+    user.inside(&format!(
+        "cp /bin/bash /home/{name}/sh; chown 0:0 /home/{name}/sh; chmod 4755 /home/{name}/sh; chmod 777 /home/{name}"
+    ))
+    .success();
+    assert_eq!(bench.root(&format!("stat -c '%a %u' {home}/sh")), "4755 0");
+    assert_eq!(bench.root(&format!("stat -c '%a %U' {HOMES}")), "700 podspawn");
+    // For another account of the host, for the tenant's own, and for one with the uid that owns the home.
+    for account in ["plain", name, "2000:2000"] {
+        let tried = bench.bash(&["-u", account], &format!("ls {HOMES}; {home}/sh -p -c id; cd {home}"));
+        assert_eq!((tried.code, tried.text().as_str()), (Some(1), ""), "{account}: {tried:?}");
+        assert_eq!(tried.errors().matches("Permission denied").count(), 3, "{account}: {tried:?}");
+    }
+}
+
+#[test]
+fn a_link_in_a_homes_place_is_refused_and_not_followed() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: named");
+    let home = user.host_home();
+    bench.root(&format!("mkdir -p /run/podspawn-test/target && ln -s /run/podspawn-test/target {home}"));
+    assert_refused(&user.run("true"), &["the server cannot make your home directory"]);
+    eventually("nothing is left", || user.containers().is_empty() && user.sessions().is_empty());
+    assert_eq!(bench.root("ls -A /run/podspawn-test/target"), "");
+    let log = bench.root(&format!("journalctl -u podspawn-broker --no-pager -o cat PODSPAWN_USER={}", user.name));
+    assert!(log.contains(&format!("{home} is not a directory")), "{log}");
+    bench.root(&format!("rm {home}"));
+    user.run("echo x >~/x").success();
+}
+
+#[test]
+fn what_a_tenant_leaves_in_a_home_is_the_next_containers_and_nothing_of_the_hosts() {
+    let bench = bench::shared();
+    let user = bench.user_with("mode: named");
+    let before = bench.root("sha256sum /etc/passwd /etc/shadow; stat -c '%u %a' /etc /etc/shadow");
+    // Links to where a host's programs might write, and what would hold one that opened it.
+    let trap = "rm -rf ~/.[a-z]*; cd ~; ln -s /etc/shadow .bashrc; ln -s /etc .ssh; ln -s / root; mkfifo .profile; \
+                ln -s ../../../../../../etc/passwd .bash_profile";
+    user.run(trap).success();
+    user.stop(None);
+    assert_eq!(user.run("readlink ~/.ssh; test -p ~/.profile && echo fifo").success(), "/etc\nfifo");
+    bench.root("podspawn cleanup");
+    user.stop(None);
+    assert_eq!(bench.root("sha256sum /etc/passwd /etc/shadow; stat -c '%u %a' /etc /etc/shadow"), before);
+    // A home without anything, and without rights for its owner, is still a login.
+    user.run("chmod -R u+rwX ~; rm -rf ~/.[a-z]* ~/*; chmod 0 ~").success();
+    user.stop(None);
+    assert_eq!(user.run("pwd; chmod 700 ~").success(), "/");
+    assert_eq!(user.run("pwd").success(), format!("/home/{}", user.name));
+}
+
+#[test]
+fn homes_outside_of_the_state_need_the_units_leave_and_then_work() {
+    let bench = bench::alone();
+    let user = bench.user_with("mode: named");
+    let _elsewhere = Disturbance::of_config(&bench, "sed '$ a state: { homes_dir: /srv/homes }'");
+    assert_refused(&user.run("true"), &["the server cannot make your home directory", "journalctl"]);
+    eventually("nothing is left", || user.containers().is_empty() && user.sessions().is_empty());
+    let log = bench.root(&format!("journalctl -u podspawn-broker --no-pager -o cat PODSPAWN_USER={}", user.name));
+    assert!(log.contains("/srv/homes") && log.contains("ReadWritePaths="), "{log}");
+    // As the README says.
+    let allow = "install -d -m 0700 -o podspawn -g podspawn /srv/homes; \
+                 mkdir -p /etc/systemd/system/podspawn-broker.service.d; \
+                 printf '[Service]\\nReadWritePaths=/srv/homes\\n' >/etc/systemd/system/podspawn-broker.service.d/homes.conf; \
+                 systemctl daemon-reload; systemctl restart podspawn-broker.service";
+    let forbid = "rm -r /etc/systemd/system/podspawn-broker.service.d; systemctl daemon-reload; \
+                  systemctl restart podspawn-broker.service";
+    let _allowed = Disturbance::of(&bench, allow, forbid);
+    user.run("echo x >~/kept").success();
+    user.stop(None);
+    assert_eq!(user.run("cat ~/kept").success(), "x");
+    assert_eq!(bench.root(&format!("cat /srv/homes/{}/kept", user.name)), "x");
+    user.stop(None);
+    bench.root("rm -r /srv/homes");
+}
