@@ -44,14 +44,7 @@ enum Verb {
     Broker(broker::Options),
     /// Be the first process of a container (the engine runs this)
     #[command(hide = true)]
-    Guest {
-        /// Serve SFTP on stdin and stdout instead
-        #[arg(long)]
-        sftp: bool,
-        /// The user's home is a mount that outlives the container
-        #[arg(long)]
-        persistent_home: bool,
-    },
+    Guest(guest::Options),
 }
 
 /// Parses the arguments and runs the verb.
@@ -68,7 +61,7 @@ pub fn main() -> ExitCode {
         Verb::Stop(options) => report(stop::run(options)),
         Verb::Cleanup(options) => report(cleanup::run(&options)),
         Verb::Spawn(options) => spawn::run(options),
-        Verb::Guest { sftp, persistent_home } => guest::run(sftp, persistent_home),
+        Verb::Guest(options) => guest::run(options),
         Verb::Broker(options) => report(broker::run(&options)),
     }
 }

@@ -9,6 +9,7 @@ mod accounts;
 mod agent;
 mod broker;
 mod channel;
+mod dotfiles;
 mod environment;
 mod files;
 mod home;
@@ -22,6 +23,8 @@ mod shell;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+
+pub use dotfiles::{Dotfiles, run as set_up};
 
 use crate::{
     protocol::guest::{GUEST_SOCKET_DIR, GUEST_SOCKET_NAME},
@@ -43,17 +46,19 @@ pub(crate) struct Place {
     environment: Vec<(OsString, OsString)>,
     /// The user's home, if it outlives the container.
     home: Option<persistent::Persistent>,
+    /// What to set up in a fresh home.
+    dotfiles: Option<Dotfiles>,
     /// Whether every process of the PID namespace is the guest's to reap.
     is_init: bool,
 }
 
 /// Runs as PID 1 of a container until it is told to stop. With `persistent_home` the user's home is a mount that
-/// outlives the container.
+/// outlives the container; a fresh one gets the dotfiles.
 ///
 /// # Errors
 ///
 /// What the kernel refuses at the start; later nothing ends the guest but a signal.
-pub fn run(persistent_home: bool) -> std::io::Result<()> {
+pub fn run(persistent_home: bool, dotfiles: Option<Dotfiles>) -> std::io::Result<()> {
     // What is large is seldom (a command of 128 KiB, a file of accounts) and goes back to the kernel; left to itself
     // the allocator learns to keep it.
     // SAFETY: sets one number of the allocator; no other thread exists.
@@ -68,6 +73,7 @@ pub fn run(persistent_home: bool) -> std::io::Result<()> {
         socket: Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME),
         environment: std::env::vars_os().collect(),
         home: persistent_home.then(persistent::Persistent::default),
+        dotfiles,
         is_init: std::process::id() == 1,
     };
     supervisor::Supervisor::new(place)?.run()

@@ -5,7 +5,7 @@ use super::{
     agent::Agent,
     environment,
     identity::Group,
-    login::{self, Account, LoginError},
+    login::{self, Account, LoginError, Resolved},
     packets,
     process::{self, Program, StartError, Streams},
     shell,
@@ -107,9 +107,9 @@ pub(super) fn start(
     number: u64,
 ) -> Result<Started, Refusal> {
     let root = &place.root;
-    let (account, remark) = match &place.home {
+    let Resolved { account, is_fresh, remark } = match &place.home {
         Some(home) => login::resolve_persistent(root, &open.login, home)?,
-        None => (login::resolve(root, &open.login, first)?, None),
+        None => login::resolve(root, &open.login, first)?,
     };
     let (streams, master, tty) = match client {
         Client::Streams(fds) => (Streams::Given(fds), None, None),
@@ -123,6 +123,10 @@ pub(super) fn start(
     let environment = environment::of(&place.environment, open.environment, &account, tty.as_deref(), agent_path);
     let search = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     let (path, arguments) = program(root, &account, &open.what, &search)?;
+    let (path, arguments) = match &place.dotfiles {
+        Some(dotfiles) if is_fresh => dotfiles.before(path, arguments),
+        _ => (path, arguments),
+    };
     let program = Program { path, arguments, environment };
     let leader = process::start(root, &account, program, &streams)?;
     Ok(Started { state: State::Running { group: Group { leader, uid: account.uid }, agent }, master, remark })
@@ -156,9 +160,14 @@ fn program(root: &Path, account: &Account, what: &What, search: &OsStr) -> Resul
 }
 
 fn own_sftp_server() -> (PathBuf, Vec<OsString>) {
+    (own_binary(), ["podspawn", "guest", "--sftp"].map(OsString::from).to_vec())
+}
+
+/// This program, for a process in the container.
+pub(super) fn own_binary() -> PathBuf {
     // The mount's path is the fallback where the container's root has hidden /proc.
     let program = ["/proc/self/exe", GUEST_BINARY].into_iter().map(PathBuf::from).find(|path| path.exists());
-    (program.unwrap_or_else(|| GUEST_BINARY.into()), ["podspawn", "guest", "--sftp"].map(OsString::from).to_vec())
+    program.unwrap_or_else(|| GUEST_BINARY.into())
 }
 
 impl Channel {

@@ -42,13 +42,13 @@ pub(super) fn owner(path: &Path) -> Option<u32> {
     (FileType::from_raw_mode(stat.st_mode) == FileType::Directory).then_some(stat.st_uid)
 }
 
-/// Makes the home `home` (as the container sees it) if it is not there, and fills it if it is empty.
+/// Makes the home `home` (as the container sees it) if it is not there, and fills it if it is empty; whether it did.
 ///
 /// An empty home of somebody else is a mount point that waits for its first login: with `adopt` its owner changes.
-pub(super) fn prepare(root: &Path, home: &Path, owner: Owner, adopt: bool) -> Result<(), Errno> {
+pub(super) fn prepare(root: &Path, home: &Path, owner: Owner, adopt: bool) -> Result<bool, Errno> {
     let path = under(root, home);
     if home == Path::new("/") {
-        return Ok(());
+        return Ok(false);
     }
     if let Some(parent) = path.parent()
         && !parent.exists()
@@ -63,11 +63,12 @@ pub(super) fn prepare(root: &Path, home: &Path, owner: Owner, adopt: bool) -> Re
     let directory = rustix::fs::open(&path, DIRECTORY, Mode::empty())?;
     let stat = rustix::fs::fstat(&directory)?;
     if !created && (!is_empty(&directory)? || (stat.st_uid != owner.uid && !adopt)) {
-        return Ok(());
+        return Ok(false);
     }
     fill(root, &directory, owner);
     let (uid, gid) = owner.ids();
-    rustix::fs::fchown(&directory, uid, gid)
+    rustix::fs::fchown(&directory, uid, gid)?;
+    Ok(true)
 }
 
 /// Copies `/etc/skel` into the home `directory`; what is there already stays as it is.

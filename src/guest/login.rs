@@ -40,32 +40,39 @@ pub(super) enum LoginError {
     NoIdLeft,
 }
 
-/// The account of `login` in the container at `root`. With `first` its home is seen to as well; the caller says so once
-/// per name, so that a home that its owner has emptied stays empty.
-pub(super) fn resolve(root: &Path, login: &Login, first: bool) -> Result<Account, LoginError> {
-    let (account, is_new) = look_up(root, login, None)?;
-    if first {
-        // Where a home cannot be made the login still works, in `/`; sshd does the same.
-        let adopt = is_new || account.home.starts_with(HOMES);
-        let _ = home::prepare(root, &account.home, owner(&account), adopt);
-    }
-    Ok(account)
+/// An account that may log in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Resolved {
+    pub(super) account: Account,
+    /// Whether its home was made or filled just now.
+    pub(super) is_fresh: bool,
+    /// A word for the person, if the home cannot be had.
+    pub(super) remark: Option<String>,
 }
 
-/// The same for a login whose home is `persistent`, with a word for the person if the home cannot be had.
-pub(super) fn resolve_persistent(
-    root: &Path,
-    login: &Login,
-    persistent: &Persistent,
-) -> Result<(Account, Option<String>), LoginError> {
+/// The account of `login` in the container at `root`. With `first` its home is seen to as well; the caller says so once
+/// per name, so that a home that its owner has emptied stays empty.
+pub(super) fn resolve(root: &Path, login: &Login, first: bool) -> Result<Resolved, LoginError> {
+    let (account, is_new) = look_up(root, login, None)?;
+    // Where a home cannot be made the login still works, in `/`; sshd does the same.
+    let adopt = is_new || account.home.starts_with(HOMES);
+    let is_fresh = first && home::prepare(root, &account.home, owner(&account), adopt).unwrap_or(false);
+    Ok(Resolved { account, is_fresh, remark: None })
+}
+
+/// The same for a login whose home is `persistent`.
+pub(super) fn resolve_persistent(root: &Path, login: &Login, persistent: &Persistent) -> Result<Resolved, LoginError> {
     let home = Path::new(HOMES).join(login.name.as_ref());
     // Before the ids are chosen: another container may be about to give the home its owner.
     let claimed = persistent.claim(&under(root, &home));
     let (mut account, _) = look_up(root, login, Some(persistent))?;
     // Wherever the image has the home of its account: this is the one that is kept.
     account.home = home;
-    let prepared = claimed.and_then(|()| persistent.prepare(root, owner(&account)));
-    Ok((account, prepared.err().map(|error| error.to_string())))
+    let (is_fresh, remark) = match claimed.and_then(|()| persistent.prepare(root, owner(&account))) {
+        Ok(is_fresh) => (is_fresh, None),
+        Err(error) => (false, Some(error.to_string())),
+    };
+    Ok(Resolved { account, is_fresh, remark })
 }
 
 fn owner(account: &Account) -> Owner {
@@ -150,6 +157,10 @@ mod tests {
         Login { name: name.parse().unwrap(), shell: "/bin/bash".into() }
     }
 
+    fn account(root: &Path, name: &str, first: bool) -> Account {
+        resolve(root, &login(name), first).unwrap().account
+    }
+
     fn text(root: &Path, file: &str) -> String {
         std::fs::read_to_string(root.join(file)).unwrap()
     }
@@ -157,13 +168,13 @@ mod tests {
     #[test]
     fn an_image_without_etc_gets_accounts() {
         let root = tempfile::tempdir().unwrap();
-        let account = resolve(root.path(), &login("alice"), false).unwrap();
+        let account = account(root.path(), "alice", false);
         assert_eq!((account.uid, account.gid, account.groups.as_slice()), (1000, 1000, &[1000][..]));
         assert_eq!(account.shell, None);
         assert_eq!(text(root.path(), "etc/passwd"), "alice:x:1000:1000::/home/alice:/bin/sh\n");
         assert_eq!(text(root.path(), "etc/group"), "alice:x:1000:\n");
         assert!(!root.path().join("etc/shadow").exists());
-        assert_eq!(resolve(root.path(), &login("alice"), false).unwrap(), account);
+        assert_eq!(resolve(root.path(), &login("alice"), false).unwrap().account, account);
         assert_eq!(text(root.path(), "etc/passwd").lines().count(), 1);
     }
 
@@ -173,7 +184,7 @@ mod tests {
         std::fs::create_dir(root.path().join("etc")).unwrap();
         std::fs::write(root.path().join("etc/passwd"), "ubuntu:x:1000:1001::/srv/u:/bin/sh\n").unwrap();
         std::fs::write(root.path().join("etc/group"), "sudo:x:27:ubuntu\n").unwrap();
-        let account = resolve(root.path(), &login("ubuntu"), false).unwrap();
+        let account = account(root.path(), "ubuntu", false);
         assert_eq!((account.uid, account.gid, account.groups.as_slice()), (1000, 1001, &[1001, 27][..]));
         assert_eq!(account.home, Path::new("/srv/u"));
         assert_eq!(text(root.path(), "etc/passwd").lines().count(), 1);
@@ -205,7 +216,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         // A file where the directory should be: nothing below it can be made, whoever asks.
         std::fs::write(root.path().join("etc"), "").unwrap();
-        let account = resolve(root.path(), &login("alice"), true).unwrap();
+        let account = account(root.path(), "alice", true);
         assert_eq!((account.uid, account.gid), (1000, 1000));
     }
 }

@@ -73,6 +73,7 @@ impl Bench {
             socket: directory.path().join("broker.sock"),
             environment: vec![("IMAGE".into(), "yes".into()), ("PATH".into(), std::env::var_os("PATH").unwrap())],
             home: None,
+            dotfiles: None,
             is_init: false,
         };
         // It ends with the test process; nothing outside of the process can stop it.

@@ -6,11 +6,12 @@ use super::{
     home,
 };
 use crate::{
+    config::Dotfiles,
     domain::{Bind, ContainerId, Hardening, NetworkId, Pool, Span, Subnet},
     engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
-    protocol::guest::{GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, PERSISTENT_HOME},
+    protocol::guest::{DOTFILES, GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, INSTALL, PERSISTENT_HOME},
 };
 use std::{
     collections::HashSet,
@@ -146,6 +147,10 @@ impl<E: Engine + 'static> Sessions<E> {
             let target = Path::new(HOMES).join(session.key.user.as_ref());
             binds.push(Bind { source, target, writable: true });
             entrypoint.push(PERSISTENT_HOME.to_owned());
+        }
+        if let Some(Dotfiles { repo, install }) = &plan.dotfiles {
+            entrypoint.push(format!("{DOTFILES}={repo}"));
+            entrypoint.extend(install.iter().map(|install| format!("{INSTALL}={install}")));
         }
         let mut hostname = session.name.borrow().to_string();
         hostname.truncate(MAX_HOSTNAME);

@@ -648,6 +648,22 @@ fn every_named_session_of_a_user_has_the_same_home_and_others_have_none() {
 }
 
 #[test]
+fn a_container_is_told_of_its_users_dotfiles() {
+    let mut host = Host::new();
+    let text = "dotfiles: {repo: \"https://git.example.org/dots\", install: \"./install -f\"}";
+    let own = crate::config::UserOverrides::parse(text).unwrap();
+    host.settings.users = [("alice".parse().unwrap(), own)].into();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let found = host.engine.containers().await.unwrap();
+        let expected = ["guest", "--dotfiles=https://git.example.org/dots", "--install=./install -f"];
+        assert_eq!(host.engine.spec_of(&found[0].id).unwrap().entrypoint[1..], expected);
+    });
+}
+
+#[test]
 fn a_home_that_cannot_be_made_is_a_refusal_and_nothing_is_left() {
     let host = Host::with_config("state: {homes_dir: /proc/none/homes}\nsession: {mode: named}");
     on_host(&host, async |host| {

@@ -191,6 +191,75 @@ fn what_a_tenant_leaves_in_a_home_is_the_next_containers_and_nothing_of_the_host
     assert_eq!(user.run("pwd").success(), format!("/home/{}", user.name));
 }
 
+/// An image with a repository of dotfiles.
+fn make_image_with_dotfiles(bench: &Bench) {
+    bench.root(
+        "docker image inspect podspawn-test-dotfiles >/dev/null 2>&1 && exit; docker rm -f dotfiles >/dev/null 2>&1; \
+         docker run --name dotfiles podspawn-workload sh -euc '
+             git config --system safe.directory \"*\"
+             git init -q /srv/dots && cd /srv/dots
+             printf \"%s\\n\" \"#!/bin/sh\" \"echo installed by \\$(id -un) in \\$PWD >>~/.installed\" >install
+             chmod 0755 install && git add install
+             git -c user.name=x -c user.email=x@example.org commit -qm dots' && \
+         docker commit dotfiles podspawn-test-dotfiles:latest && docker rm dotfiles",
+    );
+}
+
+fn with_dotfiles(more: &str) -> String {
+    format!("image: \"podspawn-test-dotfiles:latest\"\n{more}")
+}
+
+#[test]
+fn dotfiles_are_in_a_fresh_home_before_anything_runs_there_and_once() {
+    let bench = bench::shared();
+    make_image_with_dotfiles(&bench);
+    for mode in ["ttl", "named"] {
+        let user = bench.user_with(&with_dotfiles(&format!(
+            "mode: {mode}\ndotfiles: {{repo: \"file:///srv/dots\", install: ./install}}"
+        )));
+        let installed = format!("installed by {0} in /home/{0}/.dotfiles\n", user.name);
+        // Whatever comes first, even a transfer: not a word on its streams, and its own exit code.
+        let first = user.run_with(&[], "cat ~/.installed -; exit 3", b"in\n");
+        assert_eq!((first.code, first.text(), first.errors()), (Some(3), format!("{installed}in\n"), String::new()));
+        assert_eq!(
+            user.run("cat ~/.installed; test -O ~/.dotfiles/install; echo $?").text(),
+            format!("{installed}0\n")
+        );
+        // In a new container: the throw-away home is a fresh one, the other is not.
+        user.run("echo mine >>~/.installed").success();
+        user.stop(None);
+        let kept = if mode == "named" { "mine\n" } else { "" };
+        assert_eq!(user.run("cat ~/.installed").text(), format!("{installed}{kept}"));
+        user.stop(None);
+    }
+}
+
+#[test]
+fn dotfiles_that_fail_are_told_at_a_terminal_and_the_login_goes_on() {
+    let bench = bench::shared();
+    make_image_with_dotfiles(&bench);
+    let absent = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///nowhere\"}"));
+    let mut terminal = absent.terminal(None);
+    terminal.wait_for("podspawn: setting up your dotfiles from file:///nowhere");
+    terminal.wait_for("podspawn: your dotfiles are not set up: git clone failed");
+    terminal.send("cat ~/.dotfiles.log; exit 5\n");
+    let (code, shown) = terminal.finish();
+    assert!(code == 5 && shown.contains("fatal:") && shown.contains("nowhere"), "{shown:?}");
+    // A program hears nothing of it.
+    let quiet = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///srv/dots\", install: \"exit 4\"}"));
+    assert_eq!(quiet.run("echo out").quiet_success(), "out");
+    // One that hangs is interrupted by whoever waits for it.
+    let slow = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///srv/dots\", install: \"sleep 1000\"}"));
+    let mut terminal = slow.terminal(None);
+    terminal.wait_for("podspawn: setting up your dotfiles");
+    eventually("the install command runs", || slow.run("grep -l -a '^sleep' /proc/[0-9]*/cmdline").code == Some(0));
+    terminal.send("\x03");
+    terminal.wait_for("podspawn: your dotfiles are not set up: the install command failed");
+    terminal.send("echo al''ive; exit 6\n");
+    terminal.wait_for("alive");
+    assert_eq!(terminal.finish().0, 6);
+}
+
 #[test]
 fn homes_outside_of_the_state_need_the_units_leave_and_then_work() {
     let bench = bench::alone();
