@@ -5,3 +5,6 @@
 pub mod guest;
 pub mod packet;
 pub mod varlink;
+
+#[cfg(test)]
+mod tests;
