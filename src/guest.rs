@@ -14,6 +14,7 @@ mod environment;
 mod files;
 mod home;
 mod identity;
+mod idle;
 mod login;
 mod packets;
 mod persistent;
@@ -23,6 +24,7 @@ mod shell;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use dotfiles::{Dotfiles, run as set_up};
 

@@ -10,14 +10,14 @@ mod socket;
 use crate::{
     domain::{ChannelId, Outcome, SessionId},
     protocol::{
-        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, MAX_CHANNELS, Open, PROTOCOL},
+        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, MAX_CHANNELS, Open},
         packet::PacketError,
     },
 };
 use pace::Pace;
 use socket::{Connection, Listener};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
@@ -55,6 +55,11 @@ pub enum Event {
         /// How its process ended, if it did.
         outcome: Option<Outcome>,
     },
+    /// Nothing was sent or received on any channel for so long, as far as the guest can be believed.
+    Idle {
+        /// At least.
+        seconds: u64,
+    },
     /// The connection is gone.
     Down,
 }
@@ -68,6 +73,9 @@ pub enum LinkError {
     /// The guest does not read what it is sent.
     #[error("the container's guest does not answer")]
     Stuck,
+    /// The guest is of a version that does not know the request.
+    #[error("the container's guest is older than the request")]
+    Old,
     /// The request does not fit a packet.
     #[error(transparent)]
     Packet(#[from] PacketError),
@@ -83,6 +91,22 @@ struct Shared {
     init: watch::Sender<Option<i32>>,
     up: watch::Sender<bool>,
     connection: RefCell<Option<Rc<Connection>>>,
+    /// What every guest of the session is to keep to, in seconds, and what the connected one was told.
+    idle_timeout: Cell<u64>,
+    told_idle_timeout: Cell<Option<u64>>,
+}
+
+impl Shared {
+    /// Tells the guest what it has not been told yet. One that is too old never reports anything idle; one that is
+    /// stuck is told the next time.
+    fn tell_idle_timeout(&self) {
+        let (Some(connection), seconds) = (self.connection.borrow().clone(), self.idle_timeout.get()) else { return };
+        if self.told_idle_timeout.get() != Some(seconds)
+            && connection.send(&FromBroker::IdleTimeout { seconds }, None).is_ok()
+        {
+            self.told_idle_timeout.set(Some(seconds));
+        }
+    }
 }
 
 impl Link {
@@ -95,6 +119,8 @@ impl Link {
             init: watch::Sender::new(None),
             up: watch::Sender::new(false),
             connection: RefCell::new(None),
+            idle_timeout: Cell::new(0),
+            told_idle_timeout: Cell::new(None),
         });
         let task = tokio::task::spawn_local(serve(listener, Rc::clone(&shared), observer));
         Ok(Self { shared, task })
@@ -151,6 +177,22 @@ impl Link {
     /// Tells everybody who is connected at a terminal one line.
     pub fn notify(&self, text: &str) -> Result<(), LinkError> {
         self.send(&FromBroker::Notice { text: text.to_owned() }, None)
+    }
+
+    /// Hangs up all channels and tells everybody why: in their last line, or with an old guest those who are connected
+    /// at a terminal.
+    pub fn end(&self, text: &str) -> Result<(), LinkError> {
+        match self.send(&FromBroker::End { text: text.to_owned() }, None) {
+            Err(LinkError::Old) => self.notify(text).and_then(|()| self.close(None)),
+            result => result,
+        }
+    }
+
+    /// After how many seconds of silence on all channels the guest is to report it; 0 is never. Holds for every
+    /// connection to come as well.
+    pub fn set_idle_timeout(&self, seconds: u64) {
+        self.shared.idle_timeout.set(seconds);
+        self.shared.tell_idle_timeout();
     }
 
     fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
@@ -213,19 +255,18 @@ async fn converse(
     shared: &Shared,
     observer: &impl Fn(Event),
 ) -> Option<Connection> {
-    let Ok(Ok(FromGuest::Hello { protocol, release, mut channels })) =
+    let Ok(Ok(Some(FromGuest::Hello { protocol, release, mut channels }))) =
         time::timeout(HELLO_TIMEOUT, connection.receive()).await
     else {
         return None;
     };
     channels.truncate(MAX_CHANNELS);
-    let protocol = protocol.min(PROTOCOL);
-    if connection.send(&FromBroker::Welcome { protocol }, None).is_err() {
-        return None;
-    }
+    let protocol = connection.agree(protocol).ok()?;
     let release: String = release.chars().filter(char::is_ascii_graphic).take(64).collect();
     tracing::debug!(pid = connection.pid(), protocol, release, "guest connected");
     *shared.connection.borrow_mut() = Some(Rc::clone(&connection));
+    shared.told_idle_timeout.set(None);
+    shared.tell_idle_timeout();
     // Before the observer is told: it may look at once whether the guest is there.
     shared.up.send_replace(true);
     observer(Event::Up { protocol, channels });
@@ -235,8 +276,11 @@ async fn converse(
     let replacement = loop {
         tokio::select! {
             packet = packets.then(|| connection.receive()) => match packet {
-                Ok(FromGuest::Closed { channel, outcome }) => observer(Event::Closed { channel, outcome }),
-                Ok(FromGuest::Hello { .. }) | Err(_) => break None,
+                Ok(Some(FromGuest::Closed { channel, outcome })) => observer(Event::Closed { channel, outcome }),
+                Ok(Some(FromGuest::Idle { seconds })) => observer(Event::Idle { seconds }),
+                // Giving the connection up would bring the same packet again, with the next one.
+                Ok(None) => tracing::debug!(pid = connection.pid(), "a packet of a later version"),
+                Ok(Some(FromGuest::Hello { .. })) | Err(_) => break None,
             },
             accepted = strangers.then(|| listener.accept()) => match accepted {
                 // The same process connects again only when it has given up the old connection.

@@ -14,6 +14,7 @@ mod events;
 mod expire;
 mod guest_binary;
 mod home;
+mod idle;
 mod pull;
 mod restore;
 mod sweep;
@@ -66,13 +67,16 @@ pub struct Rules {
     pub grace_period: Span,
     /// How long it exists, whatever happens; `None` is for ever.
     pub lifetime: Option<Span>,
+    /// How long its connections may be silent, all of them together, before they are ended; 0 is for ever.
+    pub idle_timeout: Span,
 }
 
 impl Rules {
     /// Those of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        Self { mode: plan.mode, grace_period: plan.grace_period, lifetime: plan.lifetime() }
+        let Plan { mode, grace_period, idle_timeout, .. } = *plan;
+        Self { mode, grace_period, lifetime: plan.lifetime(), idle_timeout }
     }
 }
 

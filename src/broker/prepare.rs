@@ -73,6 +73,7 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
             mode: times.mode,
             grace_period: times.grace_period,
             lifetime: Some(times.max_lifetime).filter(|span| !span.is_zero()),
+            idle_timeout: times.idle_timeout,
         },
     });
     for row in restored.map_err(|error| Unready::state(&error, "restoring sessions"))? {

@@ -1,7 +1,7 @@
 //! The connection to the broker: lost at any time, back as soon as there is a broker.
 //!
 //! Channels do not need it. What could not be said while it was away is told by the next greeting, which lists the
-//! channels that are open.
+//! channels that are open. Until the greeting is answered, which tells what the broker understands, all else waits.
 
 use super::packets::{self, Incoming};
 use crate::{
@@ -48,14 +48,11 @@ enum State {
     Connected {
         socket: OwnedFd,
         queue: VecDeque<Vec<u8>>,
-        welcomed: bool,
+        /// The version that both speak, once the broker has answered.
+        protocol: Option<u32>,
     },
     /// `watch` tells when something is moved into the socket's directory.
-    Away {
-        watch: Option<OwnedFd>,
-        next_try: Instant,
-        not_before: Instant,
-    },
+    Away { watch: Option<OwnedFd>, next_try: Instant, not_before: Instant },
 }
 
 impl Broker {
@@ -81,7 +78,7 @@ impl Broker {
     }
 
     pub(super) fn wants_to_send(&self) -> bool {
-        matches!(&self.state, State::Connected { queue, .. } if !queue.is_empty())
+        matches!(&self.state, State::Connected { queue, protocol: Some(_), .. } if !queue.is_empty())
     }
 
     /// When [`Self::connect`] is due although nothing happens.
@@ -130,9 +127,12 @@ impl Broker {
             _ => return,
         }
         let Ok(socket) = self.try_connect() else { return };
-        self.state = State::Connected { socket, queue: VecDeque::new(), welcomed: false };
         let release = env!("CARGO_PKG_VERSION").to_owned();
-        self.send(&FromGuest::Hello { protocol: PROTOCOL, release, channels: live() });
+        let hello = FromGuest::Hello { protocol: PROTOCOL, release, channels: live() };
+        if packets::send(&socket, &hello, &[]).is_err() {
+            return self.lose(PAUSE_UNANSWERED);
+        }
+        self.state = State::Connected { socket, queue: VecDeque::new(), protocol: None };
     }
 
     fn try_connect(&self) -> Result<OwnedFd, Errno> {
@@ -142,10 +142,14 @@ impl Broker {
         Ok(socket)
     }
 
-    /// Sends, or queues if the broker is slow. Without a connection nothing is kept.
+    /// Sends, or queues if the broker is slow. Without a connection nothing is kept, and what the broker does not
+    /// know it is not told.
     pub(super) fn send(&mut self, message: &FromGuest) {
         let Ok(bytes) = packet::encode(message) else { return };
-        if let State::Connected { queue, .. } = &mut self.state {
+        if let State::Connected { queue, protocol, .. } = &mut self.state {
+            if message.since() > protocol.unwrap_or(1) {
+                return;
+            }
             queue.push_back(bytes);
             self.flush();
         }
@@ -153,7 +157,13 @@ impl Broker {
 
     /// Sends what waits, as far as there is room.
     pub(super) fn flush(&mut self) {
-        let State::Connected { socket, queue, .. } = &mut self.state else { return };
+        let State::Connected { socket, queue, protocol } = &mut self.state else { return };
+        if protocol.is_none() {
+            if queue.len() > MAX_QUEUE {
+                self.lose(PAUSE_UNANSWERED);
+            }
+            return;
+        }
         while let Some(bytes) = queue.front() {
             match seqpacket::send(&*socket, bytes, &[]) {
                 Ok(()) => drop(queue.pop_front()),
@@ -165,15 +175,18 @@ impl Broker {
 
     /// The next packet of the broker; `None` when there is none now or no longer a connection.
     pub(super) fn receive(&mut self) -> Option<(FromBroker, Vec<OwnedFd>)> {
-        let State::Connected { socket, welcomed, .. } = &mut self.state else { return None };
+        let State::Connected { socket, protocol, .. } = &mut self.state else { return None };
         match packets::receive(&*socket) {
-            Incoming::Message(message, fds) => {
-                *welcomed = true;
-                return Some((message, fds));
+            Incoming::Message(FromBroker::Welcome { protocol: agreed }, fds) => {
+                let agreed = agreed.clamp(1, PROTOCOL);
+                *protocol = Some(agreed);
+                self.flush();
+                return Some((FromBroker::Welcome { protocol: agreed }, fds));
             }
-            Incoming::Nothing => {}
+            Incoming::Message(message, fds) => return Some((message, fds)),
+            Incoming::Nothing | Incoming::Unknown => {}
             Incoming::Closed => {
-                let pause = if *welcomed { Duration::ZERO } else { PAUSE_UNANSWERED };
+                let pause = if protocol.is_some() { Duration::ZERO } else { PAUSE_UNANSWERED };
                 self.lose(pause);
             }
             Incoming::Malformed => self.lose(PAUSE_MALFORMED),

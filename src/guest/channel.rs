@@ -9,6 +9,7 @@ use super::{
     packets,
     process::{self, Program, StartError, Streams},
     shell,
+    traffic::Traffic,
 };
 use crate::{
     domain::ChannelId,
@@ -95,6 +96,8 @@ pub(super) struct Started {
     pub(super) master: Option<OwnedFd>,
     /// A word for whoever looks at a terminal.
     pub(super) remark: Option<String>,
+    /// What can be seen of its bytes.
+    pub(super) traffic: Traffic,
 }
 
 /// Starts the process that `open` asks for. With `first` this is the user's first login in this guest's life.
@@ -129,7 +132,8 @@ pub(super) fn start(
     };
     let program = Program { path, arguments, environment };
     let leader = process::start(root, &account, program, &streams)?;
-    Ok(Started { state: State::Running { group: Group { leader, uid: account.uid }, agent }, master, remark })
+    let state = State::Running { group: Group { leader, uid: account.uid }, agent };
+    Ok(Started { state, master, remark, traffic: Traffic::of(&streams) })
 }
 
 fn open_terminal(terminal: &Terminal, account: &Account) -> io::Result<(OwnedFd, OwnedFd, PathBuf)> {

@@ -1,14 +1,14 @@
 //! Receiving and sending packets without waiting and without a standing buffer.
 
 use crate::{
-    protocol::packet::{self, MAX_PACKET_BYTES},
+    protocol::packet::{self, Growing, MAX_PACKET_BYTES, PacketError},
     sys::seqpacket::{self, Received},
 };
 use rustix::{
     io::Errno,
     net::{AddressFamily, RecvFlags, Shutdown, SocketType},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Most packets taken from one socket before the others get their turn.
@@ -17,6 +17,8 @@ pub(super) const MAX_AT_ONCE: usize = 16;
 /// What one look at a socket found.
 pub(super) enum Incoming<T> {
     Message(T, Vec<OwnedFd>),
+    /// Something that a later version says; it is passed over.
+    Unknown,
     /// Nothing now.
     Nothing,
     /// The peer is gone.
@@ -26,7 +28,7 @@ pub(super) enum Incoming<T> {
 }
 
 /// Takes one packet. Its length is asked first, so that memory is held only while there is a packet.
-pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> Incoming<T> {
+pub(super) fn receive<T: Growing>(socket: impl AsFd) -> Incoming<T> {
     let flags = RecvFlags::PEEK | RecvFlags::TRUNC | RecvFlags::DONTWAIT;
     let length = match rustix::net::recv(&socket, &mut [0u8; 0][..], flags) {
         Ok((_, length)) => length,
@@ -38,6 +40,7 @@ pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> Incoming<T> {
     match seqpacket::receive(&socket, &mut buffer) {
         Ok(Received::Packet(length, fds)) => match buffer.get(..length).map(packet::decode) {
             Some(Ok(message)) => Incoming::Message(message, fds),
+            Some(Err(PacketError::Unknown(_))) => Incoming::Unknown,
             _ => Incoming::Malformed,
         },
         Ok(Received::Oversized) => Incoming::Malformed,

@@ -5,6 +5,7 @@ use super::{
     broker::Broker,
     channel::{self, Channel, Client, MAX_UNREAD, Refusal, Started, State},
     identity::{self, Group},
+    idle::Idle,
     packets::{self, Incoming},
 };
 use crate::{
@@ -53,6 +54,7 @@ pub(super) struct Supervisor {
     signals: SignalFd,
     broker: Broker,
     channels: Vec<Channel>,
+    idle: Idle,
     doomed: Vec<Doomed>,
     /// Who has logged in before, and as which uid anything may still run.
     known: Vec<UserName>,
@@ -67,16 +69,19 @@ impl Supervisor {
     pub(super) fn new(place: Place) -> io::Result<Self> {
         // SIGRTMIN+3 is how systemd-like engines stop an init.
         let signals = SignalFd::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGRTMIN() + 3])?;
-        let broker = Broker::new(place.socket.clone());
+        let (broker, idle) = (Broker::new(place.socket.clone()), Idle::new(&place.root));
         let (channels, doomed, known, uids) = (Vec::new(), Vec::new(), Vec::new(), vec![0]);
-        Ok(Self { place, signals, broker, channels, doomed, known, uids, logins: 0, stop_at: None })
+        Ok(Self { place, signals, broker, channels, idle, doomed, known, uids, logins: 0, stop_at: None })
     }
 
     /// Runs until the container is stopped.
     pub(super) fn run(mut self) -> io::Result<()> {
+        let mut only_looked = false;
         loop {
             self.broker.connect(|| self.channels.iter().map(|channel| channel.id).collect());
-            for (source, flags) in self.wait()? {
+            let ready = self.wait(only_looked)?;
+            only_looked = ready.is_empty() && self.idle.is_due();
+            for (source, flags) in ready {
                 match source {
                     Source::Signals => self.on_signals(),
                     Source::Broker => self.on_broker(flags),
@@ -86,14 +91,17 @@ impl Supervisor {
             }
             let has_children = self.reap();
             self.end_the_doomed();
+            if let Some(seconds) = self.idle.look() {
+                self.broker.send(&FromGuest::Idle { seconds });
+            }
             if self.stop_at.is_some_and(|at| !has_children || at <= Instant::now()) {
                 return Ok(());
             }
         }
     }
 
-    /// Waits for something to be ready or due.
-    fn wait(&self) -> io::Result<Vec<(Source, PollFlags)>> {
+    /// Waits for something to be ready or due. `again` if nothing was, but for a look at the channels.
+    fn wait(&self, again: bool) -> io::Result<Vec<(Source, PollFlags)>> {
         let mut sources = vec![Source::Signals];
         let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
         if let Some(fd) = self.broker.fd() {
@@ -111,7 +119,8 @@ impl Supervisor {
         }
         let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        match idle::poll(&mut fds, timeout.as_ref()) {
+        let poll = if again { idle::poll_again } else { idle::poll };
+        match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -122,7 +131,7 @@ impl Supervisor {
     fn deadline(&self) -> Option<Instant> {
         let tick = if self.place.is_init { None } else { Some(Instant::now() + TICK) };
         let doomed = self.doomed.iter().map(|doomed| doomed.deadline);
-        doomed.chain(self.broker.deadline()).chain(self.stop_at).chain(tick).min()
+        doomed.chain(self.broker.deadline()).chain(self.idle.deadline()).chain(self.stop_at).chain(tick).min()
     }
 
     fn on_signals(&mut self) {
@@ -157,25 +166,28 @@ impl Supervisor {
         }
         for _ in 0..packets::MAX_AT_ONCE {
             match self.broker.receive() {
+                // What a later broker asked for, an earlier one does not.
+                Some((FromBroker::Welcome { protocol: 1 }, _)) => self.idle.set_timeout(0),
                 Some((FromBroker::Welcome { .. }, _)) => {}
                 Some((FromBroker::Open(open), fds)) => self.open(open, fds),
                 Some((FromBroker::Close { channel: Some(id) }, _)) => self.hang_up(id),
-                Some((FromBroker::Close { channel: None }, _)) => {
-                    while let Some(id) = self.channels.first().map(|channel| channel.id) {
-                        self.hang_up(id);
-                    }
+                Some((FromBroker::Close { channel: None }, _)) => self.hang_up_all(),
+                // Spawn knows whether somebody looks at a terminal.
+                Some((FromBroker::Notice { text }, _)) => self.tell(&ToSpawn::Notice(line(&text))),
+                Some((FromBroker::IdleTimeout { seconds }, _)) => self.idle.set_timeout(seconds),
+                Some((FromBroker::End { text }, _)) => {
+                    self.tell(&ToSpawn::Failed(line(&text)));
+                    self.hang_up_all();
                 }
-                Some((FromBroker::Notice { text }, _)) => self.notice(&text),
                 None => break,
             }
         }
     }
 
-    /// Passes a word of the broker on to every client; spawn knows whether somebody looks at a terminal.
-    fn notice(&self, text: &str) {
-        let notice = ToSpawn::Notice(text.chars().filter(|c| !c.is_control()).take(MAX_NOTICE_BYTES / 4).collect());
+    /// Passes a word of the broker on to every client that reads what it is told.
+    fn tell(&self, word: &ToSpawn) {
         for channel in self.channels.iter().filter(|channel| packets::unread_by_peer(&channel.socket) < MAX_UNREAD) {
-            let _ = packets::send(&channel.socket, &notice, &[]);
+            let _ = packets::send(&channel.socket, word, &[]);
         }
     }
 
@@ -207,6 +219,7 @@ impl Supervisor {
             packets::close(socket);
             return self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
         }
+        self.idle.opened();
         self.channels.push(Channel { id, socket, state: State::Waiting(Box::new(open)) });
         // Spawn has most likely said how already.
         self.on_channel(id);
@@ -221,6 +234,7 @@ impl Supervisor {
             let Some(channel) = self.channel(id) else { return };
             match (packets::receive::<FromSpawn>(&channel.socket), &channel.state) {
                 (Incoming::Nothing, _) => return,
+                (Incoming::Unknown, _) => {}
                 (Incoming::Message(FromSpawn::Signal(number), _), state) => {
                     if let (Some(signal), State::Running { group, .. }) = (identity::permitted(number), state) {
                         group.signal(signal);
@@ -249,7 +263,7 @@ impl Supervisor {
         self.logins += 1;
         let first = self.is_first_login(&open.login.name);
         match channel::start(&self.place, *open, client, agent, first, self.logins) {
-            Ok(Started { state, master, remark }) => {
+            Ok(Started { state, master, remark, traffic }) => {
                 if let State::Running { group, .. } = &state {
                     // A number that comes again is another group.
                     self.doomed.retain(|doomed| doomed.group.leader != group.leader);
@@ -265,6 +279,7 @@ impl Supervisor {
                     let _ = packets::send(&socket, &ToSpawn::Notice(remark), &[]);
                 }
                 self.channels.push(Channel { id, socket, state });
+                self.idle.observe(id, traffic);
                 if sent.is_err() {
                     self.hang_up(id);
                 }
@@ -295,6 +310,12 @@ impl Supervisor {
         }
     }
 
+    fn hang_up_all(&mut self) {
+        while let Some(id) = self.channels.first().map(|channel| channel.id) {
+            self.hang_up(id);
+        }
+    }
+
     /// Forgets the channel, whose client has gone, and ends what ran for it.
     fn hang_up(&mut self, id: ChannelId) {
         let Some(index) = self.channels.iter().position(|channel| channel.id == id) else { return };
@@ -305,6 +326,7 @@ impl Supervisor {
         }
         drop(state);
         packets::close(socket);
+        self.idle.closed(id);
         self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
     }
 
@@ -346,6 +368,7 @@ impl Supervisor {
         drop(state);
         let _ = packets::send(&socket, &ToSpawn::Ended(outcome), &[]);
         packets::close(socket);
+        self.idle.closed(id);
         self.broker.send(&FromGuest::Closed { channel: id, outcome: Some(outcome) });
     }
 
@@ -359,4 +382,9 @@ impl Supervisor {
             !due
         });
     }
+}
+
+/// A word of the broker as people read it: one line, which moves no cursor.
+fn line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_NOTICE_BYTES / 4).collect()
 }

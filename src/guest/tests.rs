@@ -3,6 +3,9 @@
 //! It is not PID 1 here and the login is whoever runs the tests, so no privilege is needed; what depends on either is
 //! tried in real containers.
 
+mod idle;
+mod versions;
+
 use super::{
     Place,
     packets::{self, Incoming},
@@ -10,14 +13,16 @@ use super::{
 };
 use crate::{
     domain::{ChannelId, Outcome},
-    protocol::guest::{FromBroker, FromGuest, FromSpawn, Login, Open, Terminal, TerminalModes, ToSpawn, What},
+    protocol::{
+        guest::{FromBroker, FromGuest, FromSpawn, Login, Open, PROTOCOL, Terminal, TerminalModes, ToSpawn, What},
+        packet::Growing,
+    },
     sys::seqpacket,
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
 };
-use serde::de::DeserializeOwned;
 use std::{
     fs::File,
     io::{Read, Write},
@@ -27,7 +32,7 @@ use std::{
 };
 
 /// The next packet, which must come soon; `None` at the end.
-fn next<T: DeserializeOwned>(socket: &OwnedFd) -> Option<(T, Vec<OwnedFd>)> {
+fn next<T: Growing>(socket: &OwnedFd) -> Option<(T, Vec<OwnedFd>)> {
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
     assert_eq!(poll(&mut fds, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })).unwrap(), 1, "nothing came");
     match packets::receive(socket) {
@@ -106,9 +111,14 @@ impl Bench {
 }
 
 fn accept(listener: &OwnedFd) -> (OwnedFd, Vec<ChannelId>) {
+    accept_speaking(PROTOCOL, listener)
+}
+
+/// As a broker of an earlier version does, or of this one.
+fn accept_speaking(protocol: u32, listener: &OwnedFd) -> (OwnedFd, Vec<ChannelId>) {
     let broker = rustix::net::accept(listener).unwrap();
-    let Some((FromGuest::Hello { protocol: 1, channels, .. }, _)) = next(&broker) else { panic!("no greeting") };
-    packets::send(&broker, &FromBroker::Welcome { protocol: 1 }, &[]).unwrap();
+    let Some((FromGuest::Hello { protocol: PROTOCOL, channels, .. }, _)) = next(&broker) else { panic!("no greeting") };
+    packets::send(&broker, &FromBroker::Welcome { protocol }, &[]).unwrap();
     (broker, channels)
 }
 

@@ -3,8 +3,8 @@
 use super::LinkError;
 use crate::{
     protocol::{
-        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME},
-        packet::{MAX_PACKET_BYTES, decode, encode},
+        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, PROTOCOL},
+        packet::{MAX_PACKET_BYTES, PacketError, decode, encode},
     },
     sys::{
         passing::refuse_descriptors,
@@ -21,7 +21,7 @@ use rustix::{
     },
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fs, io,
     os::{
         fd::{AsFd, OwnedFd},
@@ -86,13 +86,15 @@ impl Listener {
 pub(super) struct Connection {
     socket: AsyncFd<OwnedFd>,
     pid: i32,
+    /// The version that was agreed upon; the first until then.
+    protocol: Cell<u32>,
     buffer: RefCell<Vec<u8>>,
 }
 
 impl Connection {
     fn new(socket: OwnedFd) -> io::Result<Self> {
         let pid = socket_peercred(&socket)?.pid.as_raw_nonzero().get();
-        Ok(Self { socket: watch(socket)?, pid, buffer: RefCell::new(Vec::new()) })
+        Ok(Self { socket: watch(socket)?, pid, protocol: Cell::new(1), buffer: RefCell::new(Vec::new()) })
     }
 
     /// The process that connected, as this host numbers it.
@@ -100,8 +102,24 @@ impl Connection {
         self.pid
     }
 
-    /// Sends without waiting: a guest that reads has room, and one that does not must hold up nobody.
+    /// Answers the greeting of a guest that speaks at most `version`: the version that both speak.
+    pub(super) fn agree(&self, version: u32) -> Result<u32, LinkError> {
+        let protocol = version.clamp(1, PROTOCOL);
+        self.protocol.set(protocol);
+        self.send(&FromBroker::Welcome { protocol }, None).map(|()| protocol)
+    }
+
+    /// Whether the guest knows the packets of `version`.
+    pub(super) fn speaks(&self, version: u32) -> bool {
+        self.protocol.get() >= version
+    }
+
+    /// Sends without waiting: a guest that reads has room, and one that does not must hold up nobody. What the guest
+    /// does not know is not sent.
     pub(super) fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
+        if !self.speaks(packet.since()) {
+            return Err(LinkError::Old);
+        }
         let bytes = encode(packet)?;
         let fd = fd.map(AsFd::as_fd);
         match seqpacket::send(self.socket.get_ref(), &bytes, fd.as_slice()) {
@@ -111,15 +129,20 @@ impl Connection {
         }
     }
 
-    /// The next packet; an error is the end of the connection. Cancel-safe.
-    pub(super) async fn receive(&self) -> io::Result<FromGuest> {
+    /// The next packet, `None` if it is one that this version does not know; an error is the end of the connection.
+    /// Cancel-safe.
+    pub(super) async fn receive(&self) -> io::Result<Option<FromGuest>> {
         loop {
             let mut ready = self.socket.readable().await?;
             let mut buffer = self.buffer.borrow_mut();
             buffer.resize(GUEST_PACKET_BYTES.min(MAX_PACKET_BYTES), 0);
             match ready.try_io(|socket| Ok(seqpacket::receive(socket, &mut buffer)?)) {
                 Ok(Ok(Received::Packet(bytes, fds))) if fds.is_empty() => {
-                    return decode(&buffer[..bytes]).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+                    return match decode(&buffer[..bytes]) {
+                        Ok(packet) => Ok(Some(packet)),
+                        Err(PacketError::Unknown(_)) => Ok(None),
+                        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                    };
                 }
                 Ok(Ok(Received::Closed)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 // A guest has no reason to send descriptors here.

@@ -1,8 +1,10 @@
+mod versions;
+
 use super::*;
 use crate::{
     domain::UserName,
     protocol::{
-        guest::{GUEST_SOCKET_NAME, Login, What},
+        guest::{GUEST_SOCKET_NAME, Login, PROTOCOL, What},
         packet::{decode, encode},
     },
     sys::seqpacket::{self, Received},
@@ -105,6 +107,7 @@ fn a_request_carries_the_channel_to_the_guest() {
         let open = Open { channel: ChannelId(9), login, what: What::Shell, environment: Vec::new() };
         link.open(open.clone(), &theirs).unwrap();
         drop(theirs);
+        assert!(matches!(hear(&guest), Some((FromBroker::IdleTimeout { seconds: 0 }, _))));
         let (FromBroker::Open(heard), mut fds) = hear(&guest).unwrap() else { panic!("no open") };
         assert_eq!(heard, open);
         seqpacket::send(fds.pop().unwrap(), b"x", &[]).unwrap();

@@ -8,13 +8,19 @@
 //! does. An end of file on a channel's socket means that the other side is gone, however it went.
 //!
 //! Variants are only ever added at the end and never changed, since a container keeps the guest that it was born
-//! with: [`PROTOCOL`] in the greeting tells what the other side understands.
+//! with: [`PROTOCOL`] in the greeting tells what the other side understands, and nothing newer is sent to it
+//! ([`FromBroker::since`], [`FromGuest::since`]). A variant that is unknown all the same is passed over: giving the
+//! connection up would only bring the same packet again. Spawn and guest do not greet one another, so what they say
+//! is that of the first version.
 
+use super::packet::Growing;
 use crate::domain::{ChannelId, Outcome, UserName};
 use serde::{Deserialize, Serialize};
 
 /// The version of these packets that this binary speaks; it speaks every lower one as well.
-pub const PROTOCOL: u32 = 1;
+///
+/// 1: the first. 2: [`FromBroker::IdleTimeout`], [`FromBroker::End`], [`FromGuest::Idle`].
+pub const PROTOCOL: u32 = 2;
 
 /// Most environment variables of one channel, and the most bytes of all names and values together. With a command
 /// of 128 KiB the packet still fits (`packet::MAX_PACKET_BYTES`).
@@ -99,6 +105,32 @@ pub enum FromBroker {
         /// One line, at most [`MAX_NOTICE_BYTES`].
         text: String,
     },
+    /// Tell when nothing was sent or received for so long ([`FromGuest::Idle`]). Holds until another one comes, for a
+    /// broker's restart too.
+    IdleTimeout {
+        /// 0 is never.
+        seconds: u64,
+    },
+    /// Hang up all channels, and tell each client why.
+    End {
+        /// One line, at most [`MAX_NOTICE_BYTES`].
+        text: String,
+    },
+}
+
+impl FromBroker {
+    /// The first version that knows this packet.
+    #[must_use]
+    pub const fn since(&self) -> u32 {
+        match self {
+            Self::Welcome { .. } | Self::Open(_) | Self::Close { .. } | Self::Notice { .. } => 1,
+            Self::IdleTimeout { .. } | Self::End { .. } => 2,
+        }
+    }
+}
+
+impl Growing for FromBroker {
+    const VARIANTS: u32 = 6;
 }
 
 /// Guest to broker.
@@ -120,6 +152,27 @@ pub enum FromGuest {
         /// How the process ended; `None` if the client went first or the process never began.
         outcome: Option<Outcome>,
     },
+    /// Nothing was sent or received on any channel for at least as long as [`FromBroker::IdleTimeout`] said. Repeated
+    /// while that is so.
+    Idle {
+        /// For how long.
+        seconds: u64,
+    },
+}
+
+impl FromGuest {
+    /// The first version that knows this packet.
+    #[must_use]
+    pub const fn since(&self) -> u32 {
+        match self {
+            Self::Hello { .. } | Self::Closed { .. } => 1,
+            Self::Idle { .. } => 2,
+        }
+    }
+}
+
+impl Growing for FromGuest {
+    const VARIANTS: u32 = 3;
 }
 
 /// A terminal as spawn found it: sshd's pty, as the client asked for it.
@@ -166,6 +219,10 @@ pub enum FromSpawn {
     Signal(u8),
 }
 
+impl Growing for FromSpawn {
+    const VARIANTS: u32 = 2;
+}
+
 /// Guest to spawn, on the channel's socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToSpawn {
@@ -177,10 +234,15 @@ pub enum ToSpawn {
     Agent,
     /// The process ended; nothing follows.
     Ended(Outcome),
-    /// The process could not be started; the text is for the user. Nothing follows.
+    /// The process could not be started, or the broker has ended the connection; the text is for the user. Nothing
+    /// follows.
     Failed(String),
     /// There is no such program, and no shell to say so; the text is for the user. Nothing follows.
     NotFound(String),
     /// A word of the broker, for whoever looks at the terminal.
     Notice(String),
+}
+
+impl Growing for ToSpawn {
+    const VARIANTS: u32 = 7;
 }

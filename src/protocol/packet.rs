@@ -9,6 +9,12 @@ pub const MAX_PACKET_BYTES: usize = 192 * 1024;
 /// Most file descriptors in one packet: stdin, stdout, stderr.
 pub const MAX_FDS: usize = 3;
 
+/// A message that has more variants in later versions.
+pub trait Growing: DeserializeOwned {
+    /// How many this version knows.
+    const VARIANTS: u32;
+}
+
 /// A packet that cannot be sent or does not say anything.
 #[derive(Debug, thiserror::Error)]
 pub enum PacketError {
@@ -18,6 +24,9 @@ pub enum PacketError {
     /// The bytes are not a message of the expected type.
     #[error("a packet that is no message")]
     Malformed(#[source] postcard::Error),
+    /// The message is of a later version, which has a variant of this number.
+    #[error("a packet of kind {0}, which this version does not know")]
+    Unknown(u32),
 }
 
 /// The bytes of `message`.
@@ -27,9 +36,13 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, PacketError> {
 }
 
 /// The message in `bytes`; bytes behind it are an error as well.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PacketError> {
+pub fn decode<T: Growing>(bytes: &[u8]) -> Result<T, PacketError> {
     if bytes.len() > MAX_PACKET_BYTES {
         return Err(PacketError::TooLarge(bytes.len()));
+    }
+    let (variant, _) = postcard::take_from_bytes::<u32>(bytes).map_err(PacketError::Malformed)?;
+    if variant >= T::VARIANTS {
+        return Err(PacketError::Unknown(variant));
     }
     match postcard::take_from_bytes(bytes) {
         Ok((message, [])) => Ok(message),
@@ -41,7 +54,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PacketError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::guest::{FromBroker, Open, What};
+    use crate::protocol::guest::{FromBroker, FromGuest, FromSpawn, Open, ToSpawn, What};
 
     #[test]
     fn a_command_of_128_kib_fits_a_packet() {
@@ -65,5 +78,22 @@ mod tests {
         assert!(decode::<FromBroker>(&bytes).is_err());
         // A length that promises more than the packet holds must not be believed.
         assert!(decode::<FromBroker>(&[1, 7, 5, b'a', 0xff, 0xff, 0xff, 0xff, 0x0f]).is_err());
+    }
+
+    #[test]
+    fn a_kind_of_a_later_version_is_told_from_garbage() {
+        fn next_is_unknown<T: Growing + Serialize>(last: &T) {
+            let bytes = encode(last).unwrap();
+            let variant = u32::from(bytes[0]);
+            assert_eq!(variant + 1, T::VARIANTS, "the last variant is another");
+            assert!(decode::<T>(&bytes).is_ok());
+            let later = [&[bytes[0] + 1], &bytes[1..]].concat();
+            assert!(matches!(decode::<T>(&later), Err(PacketError::Unknown(number)) if number == variant + 1));
+        }
+        next_is_unknown(&FromBroker::End { text: "x".into() });
+        next_is_unknown(&FromGuest::Idle { seconds: 1 });
+        next_is_unknown(&FromSpawn::Signal(1));
+        next_is_unknown(&ToSpawn::Notice("x".into()));
+        assert!(matches!(decode::<FromBroker>(&[0xff; 64]), Err(PacketError::Malformed(_))));
     }
 }

@@ -5,14 +5,16 @@
 
 use super::{
     guest::{FromBroker, FromGuest, FromSpawn, Login, Open, Terminal, TerminalModes, ToSpawn, What},
-    packet::{decode, encode},
+    packet::{Growing, decode, encode},
 };
 use crate::domain::{ChannelId, Outcome};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use std::fmt::Debug;
 
 /// One packet a line: its name here, then its bytes.
 const PROTOCOL_1: &str = include_str!("fixtures/protocol-1.txt");
+/// What the second version added.
+const PROTOCOL_2: &str = include_str!("fixtures/protocol-2.txt");
 
 /// What was recorded, as far as it has not been compared yet.
 struct Recorded(Vec<(&'static str, Vec<u8>)>);
@@ -29,7 +31,7 @@ impl Recorded {
     }
 
     /// What is written today is what was recorded, and what was recorded is read as what it was.
-    fn compare<T: Serialize + DeserializeOwned + PartialEq + Debug>(&mut self, name: &str, value: &T) {
+    fn compare<T: Serialize + Growing + PartialEq + Debug>(&mut self, name: &str, value: &T) {
         let place = self.0.iter().position(|(recorded, _)| *recorded == name);
         let Some((_, bytes)) = place.map(|place| self.0.remove(place)) else {
             let hex: Vec<String> = encode(value).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -105,5 +107,14 @@ fn protocol_1_of_spawn_and_guest_is_what_it_was() {
     recorded.compare("to_spawn.failed", &ToSpawn::Failed("cannot run ./x".into()));
     recorded.compare("to_spawn.not_found", &ToSpawn::NotFound("no program x".into()));
     recorded.compare("to_spawn.notice", &ToSpawn::Notice("a word".into()));
+    recorded.assert_all_compared();
+}
+
+#[test]
+fn protocol_2_is_what_it_was() {
+    let mut recorded = Recorded::read(PROTOCOL_2);
+    recorded.compare("from_broker.idle_timeout", &FromBroker::IdleTimeout { seconds: 900 });
+    recorded.compare("from_broker.end", &FromBroker::End { text: "enough".into() });
+    recorded.compare("from_guest.idle", &FromGuest::Idle { seconds: 901 });
     recorded.assert_all_compared();
 }

@@ -16,7 +16,13 @@ use crate::{
     sys::seqpacket,
 };
 use rustix::net::SocketFlags;
-use std::{collections::HashSet, io, os::fd::OwnedFd, rc::Rc, time::Duration};
+use std::{
+    collections::HashSet,
+    io,
+    os::fd::OwnedFd,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// How long a guest may take to connect again after the broker came back. It watches for the socket, so milliseconds
 /// are usual; a machine that is swapping takes longer.
@@ -185,7 +191,9 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         session.channels.borrow_mut().insert(channel);
         self.tell(session, &Happening::Connected { channel });
+        session.last_open.set(Some(Instant::now()));
         let rules = Rules::of(&request.plan);
+        link.set_idle_timeout(rules.idle_timeout.as_secs());
         // The session goes on whether or not this can be written: the next login brings the mode again.
         if session.rules.replace(rules).mode != rules.mode
             && let Err(error) = self.0.store.set_mode(&session.id, rules.mode)

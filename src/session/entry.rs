@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     rc::Rc,
     sync::Arc,
+    time::Instant,
 };
 use tokio::{sync::watch, task::AbortHandle};
 
@@ -55,6 +56,12 @@ pub(super) struct Session {
     pub(super) link: RefCell<Option<Rc<Link>>>,
     /// Open connections, as the guest tells them.
     pub(super) channels: RefCell<BTreeSet<ChannelId>>,
+    /// Those that were ended because nothing went through them, until the guest has said that they are over.
+    pub(super) ended_idle: RefCell<BTreeSet<ChannelId>>,
+    /// When the guest was last asked for a process.
+    pub(super) last_open: Cell<Option<Instant>>,
+    /// The version of the guest protocol that is spoken, as it was last written down.
+    pub(super) protocol: Cell<Option<u32>>,
     /// Since when nobody has been connected, in Unix seconds, once that was noticed.
     pub(super) abandoned: Cell<Option<i64>>,
     /// Whether a task looks after the guest's absence.
@@ -90,6 +97,9 @@ impl Session {
             network: RefCell::new(None),
             link: RefCell::new(None),
             channels: RefCell::new(BTreeSet::new()),
+            ended_idle: RefCell::new(BTreeSet::new()),
+            last_open: Cell::new(None),
+            protocol: Cell::new(None),
             abandoned: Cell::new(None),
             looked_after: Cell::new(false),
             closing: RefCell::new(None),

@@ -1,6 +1,6 @@
 //! What a guest tells, and what follows from it.
 
-use super::{Sessions, entry::Session};
+use super::{Sessions, entry::Session, idle};
 use crate::{
     engine::Engine,
     link::{Event, Link},
@@ -22,6 +22,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 sessions.hear(&session, event);
             }
         })?;
+        link.set_idle_timeout(session.rules.get().idle_timeout.as_secs());
         let link = Rc::new(link);
         session.link.replace(Some(Rc::clone(&link)));
         Ok(link)
@@ -29,8 +30,10 @@ impl<E: Engine + 'static> Sessions<E> {
 
     fn hear(&self, session: &Rc<Session>, event: Event) {
         match event {
-            Event::Up { channels, .. } => {
+            Event::Up { protocol, channels } => {
+                self.note_protocol(session, protocol);
                 *session.channels.borrow_mut() = channels.into_iter().collect();
+                session.ended_idle.borrow_mut().retain(|channel| session.channels.borrow().contains(channel));
                 self.tell_missed(session);
                 // A row may say that nobody is there when somebody came just before a crash, and the other way round.
                 if session.connections() > 0 {
@@ -40,16 +43,27 @@ impl<E: Engine + 'static> Sessions<E> {
             }
             Event::Closed { channel, outcome } => {
                 // One that nobody knows is the guest's own affair.
+                let idle = session.ended_idle.borrow_mut().remove(&channel) && outcome.is_none();
                 if session.channels.borrow_mut().remove(&channel) {
                     let reason = session.closing.borrow().clone();
-                    self.disconnected(session, channel, outcome, reason.as_deref());
+                    self.disconnected(session, channel, outcome, if idle { Some("idle") } else { reason.as_deref() });
                     if session.connections() == 0 {
                         session.closing.replace(None);
                     }
                     self.check_deserted(session);
                 }
             }
+            Event::Idle { seconds } => idle::hear(session, seconds),
             Event::Down => self.look_after(session),
+        }
+    }
+
+    /// Writes down what is spoken with the guest, for whoever wants to know which containers are from before an upgrade.
+    fn note_protocol(&self, session: &Session, protocol: u32) {
+        if session.protocol.replace(Some(protocol)) != Some(protocol)
+            && let Err(error) = self.0.store.set_protocol(&session.id, protocol)
+        {
+            tracing::debug!(%error, session = %session.id, "writing the guest's protocol");
         }
     }
 

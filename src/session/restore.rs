@@ -39,6 +39,7 @@ impl<E: Engine + 'static> Sessions<E> {
         ));
         *session.container.borrow_mut() = row.container_id;
         *session.network.borrow_mut() = row.network_id;
+        session.protocol.set(row.protocol);
         self.0.live.borrow_mut().insert(row.key, Rc::clone(&session));
         session.mourned.set(row.state == State::Destroying);
         if !live {

@@ -1,6 +1,7 @@
 //! Sessions on a host with a fake engine and guests that are tasks.
 
 mod audit;
+mod idle;
 
 use super::*;
 use crate::{
@@ -64,6 +65,7 @@ impl Host {
                 Happening::Created => "created".to_owned(),
                 Happening::Failed { .. } => "failed".to_owned(),
                 Happening::Connected { .. } => "connected".to_owned(),
+                Happening::Disconnected { reason: Some("idle"), .. } => "disconnected: idle".to_owned(),
                 Happening::Disconnected { .. } => "disconnected".to_owned(),
                 Happening::Ran { .. } => "ran".to_owned(),
                 Happening::Destroying { reason } => format!("destroying: {reason}"),
@@ -121,13 +123,17 @@ struct Guest {
 impl Guest {
     /// Waits for the session's socket and greets.
     async fn dial(directory: &Path, channels: Vec<ChannelId>) -> Self {
+        Self::dial_speaking(PROTOCOL, directory, channels).await
+    }
+
+    async fn dial_speaking(protocol: u32, directory: &Path, channels: Vec<ChannelId>) -> Self {
         let path = directory.join(GUEST_SOCKET_NAME);
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
         while connect(&socket, &SocketAddrUnix::new(&path).unwrap()).is_err() {
             sleep(Duration::from_millis(1)).await;
         }
-        let hello = FromGuest::Hello { protocol: PROTOCOL, release: "test".into(), channels };
+        let hello = FromGuest::Hello { protocol, release: "test".into(), channels };
         seqpacket::send(&socket, &encode(&hello).unwrap(), &[]).unwrap();
         Self { socket, open: Vec::new() }
     }

@@ -25,6 +25,12 @@ pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> Result<usize,
     rustix::event::poll(fds, rest.as_ref())
 }
 
+/// Waits as poll(2) does, by a process that was woken for next to nothing: it lets go of its program's pages at once.
+pub fn poll_again(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> Result<usize, Errno> {
+    let_go_of_program();
+    rustix::event::poll(fds, timeout)
+}
+
 /// Unmaps the pages of code and constants. What is used again comes back from the file, which the page cache has.
 fn let_go_of_program() {
     // SAFETY: the linker defines both for every executable; only their addresses are taken.

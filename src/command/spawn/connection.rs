@@ -9,7 +9,7 @@ use crate::{
     domain::Outcome,
     protocol::{
         guest::{FromSpawn, Terminal, ToSpawn},
-        packet::{decode, encode},
+        packet::{PacketError, decode, encode},
     },
     sys::{
         idle,
@@ -200,7 +200,8 @@ impl Connection {
                 self.agents.accept(inside);
                 Ok(None)
             }
-            (Ok(ToSpawn::Started), None) => Ok(None),
+            // A newer guest's word that an older spawn can do without.
+            (Ok(ToSpawn::Started), None) | (Err(PacketError::Unknown(_)), _) => Ok(None),
             (Ok(ToSpawn::Notice(text)), None) => {
                 // Data streams stay clean: only who has a terminal reads it.
                 if self.terminal.is_some() {
