@@ -25,6 +25,8 @@ one: {repo: "https://git.example.org/one.git", users: ["*"], image: "podspawn-wo
 two: {repo: "https://git.example.org/two.git", users: ["*"], image: "podspawn-workload:latest"}
 three: {repo: "https://git.example.org/three.git", users: ["*"], image: "podspawn-workload:latest"}
 brief: {repo: "https://git.example.org/brief.git", users: ["*"], image: "podspawn-workload:latest", grace_period: 2s}
+quiet: {repo: "https://git.example.org/quiet.git", users: ["*"], image: "podspawn-workload:latest", idle_timeout: 4s}
+quiet-and-gone: {repo: "https://git.example.org/quiet.git", users: ["*"], image: "podspawn-workload:latest", idle_timeout: 4s, mode: destroy-on-disconnect}
 closed: {repo: "https://git.example.org/closed.git", users: [carol], image: "podspawn-workload:latest"}
 held: {repo: /r, users: ["*"], image: "podspawn-workload:latest", grace_period: 12s}
 once: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: destroy-on-disconnect}
