@@ -3,6 +3,7 @@
 //! It is a copy, named by its content, and not the installed file: an upgrade, a package's removal or a Nix garbage
 //! collection must not pull it from under a container.
 
+use crate::sys::crash;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, Permissions},
@@ -64,6 +65,7 @@ fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
     // The directory keeps this host's users out; inside any uid must be able to run it.
     file.set_permissions(Permissions::from_mode(0o555))?;
     file.sync_all()?;
+    crash::point("guest.half-copied");
     fs::rename(&partial, &path)?;
     Ok(path)
 }
