@@ -114,6 +114,11 @@ impl Terminal {
         self.child.kill().unwrap();
     }
 
+    /// The client's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

@@ -1,0 +1,100 @@
+//! The fault suite: whatever is killed, frozen or filled up, sessions that can go on do, the counts are right, and
+//! nothing is left behind.
+//!
+//! Against a bench host of its own, by OpenSSH's own clients; `tests/faults` brings it up and runs this. Every round
+//! has a seed, which is printed and plays it again.
+
+// A driver that cannot go on should say where and stop.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "../conformance/bench.rs"]
+#[allow(dead_code)] // the conformance suite uses more of it
+mod bench;
+#[path = "../conformance/client.rs"]
+#[allow(dead_code)]
+mod client;
+mod connection;
+mod fault;
+mod host;
+#[path = "../conformance/peer.rs"]
+#[allow(dead_code)]
+mod peer;
+mod random;
+mod round;
+#[path = "../conformance/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
+
+use clap::Parser;
+use fault::Fault;
+use host::Host;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Break things under sessions, and see that nothing leaks and nothing drops
+#[derive(Debug, Parser)]
+#[command(
+    name = "tests/faults",
+    after_help = "Examples:
+  tests/faults                                   a dozen random rounds
+  tests/faults --rounds 300                      many
+  tests/faults --seed 4711                       the round with this seed again
+  tests/faults --rounds 10 --fault kill-broker   this fault only"
+)]
+struct Options {
+    /// How many rounds [default: 12, or 1 with --seed]
+    #[arg(long, value_name = "N")]
+    rounds: Option<u64>,
+    /// The seed of the first round; each next one's is one more [default: a random one]
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+    /// Break only this
+    #[arg(long, value_name = "FAULT")]
+    fault: Option<Fault>,
+}
+
+fn main() -> ExitCode {
+    peer::obey_order();
+    let options = Options::parse();
+    let host = Host::prepare();
+    connection::learn_reference(host.bench);
+    let violations = rounds(&host, &options);
+    println!("{violations} violations");
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays the rounds; how many of them went wrong.
+fn rounds(host: &Host, options: &Options) -> usize {
+    let count = options.rounds.unwrap_or(if options.seed.is_some() { 1 } else { 12 });
+    let first = options.seed.unwrap_or_else(random::fresh_seed);
+    let began = Instant::now();
+    let mut violations = 0;
+    for seed in first..first + count {
+        let wrong = guarded(|| round::run(host, seed, options.fault)).unwrap_or_else(|panic| {
+            host.heal();
+            vec![panic]
+        });
+        if !wrong.is_empty() {
+            violations += 1;
+            println!("VIOLATION, replay with --seed {seed}:");
+            wrong.iter().for_each(|line| println!("    {line}"));
+        }
+    }
+    println!("{count} rounds from seed {first} in {:.0?}, {violations} with violations", rounded(began.elapsed()));
+    violations
+}
+
+/// To a tenth of a second.
+fn rounded(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / 100 * 100)
+}
+
+/// Runs `act`; what it panicked with.
+fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "a panic".into())
+    })
+}
