@@ -59,6 +59,11 @@ fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(directory)?;
     // Complete under another name first: a container must never see half a guest.
     let partial = directory.join("partial");
+    // One that a crash left may be read-only already.
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = File::create(&partial)?;
     source.rewind()?;
     io::copy(&mut source, &mut file)?;

@@ -22,7 +22,7 @@ pub(crate) const GONE: Duration = Duration::from_secs(30);
 
 /// What is ours on the bench host, one thing a line. When nobody is in there is nothing.
 const LEFT: &str = r#"
-docker ps --all --filter label=managed-by=podspawn --format 'container {{.Names}} {{.Status}}'
+docker ps --all --filter label=managed-by=podspawn --format 'container {{.Names}} {{.State}}'
 docker network ls --filter label=managed-by=podspawn --format 'network {{.Name}}'
 if [ -s /var/lib/podspawn/state.db ]; then
     sqlite3 -cmd '.timeout 5000' /var/lib/podspawn/state.db \

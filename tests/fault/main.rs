@@ -19,6 +19,7 @@ mod host;
 #[path = "../conformance/peer.rs"]
 #[allow(dead_code)]
 mod peer;
+mod points;
 mod random;
 mod round;
 #[path = "../conformance/terminal.rs"]
@@ -41,7 +42,9 @@ use std::{
   tests/faults                                   a dozen random rounds
   tests/faults --rounds 300                      many
   tests/faults --seed 4711                       the round with this seed again
-  tests/faults --rounds 10 --fault kill-broker   this fault only"
+  tests/faults --rounds 10 --fault kill-broker   this fault only
+  tests/faults --crash-points                    the broker dies between every two steps
+  tests/faults --crash-points=destroy.           between these"
 )]
 struct Options {
     /// How many rounds [default: 12, or 1 with --seed]
@@ -53,6 +56,9 @@ struct Options {
     /// Break only this
     #[arg(long, value_name = "FAULT")]
     fault: Option<Fault>,
+    /// Kill the broker once at every crash point, or at those with this in their name
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    crash_points: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -60,7 +66,13 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let host = Host::prepare();
     connection::learn_reference(host.bench);
-    let violations = rounds(&host, &options);
+    let mut violations = 0;
+    if let Some(only) = &options.crash_points {
+        violations += points::run(&host, only);
+    }
+    if options.rounds.is_some() || options.seed.is_some() || options.crash_points.is_none() {
+        violations += rounds(&host, &options);
+    }
     println!("{violations} violations");
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
