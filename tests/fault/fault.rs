@@ -61,6 +61,11 @@ impl Fault {
         <Self as clap::ValueEnum>::value_variants()
     }
 
+    /// As it is typed.
+    pub(crate) fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).unwrap().get_name().to_owned()
+    }
+
     /// How often it is drawn, next to the others: those that take long, seldom.
     pub(crate) fn weight(self) -> u64 {
         match self {

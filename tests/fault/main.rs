@@ -14,8 +14,10 @@ mod bench;
 #[allow(dead_code)]
 mod client;
 mod connection;
+mod crowd;
 mod fault;
 mod host;
+mod logins;
 #[path = "../conformance/peer.rs"]
 #[allow(dead_code)]
 mod peer;
@@ -25,6 +27,7 @@ mod round;
 #[path = "../conformance/terminal.rs"]
 #[allow(dead_code)]
 mod terminal;
+mod yesterday;
 
 use clap::Parser;
 use fault::Fault;
@@ -44,7 +47,10 @@ use std::{
   tests/faults --seed 4711                       the round with this seed again
   tests/faults --rounds 10 --fault kill-broker   this fault only
   tests/faults --crash-points                    the broker dies between every two steps
-  tests/faults --crash-points=destroy.           between these"
+  tests/faults --crash-points=destroy.           between these
+  tests/faults --release --crowd                 100 sessions, and what they cost
+  tests/faults --logins=500                      500 logins, each cut off
+  tests/faults --yesterday --rounds 5            one thing and another"
 )]
 struct Options {
     /// How many rounds [default: 12, or 1 with --seed]
@@ -59,6 +65,15 @@ struct Options {
     /// Kill the broker once at every crash point, or at those with this in their name
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     crash_points: Option<String>,
+    /// So many sessions at once under a broker that is killed
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "100")]
+    crowd: Option<usize>,
+    /// So many logins, each killed by its client at a random point
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "2000")]
+    logins: Option<usize>,
+    /// Yesterday's state.db under today's containers
+    #[arg(long)]
+    yesterday: bool,
 }
 
 fn main() -> ExitCode {
@@ -70,7 +85,17 @@ fn main() -> ExitCode {
     if let Some(only) = &options.crash_points {
         violations += points::run(&host, only);
     }
-    if options.rounds.is_some() || options.seed.is_some() || options.crash_points.is_none() {
+    if let Some(count) = options.crowd {
+        violations += crowd::run(&host, count);
+    }
+    if let Some(count) = options.logins {
+        violations += logins::run(&host, count, options.seed.unwrap_or_else(random::fresh_seed));
+    }
+    if options.yesterday {
+        violations += yesterday::run(&host);
+    }
+    let other = options.crash_points.is_some() || options.crowd.is_some() || options.logins.is_some();
+    if options.rounds.is_some() || !(other || options.yesterday) {
         violations += rounds(&host, &options);
     }
     println!("{violations} violations");
@@ -88,14 +113,21 @@ fn rounds(host: &Host, options: &Options) -> usize {
             host.heal();
             vec![panic]
         });
-        if !wrong.is_empty() {
-            violations += 1;
-            println!("VIOLATION, replay with --seed {seed}:");
-            wrong.iter().for_each(|line| println!("    {line}"));
-        }
+        let fault = options.fault.map(|fault| format!(" --fault {}", fault.name())).unwrap_or_default();
+        violations += violation("a round", &format!("--seed {seed}{fault}"), &wrong);
     }
     println!("{count} rounds from seed {first} in {:.0?}, {violations} with violations", rounded(began.elapsed()));
     violations
+}
+
+/// Prints what was wrong with `what`, and how to see it again; 1 if anything was.
+fn violation(what: &str, again: &str, wrong: &[String]) -> usize {
+    if wrong.is_empty() {
+        return 0;
+    }
+    println!("VIOLATION in {what}, again with {again}:");
+    wrong.iter().for_each(|line| println!("    {line}"));
+    1
 }
 
 /// To a tenth of a second.
