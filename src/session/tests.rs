@@ -1,6 +1,7 @@
 //! Sessions on a host with a fake engine and guests that are tasks.
 
 mod audit;
+pub(super) mod clock;
 
 use super::*;
 use crate::{

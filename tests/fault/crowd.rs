@@ -83,7 +83,7 @@ pub(crate) fn run(host: &Host, count: usize) -> usize {
 
     held.leave();
     wrong.extend(held.settle_end().and_then(|()| held.good_end()).err());
-    wrong.extend(host.end_all().err());
+    wrong.extend(host.end_all().and_then(|()| host.audited(0)).err());
     crate::violation("crowd", &format!("--crowd={count}"), &wrong)
 }
 

@@ -25,6 +25,7 @@ pub(crate) enum Fault {
     RestartEngine,
     FreezeEngine,
     FullDisk,
+    FullLog,
     ReadOnlyState,
     TruncatedState,
     GarbageState,
@@ -52,6 +53,7 @@ freeze() { read -r frozen || return 0; kill -STOP $frozen; sleep "$pause"; kill 
 broker() { systemctl show -P MainPID podspawn-broker.service | grep -vx 0; }
 hold_broker() { systemctl stop podspawn-broker.socket podspawn-broker.service; }
 state=/var/lib/podspawn
+log=/var/log/podspawn
 saved=/run/podspawn-saved
 save() { rm -rf $saved; mkdir $saved; cp -a $state/state.db* $saved; }
 "#;
@@ -70,7 +72,7 @@ impl Fault {
     pub(crate) fn weight(self) -> u64 {
         match self {
             Self::KillBroker => 4,
-            Self::FullDisk | Self::ReadOnlyState | Self::TruncatedState | Self::GarbageState => 2,
+            Self::FullDisk | Self::FullLog | Self::ReadOnlyState | Self::TruncatedState | Self::GarbageState => 2,
             Self::KillEngine | Self::RestartEngine | Self::PowerCut => 1,
             _ => 3,
         }
@@ -94,7 +96,7 @@ impl Fault {
 
     /// Whether it lasts until it is mended.
     pub(crate) fn is_lasting(self) -> bool {
-        matches!(self, Self::FullDisk | Self::ReadOnlyState | Self::TruncatedState | Self::GarbageState)
+        matches!(self, Self::FullDisk | Self::FullLog | Self::ReadOnlyState | Self::TruncatedState | Self::GarbageState)
     }
 
     /// Whether it is over by itself, after a pause in which everybody waits.
@@ -144,6 +146,13 @@ impl Fault {
                  systemctl start podspawn-broker.socket; podspawn list >/dev/null
                  head -c 1G /dev/zero >$state/fill 2>/dev/null || true"
             }
+            Self::FullLog => {
+                "hold_broker; touch $log/audit.jsonl; chown podspawn: $log/audit.jsonl; rm -rf $saved; mkdir $saved
+                 mount -t tmpfs -o size=$(($(stat -c %s $log/audit.jsonl) / 1024 + 8))k,mode=0700 none $saved
+                 chown podspawn: $saved; cp -a $log/audit.jsonl $saved; mount --bind $saved $log; umount $saved
+                 systemctl start podspawn-broker.socket; podspawn list >/dev/null
+                 head -c 1M /dev/zero >$log/fill 2>/dev/null || true"
+            }
             Self::ReadOnlyState => {
                 "hold_broker; mount --bind $state $state; mount -o remount,bind,ro $state
                  systemctl start podspawn-broker.socket"
@@ -166,6 +175,10 @@ impl Fault {
             Self::FullDisk => {
                 "rm -f $state/fill; hold_broker; rm -rf $saved; cp -a $state $saved; umount -l $state
                  rm -f $state/state.db*; cp -a $saved/state.db* $state; systemctl start podspawn-broker.socket"
+            }
+            Self::FullLog => {
+                "rm -f $log/fill; hold_broker; cp -a $log/audit.jsonl $saved; umount -l $log
+                 cp -a $saved/audit.jsonl $log; systemctl start podspawn-broker.socket"
             }
             Self::ReadOnlyState => "hold_broker; umount -l $state; systemctl start podspawn-broker.socket",
             Self::TruncatedState | Self::GarbageState => {

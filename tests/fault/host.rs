@@ -1,9 +1,15 @@
 //! The bench host as this suite sees it: who is counted, and what is left.
 
-use crate::bench::{self, ACCOUNTS, Bench, User};
+use crate::{
+    audit::Audit,
+    bench::{self, ACCOUNTS, Bench, User},
+};
 use serde_json::Value;
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -41,11 +47,13 @@ ps -eo pid=,user:32=,args= | awk '
 const HEAL: &str = r#"
 systemctl stop podspawn-broker.socket podspawn-broker.service
 rm -f /run/podspawn/guests/crash-at
-while mountpoint -q /var/lib/podspawn; do umount -l /var/lib/podspawn; done
+for directory in /var/lib/podspawn /var/log/podspawn; do
+    while mountpoint -q $directory; do umount -l $directory; done
+done
 systemctl is-active --quiet docker || { systemctl reset-failed docker; systemctl start docker; }
 docker ps --all --quiet | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1
 docker network prune --force >/dev/null
-rm -rf /var/lib/podspawn/state.db* /run/podspawn/guests/*
+rm -rf /var/lib/podspawn/state.db* /var/log/podspawn/audit.jsonl /run/podspawn/guests/*
 systemctl reset-failed podspawn-broker.service 2>/dev/null
 systemctl start podspawn-broker.socket
 "#;
@@ -54,6 +62,7 @@ systemctl start podspawn-broker.socket
 pub(crate) struct Host {
     pub(crate) bench: &'static Bench,
     next: AtomicUsize,
+    audit: Mutex<Audit>,
 }
 
 /// A session as the broker tells it.
@@ -66,7 +75,8 @@ pub(crate) struct Told {
 
 impl Host {
     pub(crate) fn prepare() -> Self {
-        let host = Self { bench: Box::leak(Box::new(bench::alone())), next: AtomicUsize::new(0) };
+        let host =
+            Self { bench: Box::leak(Box::new(bench::alone())), next: AtomicUsize::new(0), audit: Mutex::default() };
         host.write("/etc/podspawn/projects.yaml", PROJECTS);
         host.heal();
         host
@@ -85,6 +95,7 @@ impl Host {
 
     pub(crate) fn heal(&self) {
         self.bench.root(HEAL);
+        *self.audit.lock().unwrap() = Audit::default();
     }
 
     /// All sessions, as the broker tells root. `Err` is what went wrong with asking.
@@ -130,8 +141,26 @@ impl Host {
         over.and_then(|()| self.nothing_is_left())
     }
 
+    /// Holds the audit log against what is there: `open` sessions and connections in all.
+    pub(crate) fn audited(&self, open: usize) -> Result<(), String> {
+        let mut audit = self.audit.lock().unwrap();
+        // Lines may wait for the next look at the file.
+        self.eventually(Duration::from_secs(5), || {
+            audit.read(self.bench)?;
+            audit.balanced(open)
+        })
+    }
+
+    /// Takes the audit log as it is, where the state that it follows was damaged.
+    pub(crate) fn forgive_audit(&self) -> Result<(), String> {
+        let mut audit = self.audit.lock().unwrap();
+        audit.read(self.bench)?;
+        audit.forgive();
+        Ok(())
+    }
+
     /// Runs a pass of cleanup, and looks.
-    pub(crate) fn nothing_is_left(&self) -> Result<(), String> {
+    fn nothing_is_left(&self) -> Result<(), String> {
         let cleaned = self.bench.bash(&[], "podspawn cleanup");
         if cleaned.code != Some(0) {
             return Err(format!("podspawn cleanup: {cleaned:?}"));

@@ -56,7 +56,8 @@ pub(crate) fn run(host: &Host, count: usize, seed: u64) -> usize {
         let counted: Vec<_> = host.sessions()?.into_iter().filter(|one| one.connections > 0).collect();
         if counted.is_empty() { Ok(()) } else { Err(format!("still counted: {counted:?}")) }
     });
-    let wrong: Vec<String> = [wrong, host.end_all()].into_iter().filter_map(Result::err).collect();
+    let wrong: Vec<String> =
+        [wrong, host.end_all().and_then(|()| host.audited(0))].into_iter().filter_map(Result::err).collect();
     crate::violation("logins", &format!("--logins={count} --seed {seed}"), &wrong)
 }
 

@@ -7,6 +7,7 @@
 // A driver that cannot go on should say where and stop.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod audit;
 #[path = "../conformance/bench.rs"]
 #[allow(dead_code)] // the conformance suite uses more of it
 mod bench;

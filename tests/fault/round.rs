@@ -304,7 +304,11 @@ impl Round<'_> {
 
     /// Everything ends, and nothing is left.
     fn check_end(&mut self) {
-        let ended = self.host.end_all();
+        let ended = self.host.end_all().and_then(|()| match self.fault {
+            // What was written after the copy that was put back is told twice or never.
+            Fault::TruncatedState | Fault::GarbageState => self.host.forgive_audit(),
+            _ => self.host.audited(0),
+        });
         self.note(ended);
         if !self.wrong.is_empty() {
             let projects: Vec<&str> = self.sessions.iter().map(|session| session.project.unwrap_or("-")).collect();

@@ -70,5 +70,6 @@ fn play(host: &Host) -> Result<(), String> {
         connection.settle_end()?;
         connection.good_end()?;
     }
-    host.end_all()
+    host.end_all()?;
+    host.forgive_audit()
 }
