@@ -29,6 +29,7 @@ pub(crate) enum Fault {
     ReadOnlyState,
     TruncatedState,
     GarbageState,
+    LostRow,
     PowerCut,
 }
 
@@ -164,6 +165,10 @@ impl Fault {
             Self::GarbageState => {
                 "hold_broker; save; rm -f $state/state.db-*; head -c 20000 /dev/urandom >$state/state.db
                  systemctl start podspawn-broker.socket"
+            }
+            Self::LostRow => {
+                "sqlite3 -cmd '.timeout 5000' $state/state.db \
+                     \"PRAGMA foreign_keys = ON; DELETE FROM sessions WHERE user = '$user'\""
             }
             Self::PowerCut => "",
         }

@@ -32,7 +32,8 @@ docker ps --all --filter label=managed-by=podspawn --format 'container {{.Names}
 docker network ls --filter label=managed-by=podspawn --format 'network {{.Name}}'
 if [ -s /var/lib/podspawn/state.db ]; then
     sqlite3 -cmd '.timeout 5000' /var/lib/podspawn/state.db \
-        "SELECT 'row ' || user || '@' || project || ' ' || state FROM sessions"
+        "SELECT 'row ' || user || '@' || project || ' ' || state FROM sessions" \
+        "SELECT 'connection ' || channel || ' of ' || session FROM connections"
 fi
 for one in /run/podspawn/guests/*; do
     if [ -e "$one" ]; then echo "directory $one"; fi

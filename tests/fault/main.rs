@@ -75,6 +75,13 @@ struct Options {
     /// Yesterday's state.db under today's containers
     #[arg(long)]
     yesterday: bool,
+    // The next two are the script's; here they are only told of.
+    /// Build and install what is released, not what is debugged
+    #[arg(long)]
+    release: bool,
+    /// The Debian of the bench host
+    #[arg(long, value_name = "SUITE", default_value = "bookworm")]
+    suite: String,
 }
 
 fn main() -> ExitCode {

@@ -306,7 +306,7 @@ impl Round<'_> {
     fn check_end(&mut self) {
         let ended = self.host.end_all().and_then(|()| match self.fault {
             // What was written after the copy that was put back is told twice or never.
-            Fault::TruncatedState | Fault::GarbageState => self.host.forgive_audit(),
+            Fault::TruncatedState | Fault::GarbageState | Fault::LostRow => self.host.forgive_audit(),
             _ => self.host.audited(0),
         });
         self.note(ended);
