@@ -167,7 +167,7 @@ impl Fault {
                  systemctl start podspawn-broker.socket"
             }
             Self::LostRow => {
-                "sqlite3 -cmd '.timeout 5000' $state/state.db \
+                "podspawn list >/dev/null; sqlite3 -cmd '.timeout 5000' $state/state.db \
                      \"PRAGMA foreign_keys = ON; DELETE FROM sessions WHERE user = '$user'\""
             }
             Self::PowerCut => "",

@@ -87,6 +87,8 @@ struct Options {
 fn main() -> ExitCode {
     peer::obey_order();
     let options = Options::parse();
+    // Where, and what; a backtrace would bury the violations.
+    std::panic::set_hook(Box::new(|panic| eprintln!("faults: {panic}")));
     let host = Host::prepare();
     connection::learn_reference(host.bench);
     let mut violations = 0;

@@ -137,7 +137,7 @@ impl Round<'_> {
         let mut meanwhile = thread::scope(|scope| {
             let striking = scope.spawn(|| fault.strike(host, &chosen, pause));
             if !fault.is_freeze() {
-                striking.join().unwrap();
+                striking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             }
             Connection::begin(&host.user(), None, Kind::Idle, &mut self.random)
         });
