@@ -8,6 +8,7 @@
 mod attach;
 mod create;
 mod destroy;
+mod directories;
 mod entry;
 mod error;
 mod events;

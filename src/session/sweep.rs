@@ -31,6 +31,8 @@ pub enum Kind {
     Container,
     /// A network that carries our label and has no session.
     Network,
+    /// A socket directory that has no session.
+    Directory,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Session => "session",
             Self::Container => "container",
             Self::Network => "network",
+            Self::Directory => "directory",
         }
     }
 }
@@ -55,6 +58,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut removed = self.sweep_due(dry_run);
         removed.extend(self.sweep_dead(dry_run).await?);
         removed.extend(self.sweep_orphans(dry_run).await?);
+        removed.extend(self.sweep_directories(dry_run));
         if !dry_run && !removed.is_empty() {
             let told = removed.iter().map(|one| audit::Removed {
                 kind: one.kind.as_str(),

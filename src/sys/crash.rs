@@ -43,6 +43,7 @@ pub const POINTS: &[&str] = &[
     "store.migrated",
     "store.migrating",
     "sweep.container-removed",
+    "sweep.directory-removed",
     "sweep.due-found",
     "sweep.network-removed",
 ];

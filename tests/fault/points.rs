@@ -55,7 +55,7 @@ impl Way {
             "expire.hung-up" => Self::StopUnder,
             "destroy.found-container-removed" | "destroy.found-network-removed" => Self::Half,
             "guest.half-copied" => Self::NoGuest,
-            "sweep.container-removed" | "sweep.network-removed" => Self::Orphans,
+            "sweep.container-removed" | "sweep.directory-removed" | "sweep.network-removed" => Self::Orphans,
             "sweep.due-found" => Self::Due,
             _ if point.starts_with("restore.") => Self::Restart,
             _ if point.starts_with("store.") => Self::NoDatabase,
@@ -200,6 +200,7 @@ impl Passage<'_> {
                 let label = "--label managed-by=podspawn";
                 bash(&format!(
                     "docker create {label} podspawn-workload:latest true; docker network create {label} orphan
+                     install -d -o podspawn /run/podspawn/guests/00000000deadbeef
                      {order}; podspawn cleanup"
                 ));
             }
