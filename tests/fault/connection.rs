@@ -241,13 +241,13 @@ impl Connection {
 
     /// Sends the client a signal, as a user with kill(1) does.
     pub(crate) fn signal(&mut self, signal: Signal) {
-        let id = match &self.client {
-            Client::Terminal(Some(terminal)) => terminal.id(),
-            Client::Pipes(pipes) => pipes.child.id(),
-            Client::Terminal(None) => return,
-        };
-        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, signal);
+        if self.ended().is_some() {
+            return;
+        }
+        match &self.client {
+            Client::Terminal(Some(terminal)) => terminal.signal(signal),
+            Client::Pipes(pipes) => drop(kill_process(Pid::from_child(&pipes.child), signal)),
+            Client::Terminal(None) => {}
         }
     }
 

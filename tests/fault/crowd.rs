@@ -3,7 +3,7 @@
 
 use crate::{
     connection::{Connection, Kind},
-    host::Host,
+    host::{Host, eventually},
     random::Random,
 };
 use std::{
@@ -64,9 +64,9 @@ pub(crate) fn run(host: &Host, count: usize) -> usize {
 
     crowd.iter_mut().for_each(Connection::leave);
     wrong.extend(crowd.iter_mut().filter_map(|one| one.settle_end().and_then(|()| one.good_end()).err()));
-    let stops: String = crowd.iter().map(|one| format!("podspawn stop {}\n", one.user)).collect();
-    host.bench.bash(&[], &stops);
-    let gone = host.eventually(Duration::from_secs(180), || match host.sessions()?.len() {
+    let users: Vec<&str> = crowd.iter().map(|one| one.user.as_str()).collect();
+    host.bench.bash(&[], &format!("for user in {}; do podspawn stop $user; done", users.join(" ")));
+    let gone = eventually(Duration::from_secs(180), || match host.sessions()?.len() {
         1 => Ok(()),
         more => Err(format!("{more} sessions instead of 1")),
     });

@@ -215,7 +215,7 @@ impl Fault {
 fn cut_power() {
     let run = |program: &Path, arguments: &[&str]| {
         let done = crate::client::Finished::of(Command::new(program).args(arguments), b"");
-        assert_eq!(done.code, Some(0), "{program:?} {arguments:?}: {done:?}");
+        assert_eq!(done.code, Some(0), "{} {arguments:?}: {done:?}", program.display());
     };
     let name = std::env::var("PODSPAWN_BENCH_HOST").unwrap_or_else(|_| "podspawn-bench".into());
     run(Path::new("docker"), &["restart", "--time", "0", &name]);

@@ -45,7 +45,7 @@ ps -eo pid=,user:32=,args= | awk '
 "#;
 
 /// Makes the bench as it was before the first login, whatever a violation left: the next round is not to blame for it.
-const HEAL: &str = r#"
+const HEAL: &str = r"
 systemctl stop podspawn-broker.socket podspawn-broker.service
 rm -f /run/podspawn/guests/crash-at
 for directory in /var/lib/podspawn /var/log/podspawn; do
@@ -57,7 +57,7 @@ docker network prune --force >/dev/null
 rm -rf /var/lib/podspawn/state.db* /var/log/podspawn/audit.jsonl /run/podspawn/guests/*
 systemctl reset-failed podspawn-broker.service 2>/dev/null
 systemctl start podspawn-broker.socket
-"#;
+";
 
 /// The bench host, for this suite alone.
 pub(crate) struct Host {
@@ -135,7 +135,7 @@ impl Host {
             })
             .collect();
         let stopped = self.bench.bash(&[], &stops);
-        let over = self.eventually(GONE, || match self.sessions() {
+        let over = eventually(GONE, || match self.sessions() {
             Ok(sessions) if sessions.is_empty() => Ok(()),
             other => Err(format!("sessions do not end: {other:?}; stopping: {stopped:?}")),
         });
@@ -146,7 +146,7 @@ impl Host {
     pub(crate) fn audited(&self, open: usize) -> Result<(), String> {
         let mut audit = self.audit.lock().unwrap();
         // Lines may wait for the next look at the file.
-        self.eventually(Duration::from_secs(5), || {
+        eventually(Duration::from_secs(5), || {
             audit.read(self.bench)?;
             audit.balanced(open)
         })
@@ -166,25 +166,21 @@ impl Host {
         if cleaned.code != Some(0) {
             return Err(format!("podspawn cleanup: {cleaned:?}"));
         }
-        self.eventually(GONE, || match self.left() {
+        eventually(GONE, || match self.left() {
             left if left.is_empty() => Ok(()),
             left => Err(format!("left behind: {}", left.join("; "))),
         })
     }
+}
 
-    /// Waits until `check` is content; its last complaint otherwise.
-    pub(crate) fn eventually(
-        &self,
-        patience: Duration,
-        mut check: impl FnMut() -> Result<(), String>,
-    ) -> Result<(), String> {
-        let end = Instant::now() + patience;
-        loop {
-            match check() {
-                Ok(()) => return Ok(()),
-                Err(complaint) if Instant::now() > end => return Err(complaint),
-                Err(_) => thread::sleep(Duration::from_millis(50)),
-            }
+/// Waits until `check` is content; its last complaint otherwise.
+pub(crate) fn eventually(patience: Duration, mut check: impl FnMut() -> Result<(), String>) -> Result<(), String> {
+    let end = Instant::now() + patience;
+    loop {
+        match check() {
+            Ok(()) => return Ok(()),
+            Err(complaint) if Instant::now() > end => return Err(complaint),
+            Err(_) => thread::sleep(Duration::from_millis(50)),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Logins without end, each cut off by its client at a point of its own.
 
-use crate::{bench::User, host::Host, random::Random};
+use crate::{
+    bench::User,
+    host::{Host, eventually},
+    random::Random,
+};
 use std::{
     io::Read,
     process::{Command, Stdio},
@@ -52,7 +56,7 @@ pub(crate) fn run(host: &Host, count: usize, seed: u64) -> usize {
         time,
         f64::from(u32::try_from(count).unwrap()) / time.as_secs_f64()
     );
-    let wrong = host.eventually(Duration::from_secs(20), || {
+    let wrong = eventually(Duration::from_secs(20), || {
         let counted: Vec<_> = host.sessions()?.into_iter().filter(|one| one.connections > 0).collect();
         if counted.is_empty() { Ok(()) } else { Err(format!("still counted: {counted:?}")) }
     });

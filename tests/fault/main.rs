@@ -136,7 +136,9 @@ fn violation(what: &str, again: &str, wrong: &[String]) -> usize {
         return 0;
     }
     println!("VIOLATION in {what}, again with {again}:");
-    wrong.iter().for_each(|line| println!("    {line}"));
+    for line in wrong {
+        println!("    {line}");
+    }
     1
 }
 

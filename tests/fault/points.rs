@@ -4,7 +4,7 @@
 use crate::{
     bench::User,
     connection::{Connection, Kind},
-    host::Host,
+    host::{Host, eventually},
     random::Random,
 };
 use podspawn::sys::crash::{ORDER, POINTS};
@@ -212,7 +212,7 @@ impl Passage<'_> {
                 ));
             }
         }
-        host.eventually(PASSED, || match bash(&format!("test -e {ORDER}")).code {
+        eventually(PASSED, || match bash(&format!("test -e {ORDER}")).code {
             Some(0) => Err(format!("{} was never passed", self.point)),
             _ => Ok(()),
         })?;
@@ -224,7 +224,7 @@ impl Passage<'_> {
     /// Waits until the row of `user` says so.
     fn until_row(&self, user: &str, state: &str) -> Result<(), String> {
         let row = format!("row {user}@ {state}");
-        self.host.eventually(PASSED, || match self.host.left() {
+        eventually(PASSED, || match self.host.left() {
             left if left.contains(&row) => Ok(()),
             left => Err(format!("no {row} in {left:?}")),
         })
@@ -233,7 +233,7 @@ impl Passage<'_> {
     /// Stops what `user` has; with a pass of cleanup only the others' is there.
     fn end(&self, user: &str) -> Result<(), String> {
         self.host.bench.bash(&[], &format!("podspawn stop {user}; podspawn stop {user}@brief; podspawn cleanup"));
-        self.host.eventually(crate::host::GONE, || {
+        eventually(crate::host::GONE, || {
             let mut left = self.host.left();
             let missing: Vec<&String> = self.others.iter().filter(|one| !left.contains(one)).collect();
             if !missing.is_empty() {

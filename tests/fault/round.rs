@@ -4,7 +4,7 @@ use crate::{
     bench::User,
     connection::{Connection, Kind},
     fault::{Fault, Toll},
-    host::Host,
+    host::{Host, eventually},
     random::Random,
 };
 use rustix::process::Signal;
@@ -51,7 +51,7 @@ pub(crate) fn run(host: &Host, seed: u64, forced: Option<Fault>) -> Vec<String> 
     let plans: Vec<(Option<&str>, Vec<Kind>)> = (0..2 + random.below(2))
         .map(|_| {
             let project = random.pick(&PROJECTS);
-            (project, (0..1 + random.below(3)).map(|_| random.pick(&Kind::ALL)).collect())
+            (project, (0..=random.below(3)).map(|_| random.pick(&Kind::ALL)).collect())
         })
         .collect();
     let mut round = Round { host, fault, when, pause, random, sessions: Vec::new(), wrong: Vec::new() };
@@ -240,7 +240,7 @@ impl Round<'_> {
             }
         };
         let session = &mut self.sessions[0];
-        let over = self.host.eventually(Duration::from_secs(20), || {
+        let over = eventually(Duration::from_secs(20), || {
             if must(session) { Ok(()) } else { Err(format!("{fault:?} has ended nobody of {}", session.user.name)) }
         });
         self.note(over);

@@ -2,7 +2,7 @@
 
 use crate::{
     connection::{Connection, Kind},
-    host::Host,
+    host::{Host, eventually},
     random::Random,
 };
 
@@ -32,7 +32,7 @@ fn play(host: &Host) -> Result<(), String> {
     before.leave();
     before.settle_end()?;
     host.bench.root(&format!("podspawn stop {}", gone.name));
-    host.eventually(crate::host::GONE, || match host.sessions()?.len() {
+    eventually(crate::host::GONE, || match host.sessions()?.len() {
         1 => Ok(()),
         _ => Err("a stopped session does not end".into()),
     })?;
@@ -57,7 +57,7 @@ fn play(host: &Host) -> Result<(), String> {
     if ended.code != 255 || !ended.said.starts_with("podspawn: ") {
         return Err(unknown.complaint("in a container that nobody knows"));
     }
-    host.eventually(crate::host::GONE, || {
+    eventually(crate::host::GONE, || {
         let mut users: Vec<String> = host.sessions()?.into_iter().map(|one| one.user).collect();
         users.sort();
         let mut expected = vec![stays.name.clone(), new.name.clone(), other.name.clone()];
