@@ -8,6 +8,7 @@
 mod attach;
 mod create;
 mod destroy;
+mod directories;
 mod entry;
 mod error;
 mod events;
@@ -253,7 +254,10 @@ impl<E: Engine + 'static> Sessions<E> {
 /// Unix seconds.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    #[cfg(test)]
+    let now = now + tests::clock::SET_BY.get();
+    now
 }
 
 #[cfg(test)]

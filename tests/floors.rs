@@ -247,6 +247,18 @@ fn every_unsafe_block_says_why_it_is_sound() {
 }
 
 #[test]
+fn every_crash_point_is_listed_and_placed_once() {
+    let placed = sources().into_iter().filter(|source| !source.is_test()).flat_map(|source| {
+        let code = source.code();
+        let calls = code.match_indices("crash::point(\"").map(|(place, call)| &code[place + call.len()..]);
+        calls.map(|rest| rest[..rest.find('"').unwrap()].to_owned()).collect::<Vec<_>>()
+    });
+    let mut placed: Vec<String> = placed.collect();
+    placed.sort();
+    assert_eq!(placed, podspawn::sys::crash::POINTS);
+}
+
+#[test]
 fn nothing_is_called_a_utility() {
     let forbidden = ["utils", "util", "common", "helpers", "helper", "manager", "handler", "misc"];
     let mut wrong = Vec::new();

@@ -13,7 +13,7 @@ use crate::{
     policy::{Denial, Plan},
     protocol::guest::{Login, Open, What},
     store::NewSession,
-    sys::seqpacket,
+    sys::{crash, seqpacket},
 };
 use rustix::net::SocketFlags;
 use std::{
@@ -104,6 +104,7 @@ impl<E: Engine + 'static> Sessions<E> {
             |store| store.insert(&row),
             |store| store.delete(&id),
         )?;
+        crash::point("attach.row-written");
         let phase = Phase::Creating(Step::new("creating the container"));
         let session = Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
         self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
@@ -185,20 +186,23 @@ impl<E: Engine + 'static> Sessions<E> {
             environment: environment(request),
         };
         self.connecting(session, channel, &request.what)?;
+        crash::point("attach.connect-written");
         if let Err(error) = link.open(open, &theirs) {
             self.disconnected(session, channel, None, Some("the container did not take it"));
             return Err(error.into());
         }
+        crash::point("attach.channel-opened");
         session.channels.borrow_mut().insert(channel);
         self.tell(session, &Happening::Connected { channel });
         session.last_open.set(Some(Instant::now()));
         let rules = Rules::of(&request.plan);
         link.set_idle_timeout(rules.idle_timeout.as_secs());
         // The session goes on whether or not this can be written: the next login brings the mode again.
-        if session.rules.replace(rules).mode != rules.mode
-            && let Err(error) = self.0.store.set_mode(&session.id, rules.mode)
-        {
-            tracing::debug!(%error, session = %session.id, "writing the session's mode");
+        if session.rules.replace(rules).mode != rules.mode {
+            if let Err(error) = self.0.store.set_mode(&session.id, rules.mode) {
+                tracing::debug!(%error, session = %session.id, "writing the session's mode");
+            }
+            crash::point("attach.mode-stored");
         }
         self.occupy(session);
         Ok(Attached {

@@ -12,6 +12,7 @@ use crate::{
     link::{Link, LinkError},
     policy::Plan,
     protocol::guest::{DOTFILES, GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, INSTALL, PERSISTENT_HOME},
+    sys::crash,
 };
 use std::{
     collections::HashSet,
@@ -56,7 +57,9 @@ impl<E: Engine + 'static> Sessions<E> {
 
     async fn create(&self, session: &Rc<Session>, plan: &Plan, subnet: Subnet, pool: Pool) -> Result<(), AttachError> {
         let link = self.listen(session).map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
+        crash::point("create.listening");
         let home = Self::home(session, plan).await?;
+        crash::point("create.home-made");
         // The engine looks the network up when the container starts, so neither waits for the other.
         let (network, container, closed) = tokio::join!(
             self.create_network(session, subnet, pool),
@@ -71,6 +74,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         let failed = |step| move |source| AttachError::Engine { step, source };
         self.0.engine.start_container(&container).await.map_err(failed("starting the container"))?;
+        crash::point("create.started");
         let status = self.0.engine.inspect_container(&container).await.map_err(failed("looking at the container"))?;
         let Some(pid) = status.pid.and_then(|pid| i32::try_from(pid).ok()) else {
             let source = EngineError::Refused(format!(
@@ -79,9 +83,15 @@ impl<E: Engine + 'static> Sessions<E> {
             ));
             return Err(AttachError::Engine { step: "starting the container", source });
         };
+        crash::point("create.inspected");
         self.0.store.set_running(&session.id, pid)?;
+        crash::point("create.running-stored");
         link.expect(pid);
-        if link.wait_up(GUEST_START).await { Ok(()) } else { Err(AttachError::Silent(LinkError::Down)) }
+        if !link.wait_up(GUEST_START).await {
+            return Err(AttachError::Silent(LinkError::Down));
+        }
+        crash::point("create.guest-up");
+        Ok(())
     }
 
     /// Whether the container's root gets past the mode of a socket that is not its own. Then nobody else in there needs
@@ -107,14 +117,17 @@ impl<E: Engine + 'static> Sessions<E> {
         loop {
             match self.0.engine.create_network(&spec).await {
                 Ok(id) => {
+                    crash::point("create.network-created");
                     *session.network.borrow_mut() = Some(id.clone());
                     self.0.store.set_network(&session.id, &id)?;
+                    crash::point("create.network-stored");
                     return Ok(id);
                 }
                 Err(EngineError::SubnetTaken) if taken.len() < MAX_SUBNETS => {
                     taken.insert(spec.subnet);
                     spec.subnet = self.0.store.allot_subnet(pool, &taken)?.ok_or(AttachError::NoSubnet)?;
                     self.0.store.set_subnet(&session.id, spec.subnet)?;
+                    crash::point("create.subnet-stored");
                 }
                 Err(EngineError::SubnetTaken) => return Err(AttachError::NoSubnet),
                 Err(source) => return Err(AttachError::Engine { step: "creating the network", source }),
@@ -172,8 +185,10 @@ impl<E: Engine + 'static> Sessions<E> {
         loop {
             match self.0.engine.create_container(&spec).await {
                 Ok(id) => {
+                    crash::point("create.container-created");
                     *session.container.borrow_mut() = Some(id.clone());
                     self.0.store.set_container(&session.id, &id)?;
+                    crash::point("create.container-stored");
                     return Ok(id);
                 }
                 Err(EngineError::NoSuchImage(_)) if !pulled => {
@@ -183,6 +198,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 Err(EngineError::NameTaken) if !renamed => {
                     spec.name = spec.name.unique(&session.id);
                     self.0.store.set_name(&session.id, &spec.name)?;
+                    crash::point("create.name-stored");
                     session.name.replace(spec.name.clone());
                     renamed = true;
                 }

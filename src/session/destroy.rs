@@ -7,6 +7,7 @@ use super::{
 use crate::{
     engine::{Engine, EngineError},
     link::Link,
+    sys::crash,
 };
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
@@ -24,12 +25,14 @@ impl<E: Engine + 'static> Sessions<E> {
             return;
         }
         self.tell(session, &Happening::Destroying { reason: reason.as_ref() });
+        crash::point("destroy.begun");
         self.close(session, reason.as_ref());
         self.finish_destroying(session);
     }
 
     /// Removes what a failed creation made, then tells those who wait for it.
     pub(super) async fn undo(&self, session: &Rc<Session>, error: AttachError) {
+        crash::point("destroy.undoing");
         self.close(session, &format!("it could not be created: {error}"));
         let failed = Phase::Failed(Arc::new(error));
         let mut pause = RETRY.0;
@@ -87,6 +90,7 @@ impl<E: Engine + 'static> Sessions<E> {
         if let Err(error) = self.mourn(session, reason) {
             tracing::debug!(%error, session = %session.id, "writing that the session ends");
         }
+        crash::point("destroy.state-stored");
         let channels = std::mem::take(&mut *session.channels.borrow_mut());
         for channel in channels {
             self.disconnected(session, channel, None, Some(reason));
@@ -110,26 +114,33 @@ impl<E: Engine + 'static> Sessions<E> {
         let network = session.network.borrow().clone();
         if let Some(container) = &container {
             self.0.engine.remove_container(container).await.map_err(failed("removing the container"))?;
+            crash::point("destroy.container-removed");
         } else {
             // The answer that named it may have been lost: whatever carries the session's label is meant.
             let found = self.0.engine.containers().await.map_err(failed("looking for the container"))?;
             for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
                 self.0.engine.remove_container(&found.id).await.map_err(failed("removing the container"))?;
+                crash::point("destroy.found-container-removed");
             }
         }
         if let Some(network) = &network {
             self.0.engine.remove_network(network).await.map_err(failed("removing the network"))?;
+            crash::point("destroy.network-removed");
         } else {
             let found = self.0.engine.networks().await.map_err(failed("looking for the network"))?;
             for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
                 self.0.engine.remove_network(&found.id).await.map_err(failed("removing the network"))?;
+                crash::point("destroy.found-network-removed");
             }
         }
         Link::remove_directory(&self.0.sockets, &session.id)
             .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
+        crash::point("destroy.directory-removed");
         self.mourn(session, "it was found half made or half removed")?;
         self.end_all(session)?;
+        crash::point("destroy.ends-written");
         self.0.store.delete(&session.id)?;
+        crash::point("destroy.row-deleted");
         Ok(())
     }
 }

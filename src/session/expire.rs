@@ -4,6 +4,7 @@ use super::{Sessions, entry::Session, now};
 use crate::{
     domain::{Mode, Span, State},
     engine::Engine,
+    sys::crash,
 };
 use std::{rc::Rc, time::Duration};
 use tokio::{task, time};
@@ -51,16 +52,18 @@ impl<E: Engine + 'static> Sessions<E> {
             // The timer does not need the row; after a crash the guest tells again that nobody is there.
             tracing::debug!(%error, session = %session.id, "writing that the session is abandoned");
         }
+        crash::point("expire.left-stored");
         self.arm(session);
     }
 
     /// Notes that somebody is connected.
     pub(super) fn occupy(&self, session: &Rc<Session>) {
-        if session.abandoned.replace(None).is_some()
+        if session.abandoned.replace(None).is_some() {
             // The session goes on whether or not this can be written: after a crash the guest tells who is there.
-            && let Err(error) = self.0.store.set_state(&session.id, State::Running)
-        {
-            tracing::debug!(%error, session = %session.id, "writing that the session runs");
+            if let Err(error) = self.0.store.set_state(&session.id, State::Running) {
+                tracing::debug!(%error, session = %session.id, "writing that the session runs");
+            }
+            crash::point("expire.returned-stored");
         }
         self.arm(session);
     }
@@ -140,6 +143,7 @@ impl<E: Engine + 'static> Sessions<E> {
             // A guest that does not take it loses its container a moment later all the same.
             let _ = link.close(None);
         }
+        crash::point("expire.hung-up");
         let (sessions, session) = (self.clone(), Rc::clone(session));
         task::spawn_local(async move {
             let deadline = time::Instant::now() + LAST_WORDS;

@@ -3,6 +3,7 @@
 //! It is a copy, named by its content, and not the installed file: an upgrade, a package's removal or a Nix garbage
 //! collection must not pull it from under a container.
 
+use crate::sys::crash;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, Permissions},
@@ -58,12 +59,18 @@ fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(directory)?;
     // Complete under another name first: a container must never see half a guest.
     let partial = directory.join("partial");
+    // One that a crash left may be read-only already.
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = File::create(&partial)?;
     source.rewind()?;
     io::copy(&mut source, &mut file)?;
     // The directory keeps this host's users out; inside any uid must be able to run it.
     file.set_permissions(Permissions::from_mode(0o555))?;
     file.sync_all()?;
+    crash::point("guest.half-copied");
     fs::rename(&partial, &path)?;
     Ok(path)
 }

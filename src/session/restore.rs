@@ -8,6 +8,7 @@ use crate::{
     domain::{SessionKey, State},
     engine::Engine,
     store::{BadRow, SessionRow, StoreError},
+    sys::crash,
 };
 use std::rc::Rc;
 
@@ -19,6 +20,7 @@ impl<E: Engine + 'static> Sessions<E> {
     pub fn restore(&self, rules: impl Fn(&SessionKey) -> Rules) -> Result<Vec<BadRow>, StoreError> {
         let rows = self.0.store.all()?;
         for row in rows.rows {
+            crash::point("restore.row-found");
             let rules = Rules { mode: row.mode, ..rules(&row.key) };
             self.restore_row(row, rules);
         }
@@ -52,7 +54,9 @@ impl<E: Engine + 'static> Sessions<E> {
             session.abandoned.set(Some(row.grace_since.unwrap_or_else(super::now)));
         }
         self.arm(&session);
-        match (self.listen(&session), row.init_pid) {
+        let link = self.listen(&session);
+        crash::point("restore.listening");
+        match (link, row.init_pid) {
             (Ok(link), Some(pid)) => {
                 link.expect(pid);
                 self.look_after(&session);

@@ -8,6 +8,7 @@ use crate::{
     audit::{self, Subject, What},
     domain::SessionId,
     engine::{Engine, EngineError},
+    sys::crash,
 };
 
 /// What a pass removed, or would remove.
@@ -30,6 +31,8 @@ pub enum Kind {
     Container,
     /// A network that carries our label and has no session.
     Network,
+    /// A socket directory that has no session.
+    Directory,
 }
 
 impl Kind {
@@ -40,6 +43,7 @@ impl Kind {
             Self::Session => "session",
             Self::Container => "container",
             Self::Network => "network",
+            Self::Directory => "directory",
         }
     }
 }
@@ -54,6 +58,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut removed = self.sweep_due(dry_run);
         removed.extend(self.sweep_dead(dry_run).await?);
         removed.extend(self.sweep_orphans(dry_run).await?);
+        removed.extend(self.sweep_directories(dry_run));
         if !dry_run && !removed.is_empty() {
             let told = removed.iter().map(|one| audit::Removed {
                 kind: one.kind.as_str(),
@@ -71,6 +76,7 @@ impl<E: Engine + 'static> Sessions<E> {
             sessions.into_iter().filter(|one| one.is_running() && expire::end(one).is_some_and(|end| end <= now()));
         due.map(|session| {
             if !dry_run {
+                crash::point("sweep.due-found");
                 // The timer decides once more, with the clock as it is now.
                 self.arm(&session);
             }
@@ -112,6 +118,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 };
                 self.audit(&subject, What::ContainerDestroy { reason: "it belongs to no session" });
                 self.0.engine.remove_container(&found.id).await?;
+                crash::point("sweep.container-removed");
             }
             let name = found.name.map_or_else(|| found.id.short().to_owned(), |name| name.to_string());
             removed.push(Removed { kind: Kind::Container, name, reason: reason() });
@@ -126,6 +133,7 @@ impl<E: Engine + 'static> Sessions<E> {
                     Err(EngineError::NetworkInUse) => continue,
                     result => result?,
                 }
+                crash::point("sweep.network-removed");
             }
             removed.push(Removed { kind: Kind::Network, name: found.name, reason: reason() });
         }

@@ -118,7 +118,11 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         with_subject(session, |subject| {
             self.record(subject, [Event::ContainerDestroy { reason }], |store| {
-                store.set_state(&session.id, State::Destroying)
+                match store.set_state(&session.id, State::Destroying) {
+                    // Somebody has put another database in place: what has no row still has a container.
+                    Err(StoreError::NoSuchSession(_)) => Ok(()),
+                    result => result,
+                }
             })
         })?;
         session.mourned.set(true);

@@ -1,6 +1,7 @@
 //! Sessions on a host with a fake engine and guests that are tasks.
 
 mod audit;
+pub(super) mod clock;
 mod idle;
 
 use super::*;
@@ -515,6 +516,8 @@ fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
             attach(&sessions, &carol)
         );
         assert_eq!(names(&done), names(&told));
+        assert_eq!(names(&done)[2], (Kind::Directory, bob.session.to_string()));
+        assert!(!Link::directory(&host.sockets(), &bob.session).exists());
         attached.unwrap();
         assert_eq!((host.engine.counts(), sessions.counts().0), ((2, 2), 2));
         assert!(sessions.sweep(false).await.unwrap().is_empty());

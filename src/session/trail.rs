@@ -9,6 +9,7 @@ use crate::{
     audit::{AuditError, AuditFile, Event, Place, Subject, What},
     engine::Engine,
     store::{Store, StoreError},
+    sys::crash,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -135,6 +136,7 @@ impl Trail {
         self.write_lost(store, file)?;
         each(store, self.written.get(), |number, line| {
             file.append(line.as_bytes())?;
+            crash::point("audit.line-appended");
             self.in_file.borrow_mut().insert(number);
             self.written.set(number);
             Ok(())
@@ -260,6 +262,7 @@ impl<E: Engine + 'static> Sessions<E> {
             }
             Ok(())
         })?;
+        crash::point("audit.line-queued");
         trail.last.set(number);
         trail.write(store);
         self.tend_trail();

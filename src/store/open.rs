@@ -4,6 +4,7 @@ use super::{
     Store, StoreError,
     schema::{KNOWN, MIGRATIONS},
 };
+use crate::sys::crash;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
@@ -33,6 +34,7 @@ impl Store {
             ErrorKind::StorageFull => StoreError::Full(error.into()),
             _ => StoreError::File(error),
         })?;
+        crash::point("store.file-made");
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Self::prepare(Connection::open_with_flags(path, flags)?)?;
         debug!(path = %path.display(), "state database open");
@@ -121,6 +123,8 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.pragma_update(None, "user_version", number)?;
         debug!(schema = number, "state database migrated");
     }
+    crash::point("store.migrating");
     transaction.commit()?;
+    crash::point("store.migrated");
     Ok(())
 }

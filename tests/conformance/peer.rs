@@ -2,10 +2,7 @@
 //!
 //! It is this very test program, copied there: static, with every crate, and started with [`ORDER`] in its environment.
 
-use crate::{
-    bench::{self, Bench},
-    client::Finished,
-};
+use crate::{bench::Bench, client::Finished};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
@@ -74,14 +71,19 @@ pub(crate) fn say(bench: &Bench, user: &str, bytes: &[u8], shut: bool) -> Heard 
     serde_json::from_value(send(bench, user, &order)).unwrap()
 }
 
-#[test]
-fn the_broker_describes_itself_to_whoever_asks() {
+/// Ends this process with what was found, if it was started with an order.
+pub(crate) fn obey_order() {
     if let Ok(order) = std::env::var(ORDER) {
         let found = obey(serde_json::from_str(&order).unwrap());
         eprintln!("{found}");
         std::process::exit(0);
     }
-    let bench = bench::shared();
+}
+
+#[test]
+fn the_broker_describes_itself_to_whoever_asks() {
+    obey_order();
+    let bench = crate::bench::shared();
     let user = bench.user();
     let info = call(&bench, &user.name, "org.varlink.service.GetInfo", &json!({}));
     let interfaces = info[0]["parameters"]["interfaces"].as_array().unwrap();

@@ -3,6 +3,7 @@
 use crate::bench::{DEADLINE, User};
 use rustix::{
     fs::{Mode, OFlags},
+    process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
@@ -111,7 +112,12 @@ impl Terminal {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends the client a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

@@ -1,0 +1,320 @@
+//! One round: people come, something breaks, and everybody who could go on has to; then nothing may be left.
+
+use crate::{
+    bench::User,
+    connection::{Connection, Kind},
+    fault::{Fault, Toll},
+    host::{Host, eventually},
+    random::Random,
+};
+use rustix::process::Signal;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How soon the broker's counts have to be right.
+const COUNTED: Duration = Duration::from_secs(2);
+
+/// The projects that a session may be of, [`crate::host`] says what each means; `None` is the server's own settings.
+const PROJECTS: [Option<&str>; 5] = [None, Some("brief"), Some("once"), Some("ttl"), Some("named")];
+
+/// When something breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// So many milliseconds after the first of them knocked.
+    Coming(u64),
+    /// So many after the last was in.
+    In(u64),
+    /// So many after they were told to leave.
+    Leaving(u64),
+}
+
+struct Session {
+    user: User<'static>,
+    project: Option<&'static str>,
+    connections: Vec<Connection>,
+    /// Connections that ended otherwise than they should.
+    lost: usize,
+}
+
+/// Runs the round of this seed. What is wrong is returned, a line each.
+pub(crate) fn run(host: &Host, seed: u64, forced: Option<Fault>) -> Vec<String> {
+    let mut random = Random::new(seed);
+    let fault = forced.unwrap_or_else(|| draw(&mut random));
+    let when = match random.below(10) {
+        0..3 => Moment::Coming(random.below(1500)),
+        3..8 => Moment::In(random.below(400)),
+        _ => Moment::Leaving(random.below(300)),
+    };
+    let pause = 0.3 + f64::from(u32::try_from(random.below(1200)).unwrap()) / 1000.0;
+    let plans: Vec<(Option<&str>, Vec<Kind>)> = (0..2 + random.below(2))
+        .map(|_| {
+            let project = random.pick(&PROJECTS);
+            (project, (0..=random.below(3)).map(|_| random.pick(&Kind::ALL)).collect())
+        })
+        .collect();
+    let mut round = Round { host, fault, when, pause, random, sessions: Vec::new(), wrong: Vec::new() };
+    round.announce(seed, &plans);
+    round.play(&plans);
+    round.wrong
+}
+
+fn draw(random: &mut Random) -> Fault {
+    let mut lot = random.below(Fault::all().iter().map(|fault| fault.weight()).sum());
+    for fault in Fault::all() {
+        if lot < fault.weight() {
+            return *fault;
+        }
+        lot -= fault.weight();
+    }
+    unreachable!("a lot beyond the sum of all weights")
+}
+
+struct Round<'a> {
+    host: &'a Host,
+    fault: Fault,
+    when: Moment,
+    pause: f64,
+    random: Random,
+    sessions: Vec<Session>,
+    wrong: Vec<String>,
+}
+
+impl Round<'_> {
+    fn announce(&self, seed: u64, plans: &[(Option<&str>, Vec<Kind>)]) {
+        let plans: Vec<String> =
+            plans.iter().map(|(project, kinds)| format!("{}:{kinds:?}", project.unwrap_or("-"))).collect();
+        println!("seed {seed}: {:?} at {:?}, {}", self.fault, self.when, plans.join(" "));
+    }
+
+    fn play(&mut self, plans: &[(Option<&'static str>, Vec<Kind>)]) {
+        for (project, kinds) in plans {
+            let user = self.host.user();
+            let connections =
+                kinds.iter().map(|kind| Connection::begin(&user, *project, *kind, &mut self.random)).collect();
+            self.sessions.push(Session { user, project: *project, connections, lost: 0 });
+        }
+        if let Moment::Coming(after) = self.when {
+            self.strike(after);
+        }
+        self.all(Connection::settle);
+        if let Moment::In(after) = self.when {
+            self.check_losses();
+            self.strike(after);
+        }
+        if let Moment::Leaving(after) = self.when {
+            self.check_losses();
+            self.each(Connection::leave);
+            self.strike(after);
+        } else {
+            self.wait_for_losses();
+            self.check_counts();
+            self.prove();
+            self.each(Connection::leave);
+        }
+        if self.fault != Fault::PowerCut {
+            self.all(Connection::settle_end);
+        }
+        self.check_losses();
+        self.check_end();
+    }
+
+    /// Breaks it, sees what a new user meets meanwhile, and mends it.
+    fn strike(&mut self, after: u64) {
+        thread::sleep(Duration::from_millis(after));
+        let chosen = self.sessions[0].user.name.clone();
+        let (host, fault, pause) = (self.host, self.fault, self.pause);
+        if matches!(fault, Fault::KillClient | Fault::FreezeClient) {
+            let client = &mut self.sessions[0].connections[0];
+            if fault == Fault::KillClient {
+                return client.signal(Signal::KILL);
+            }
+            client.signal(Signal::STOP);
+            thread::sleep(Duration::from_secs_f64(pause));
+            return client.signal(Signal::CONT);
+        }
+        let mut meanwhile = thread::scope(|scope| {
+            let striking = scope.spawn(|| fault.strike(host, &chosen, pause));
+            if !fault.is_freeze() {
+                striking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            }
+            Connection::begin(&host.user(), None, Kind::Idle, &mut self.random)
+        });
+        if fault == Fault::PowerCut {
+            // Nobody tells the clients.
+            self.each(|connection| connection.signal(Signal::KILL));
+        }
+        let settled = meanwhile.settle();
+        self.note(settled);
+        self.part(meanwhile, fault.is_lasting());
+        if fault.is_lasting() {
+            fault.mend(host);
+            let mut afterwards = Connection::begin(&host.user(), None, Kind::Idle, &mut self.random);
+            let settled = afterwards.settle();
+            self.note(settled);
+            self.part(afterwards, false);
+        }
+    }
+
+    /// Ends a login beside the others: it has worked, or was refused in one clear line where that may be.
+    fn part(&mut self, mut connection: Connection, may_be_refused: bool) {
+        if let Some(ended) = connection.ended().cloned() {
+            let clear = ended.code == 255 && ended.said.starts_with("podspawn: ") && ended.said.lines().count() == 1;
+            if !(may_be_refused && clear) {
+                self.wrong.push(connection.complaint("a login meanwhile or afterwards"));
+            }
+            return;
+        }
+        connection.leave();
+        let ended = connection.settle_end().and_then(|()| connection.good_end());
+        self.note(ended);
+    }
+
+    fn note(&mut self, result: Result<(), String>) {
+        self.wrong.extend(result.err());
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut Connection)) {
+        self.sessions.iter_mut().flat_map(|session| &mut session.connections).for_each(&mut act);
+    }
+
+    fn all(&mut self, mut act: impl FnMut(&mut Connection) -> Result<(), String>) {
+        let connections = self.sessions.iter_mut().flat_map(|session| &mut session.connections);
+        let wrong: Vec<String> = connections.filter_map(|connection| act(connection).err()).collect();
+        self.wrong.extend(wrong);
+    }
+
+    /// How many of session `number` may be lost.
+    fn may_lose(&self, number: usize) -> usize {
+        let all = self.sessions[number].connections.len();
+        let coming = matches!(self.when, Moment::Coming(_));
+        match self.fault.toll() {
+            Toll::Everybody => all,
+            Toll::Session if number == 0 => all,
+            // Whoever is coming meets what befell the creation.
+            _ if coming && self.fault.refuses() => all,
+            Toll::One if number == 0 => 1,
+            _ => 0,
+        }
+    }
+
+    /// Counts those that have ended as they should not, and holds them against the fault's toll.
+    fn check_losses(&mut self) {
+        for number in 0..self.sessions.len() {
+            let may_lose = self.may_lose(number);
+            let session = &mut self.sessions[number];
+            let mut complaints: Vec<String> = Vec::new();
+            for connection in &mut session.connections {
+                if connection.ended().is_some()
+                    && let Err(complaint) = connection.good_end()
+                {
+                    complaints.push(complaint);
+                }
+            }
+            session.lost = complaints.len();
+            if complaints.len() > may_lose {
+                self.wrong.push(format!(
+                    "{} lost, at most {may_lose} may be: {}",
+                    complaints.len(),
+                    complaints.join(" | ")
+                ));
+            }
+        }
+    }
+
+    /// Waits until those have ended that a fault must end: what its victim was in cannot go on.
+    fn wait_for_losses(&mut self) {
+        let (fault, coming) = (self.fault, matches!(self.when, Moment::Coming(_)));
+        if coming || !matches!(fault.toll(), Toll::One | Toll::Session) {
+            // What nobody can foresee needs its moment too.
+            return thread::sleep(Duration::from_millis(if fault.toll() == Toll::Nobody { 0 } else { 1000 }));
+        }
+        let must = |session: &mut Session| {
+            let ended = session.connections.iter_mut().filter_map(|one| one.ended().map(|_| ())).count();
+            let transfers = session.connections.iter().any(|one| one.kind.is_transfer());
+            match fault.toll() {
+                Toll::Session => ended == session.connections.len(),
+                // A transfer may have been over in time.
+                _ => ended > 0 || transfers,
+            }
+        };
+        let session = &mut self.sessions[0];
+        let over = eventually(Duration::from_secs(20), || {
+            if must(session) { Ok(()) } else { Err(format!("{fault:?} has ended nobody of {}", session.user.name)) }
+        });
+        self.note(over);
+    }
+
+    /// The broker's counts are what is real within [`COUNTED`].
+    fn check_counts(&mut self) {
+        let mut asked: Option<Instant> = None;
+        loop {
+            let before = self.alive();
+            let told = self.host.sessions();
+            // From the first answer: until then nobody could be told anything.
+            let began = *asked.get_or_insert_with(Instant::now);
+            let complaint = match told {
+                Err(error) => error,
+                Ok(told) => {
+                    let count = |session: &Session| {
+                        let own = told.iter().filter(|one| one.user == session.user.name);
+                        own.map(|one| one.connections).sum::<u64>()
+                    };
+                    let counts: Vec<u64> = self.sessions.iter().map(count).collect();
+                    // A transfer may have ended between the two looks.
+                    if counts == before || counts == self.alive() {
+                        return;
+                    }
+                    format!("the broker counts {counts:?}, alive are {before:?}")
+                }
+            };
+            if began.elapsed() > COUNTED {
+                return self.wrong.push(complaint);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn alive(&mut self) -> Vec<u64> {
+        let count = |session: &mut Session| {
+            session.connections.iter_mut().filter_map(|one| one.ended().is_none().then_some(1)).sum()
+        };
+        self.sessions.iter_mut().map(count).collect()
+    }
+
+    /// Everybody who is still there shows that they are, within the fault's toll.
+    fn prove(&mut self) {
+        for number in 0..self.sessions.len() {
+            let may_lose = self.may_lose(number);
+            let session = &mut self.sessions[number];
+            let mut complaints = Vec::new();
+            for connection in &mut session.connections {
+                if connection.ended().is_none()
+                    && let Err(complaint) = connection.prove()
+                {
+                    complaints.push(complaint);
+                }
+            }
+            if complaints.len() + session.lost > may_lose {
+                self.wrong.append(&mut complaints);
+            }
+        }
+    }
+
+    /// Everything ends, and nothing is left.
+    fn check_end(&mut self) {
+        let ended = self.host.end_all().and_then(|()| match self.fault {
+            // What was written after the copy that was put back is told twice or never.
+            Fault::TruncatedState | Fault::GarbageState | Fault::LostRow => self.host.forgive_audit(),
+            _ => self.host.audited(0),
+        });
+        self.note(ended);
+        if !self.wrong.is_empty() {
+            let projects: Vec<&str> = self.sessions.iter().map(|session| session.project.unwrap_or("-")).collect();
+            self.wrong.insert(0, format!("{:?} at {:?} in {projects:?}", self.fault, self.when));
+            self.sessions.clear();
+            self.host.heal();
+        }
+    }
+}
