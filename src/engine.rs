@@ -8,11 +8,13 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod found;
+mod notice;
 mod spec;
 
 pub use docker::{DockerEngine, UnsupportedHost};
 pub use error::EngineError;
 pub use found::{ContainerStatus, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
+pub use notice::Notice;
 pub use spec::{ContainerSpec, Labels, NetworkSpec};
 
 use crate::domain::{ContainerId, ImageRef, NetworkId};
@@ -53,4 +55,8 @@ pub trait Engine {
 
     /// Every network that carries our label.
     async fn networks(&self) -> Result<Vec<FoundNetwork>, EngineError>;
+
+    /// Tells `hear` what happens to containers that carry our label, until the engine goes away: that is what the error
+    /// says. Nothing is missed between [`Notice::Watching`] and the return, but some of before may be told as well.
+    async fn watch(&self, hear: &mut dyn FnMut(Notice)) -> EngineError;
 }

@@ -96,6 +96,7 @@ clauses!(
     9 a_container_that_is_gone_is_gone_for_every_verb,
     10 starting_twice_and_removing_twice_at_once_are_fine,
     11 a_limit_above_what_the_machine_has_is_no_error,
+    12 what_happens_to_a_container_is_told_to_who_watches,
 );
 
 #[tokio::test]

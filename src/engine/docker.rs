@@ -1,7 +1,7 @@
 //! Docker (and what speaks its API) over a Unix socket.
 //!
-//! Nothing is kept between calls: bollard opens a connection per request on a Unix socket, so there is none to go
-//! stale when the engine restarts, and an engine that is down at our start is merely an error of the first call. Nor
+//! Nothing is kept between calls but the stream of [`Engine::watch`], whose end is told: bollard opens a connection per
+//! request on a Unix socket, so there is none to go stale when the engine restarts, and an engine that is down at our start is merely an error of the first call. Nor
 //! is an API version: bollard's requests carry none, which every engine takes for its own current one. That holds
 //! from 20.10 to engines that have dropped all the versions that 20.10 speaks; what we send and read is in all.
 
@@ -10,7 +10,7 @@ mod failure;
 mod request;
 
 use super::{
-    ContainerSpec, ContainerStatus, Engine, EngineError, EngineInfo, FoundContainer, FoundNetwork, NetworkSpec,
+    ContainerSpec, ContainerStatus, Engine, EngineError, EngineInfo, FoundContainer, FoundNetwork, NetworkSpec, Notice,
     PullProgress, spec,
 };
 use crate::domain::{ContainerId, ImageRef, NetworkId};
@@ -24,7 +24,13 @@ use bollard::{
 };
 use failure::explain;
 use futures_util::StreamExt;
-use std::{collections::HashMap, future::Future, pin::pin, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    io,
+    pin::pin,
+    time::{Duration, SystemTime},
+};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
@@ -204,6 +210,37 @@ impl Engine for DockerEngine {
             .await
             .map_err(|error| explain(error, |_, _| None))?;
         found.into_iter().map(answer::network).collect()
+    }
+
+    async fn watch(&self, hear: &mut dyn FnMut(Notice)) -> EngineError {
+        let docker = match self.client() {
+            Ok(docker) => docker,
+            Err(error) => return error,
+        };
+        let mut events = pin!(docker.events(Some(request::events(SystemTime::now()))));
+        // The stream is silent until something happens. But once the engine has answered anything, all that happens
+        // from then on is in the stream, even if that is opened later: it begins at a moment that is past.
+        let mut answer = pin!(within(DEADLINE_READ, docker.ping()));
+        let mut answered = false;
+        loop {
+            tokio::select! {
+                result = &mut answer, if !answered => match result {
+                    Ok(_) => {
+                        answered = true;
+                        hear(Notice::Watching);
+                    }
+                    Err(error) => return explain(error, |_, _| None),
+                },
+                event = events.next() => match event {
+                    Some(Ok(event)) => answer::notice(event).into_iter().for_each(&mut *hear),
+                    Some(Err(error)) => return explain(error, |_, _| None),
+                    None => return EngineError::Unreachable(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "it has closed its stream of events",
+                    )),
+                },
+            }
+        }
     }
 }
 

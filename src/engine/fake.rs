@@ -9,7 +9,7 @@
 mod world;
 
 use super::{
-    ContainerSpec, ContainerStatus, Engine, EngineError, EngineInfo, FoundContainer, FoundNetwork, NetworkSpec,
+    ContainerSpec, ContainerStatus, Engine, EngineError, EngineInfo, FoundContainer, FoundNetwork, NetworkSpec, Notice,
     PullProgress,
 };
 use crate::domain::{ContainerId, ImageRef, NetworkId};
@@ -20,6 +20,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
+use tokio::sync::mpsc::{self, UnboundedSender};
 use world::World;
 
 /// A verb of [`Engine`].
@@ -36,6 +37,7 @@ pub enum Verb {
     Pull,
     Containers,
     Networks,
+    Watch,
 }
 
 enum Fault {
@@ -51,6 +53,7 @@ struct Inner {
     faults: HashMap<Verb, VecDeque<Fault>>,
     delays: HashMap<Verb, Duration>,
     calls: Vec<(Verb, String)>,
+    watchers: Vec<UnboundedSender<Notice>>,
 }
 
 /// The engine in memory.
@@ -104,9 +107,35 @@ impl FakeEngine {
         self.inner().calls.clear();
     }
 
-    /// Ends a container's first process, as a crash, an out-of-memory kill or `docker kill` would.
+    /// Ends a container's first process, as a crash or the kernel would.
     pub fn end_container(&self, id: &ContainerId, exit_code: i64, oom_killed: bool) {
         self.inner().world.end(id, exit_code, oom_killed);
+        self.tell(Notice::Ended { container: id.clone() });
+    }
+
+    /// Ends a container's first process by a signal, as `docker stop` and `docker kill` would.
+    pub fn kill_container(&self, id: &ContainerId, signal: i32) {
+        self.tell(Notice::Signalled { container: id.clone(), signal });
+        self.end_container(id, i64::from(128 + signal), false);
+    }
+
+    /// Gives a container another first process, as `docker restart` would, and says nothing.
+    pub fn restart_container(&self, id: &ContainerId) {
+        self.inner().world.restart(id);
+    }
+
+    /// Hangs up on whoever watches, as an engine that is restarted.
+    pub fn hang_up(&self) {
+        self.inner().watchers.clear();
+    }
+
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.inner().watchers.iter().filter(|watcher| !watcher.is_closed()).count()
+    }
+
+    fn tell(&self, notice: Notice) {
+        self.inner().watchers.retain(|watcher| watcher.send(notice.clone()).is_ok());
     }
 
     /// What a container was created with.
@@ -180,7 +209,9 @@ impl Engine for FakeEngine {
             world.remove_container(id);
             Ok(())
         })
-        .await
+        .await?;
+        self.tell(Notice::Removed { container: id.clone() });
+        Ok(())
     }
 
     async fn remove_network(&self, id: &NetworkId) -> Result<(), EngineError> {
@@ -202,6 +233,20 @@ impl Engine for FakeEngine {
 
     async fn networks(&self) -> Result<Vec<FoundNetwork>, EngineError> {
         self.call(Verb::Networks, "", |world| Ok(world.networks())).await
+    }
+
+    async fn watch(&self, hear: &mut dyn FnMut(Notice)) -> EngineError {
+        let (watcher, mut notices) = mpsc::unbounded_channel();
+        let begun = self.call(Verb::Watch, "", |_| Ok(())).await;
+        if let Err(error) = begun {
+            return error;
+        }
+        self.inner().watchers.push(watcher);
+        hear(Notice::Watching);
+        while let Some(notice) = notices.recv().await {
+            hear(notice);
+        }
+        EngineError::Unreachable(io::ErrorKind::ConnectionReset.into())
     }
 }
 

@@ -32,6 +32,8 @@ pub struct ContainerStatus {
     pub oom_killed: bool,
     /// The first process's exit code (128 + n for signal n), once it has ended.
     pub exit_code: Option<i64>,
+    /// Whether somebody is removing the container.
+    pub removing: bool,
 }
 
 /// A container that carries our label.

@@ -5,7 +5,7 @@
 
 use super::{
     domain::{Bind, Cpus, Hardening, ImageRef, Limits, NetworkId, SessionId, Span, Subnet},
-    engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
+    engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec, Notice},
 };
 use std::collections::BTreeMap;
 
@@ -209,4 +209,25 @@ pub(super) async fn a_limit_above_what_the_machine_has_is_no_error(engine: &impl
     spec.limits.cpus = Cpus::try_from(1024.0).unwrap();
     let container = engine.create_container(&spec).await.unwrap();
     engine.remove_container(&container).await.unwrap();
+}
+
+pub(super) async fn what_happens_to_a_container_is_told_to_who_watches(engine: &impl Engine, ground: &Ground) {
+    let network = engine.create_network(&ground.network(0)).await.unwrap();
+    let container = engine.create_container(&ground.container(0)).await.unwrap();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let work = async {
+        assert_eq!(told.recv().await, Some(Notice::Watching));
+        engine.start_container(&container).await.unwrap();
+        engine.remove_container(&container).await.unwrap();
+        let removed = Notice::Removed { container: container.clone() };
+        // Others use the same engine.
+        while told.recv().await.unwrap() != removed {}
+    };
+    let mut hear = |notice| tell.send(notice).unwrap();
+    tokio::select! {
+        error = engine.watch(&mut hear) => panic!("{error:?}"),
+        () = work => {}
+        () = tokio::time::sleep(std::time::Duration::from_secs(30)) => panic!("never told"),
+    }
+    engine.remove_network(&network).await.unwrap();
 }

@@ -4,12 +4,13 @@ use super::failure::shorten;
 use crate::{
     domain::Invalid,
     engine::{
-        ContainerStatus, EngineError, EngineInfo, FoundContainer, FoundNetwork, PullProgress, found::FoundLabels,
+        ContainerStatus, EngineError, EngineInfo, FoundContainer, FoundNetwork, Notice, PullProgress,
+        found::FoundLabels,
     },
 };
 use bollard::models::{
-    ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, CreateImageInfo, Network, SystemInfo,
-    SystemVersion,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, CreateImageInfo,
+    EventMessage, Network, SystemInfo, SystemVersion,
 };
 use std::str::FromStr;
 
@@ -51,6 +52,7 @@ pub(super) fn status(found: ContainerInspectResponse) -> Result<ContainerStatus,
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| running && *pid > 0),
         oom_killed: state.oom_killed.unwrap_or(false),
         exit_code: state.exit_code.filter(|_| !running),
+        removing: state.status == Some(ContainerStateStatusEnum::REMOVING),
     })
 }
 
@@ -84,6 +86,21 @@ pub(super) fn network(found: Network) -> Result<FoundNetwork, EngineError> {
             .and_then(|text| text.parse::<jiff::Timestamp>().ok())
             .map_or(0, jiff::Timestamp::as_second),
     })
+}
+
+/// An event that is of use. One that cannot be read is as good as none: what matters is found by looking, too.
+pub(super) fn notice(event: EventMessage) -> Option<Notice> {
+    let actor = event.actor?;
+    let container = actor.id?.parse().ok()?;
+    match event.action.as_deref()? {
+        "die" => Some(Notice::Ended { container }),
+        "destroy" => Some(Notice::Removed { container }),
+        "kill" => {
+            let signal = actor.attributes?.get("signal")?.parse().ok()?;
+            Some(Notice::Signalled { container, signal })
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn progress(step: CreateImageInfo) -> PullProgress {

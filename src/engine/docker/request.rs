@@ -9,9 +9,13 @@ use bollard::{
         ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Ipam,
         IpamConfig, Mount, MountType, NetworkCreateRequest, ResourcesUlimits,
     },
-    query_parameters::{CreateImageOptions, CreateImageOptionsBuilder},
+    query_parameters::{CreateImageOptions, CreateImageOptionsBuilder, EventsOptions, EventsOptionsBuilder},
 };
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// The body of a network's creation, and the same as text with the check for a second network of that name.
 pub(super) fn network(spec: &NetworkSpec) -> Result<(NetworkCreateRequest, String), EngineError> {
@@ -27,6 +31,15 @@ pub(super) fn network(spec: &NetworkSpec) -> Result<(NetworkCreateRequest, Strin
     let mut checked = serde_json::to_value(&body).map_err(unwritable)?;
     checked["CheckDuplicate"] = true.into();
     Ok((body, checked.to_string()))
+}
+
+/// The events of our containers that [`crate::engine::Notice`] has a word for, from a moment just before `now`.
+pub(super) fn events(now: SystemTime) -> EventsOptions {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(1);
+    let mut filters = super::ours();
+    filters.insert("type", vec!["container".to_owned()]);
+    filters.insert("event", ["die", "destroy", "kill"].map(str::to_owned).into());
+    EventsOptionsBuilder::default().since(&since.to_string()).filters(&filters).build()
 }
 
 /// The body of a container's creation.

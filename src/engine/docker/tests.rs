@@ -173,3 +173,37 @@ async fn a_pull_that_fails_midway_says_why() {
     let line = canned.seen.lock().unwrap().pop().unwrap();
     assert!(line.contains("fromImage=debian%3Alatest"), "{line}");
 }
+
+#[tokio::test]
+async fn events_are_read_and_those_of_no_use_are_passed_over() {
+    let id = "a".repeat(64);
+    let event = |action: &str, id: &str| {
+        let line = serde_json::json!({
+            "Type": "container", "Action": action, "time": 1, "timeNano": 1_000_000_000,
+            "Actor": { "ID": id, "Attributes": { "signal": "15", "exitCode": "3", "managed-by": "podspawn" } },
+        });
+        format!("{line}\n")
+    };
+    let body = [event("kill", &id), event("die", "../x"), event("oom", &id), event("die", &id), event("destroy", &id)];
+    let canned = Canned::answering(200, body.concat().leak());
+    let mut told = Vec::new();
+    let error = canned.engine().watch(&mut |notice| told.push(notice)).await;
+    assert!(matches!(error, EngineError::Unreachable(_)), "{error:?}");
+    let container = some_id();
+    let wanted = [
+        Notice::Signalled { container: container.clone(), signal: 15 },
+        Notice::Ended { container: container.clone() },
+        Notice::Removed { container },
+    ];
+    told.retain(|notice| *notice != Notice::Watching);
+    assert_eq!(told, wanted);
+    let line = canned.seen.lock().unwrap().iter().find(|line| line.contains("/events")).cloned().unwrap();
+    assert!(line.contains("since=") && line.contains("managed-by%3Dpodspawn"), "{line}");
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_cannot_be_watched() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = at(&directory.path().join("engine.sock")).watch(&mut |notice| panic!("{notice:?}")).await;
+    assert!(matches!(error, EngineError::Unreachable(_)), "{error:?}");
+}

@@ -41,6 +41,7 @@ clauses!(
     a_container_that_is_gone_is_gone_for_every_verb,
     starting_twice_and_removing_twice_at_once_are_fine,
     a_limit_above_what_the_machine_has_is_no_error,
+    what_happens_to_a_container_is_told_to_who_watches,
 );
 
 #[tokio::test]

@@ -99,13 +99,18 @@ impl World {
         }
     }
 
+    pub(super) fn restart(&mut self, id: &ContainerId) {
+        if let Ok(container) = self.container(id) {
+            container.phase = Phase::Running { pid: 1 };
+        }
+    }
+
     pub(super) fn status(&mut self, id: &ContainerId) -> Result<ContainerStatus, EngineError> {
-        let idle = ContainerStatus { running: false, pid: None, oom_killed: false, exit_code: Some(0) };
+        let idle =
+            ContainerStatus { running: false, pid: None, oom_killed: false, exit_code: Some(0), removing: false };
         Ok(match self.container(id)?.phase {
             Phase::Created => idle,
-            Phase::Running { pid } => {
-                ContainerStatus { running: true, pid: Some(pid), oom_killed: false, exit_code: None }
-            }
+            Phase::Running { pid } => ContainerStatus { running: true, pid: Some(pid), exit_code: None, ..idle },
             Phase::Ended { exit_code, oom_killed } => {
                 ContainerStatus { oom_killed, exit_code: Some(exit_code), ..idle }
             }
