@@ -9,13 +9,17 @@ mod attach;
 mod create;
 mod destroy;
 mod directories;
+mod ended;
+mod ending;
 mod entry;
 mod error;
 mod events;
+mod examine;
 mod expire;
 mod guest_binary;
 mod home;
 mod idle;
+mod notice;
 mod pull;
 mod restore;
 mod sweep;
@@ -27,13 +31,14 @@ pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
 pub use home::HomeError;
+pub use notice::Reach;
 pub use sweep::{Kind, Removed};
 pub use trail::{AuditObserver, Auditing};
 
 use crate::{
     audit::Run,
     domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
-    engine::Engine,
+    engine::{Engine, EngineError},
     policy::Plan,
     store::Store,
 };
@@ -45,7 +50,7 @@ use std::{
     rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use trail::Trail;
 
 /// How many sessions there may be, and where their networks come from. As configured at the time of the request.
@@ -171,6 +176,12 @@ struct Inner<E> {
     /// Whether the engine gives containers user namespaces; asked once.
     user_namespaces: OnceCell<bool>,
     live: RefCell<BTreeMap<SessionKey, Rc<Session>>>,
+    /// A session began.
+    begun: Notify,
+    /// The engine was away and is not any more.
+    engine_back: Notify,
+    /// Why sessions ended.
+    ends: RefCell<ended::Ends>,
 }
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -186,7 +197,20 @@ impl<E: Engine + 'static> Sessions<E> {
     ) -> Self {
         let (user_namespaces, live) = (OnceCell::new(), RefCell::new(BTreeMap::new()));
         let trail = Trail::new(audit_observer);
-        Self(Rc::new(Inner { engine, store, guest, sockets, observer, trail, user_namespaces, live }))
+        let (begun, engine_back, ends) = (Notify::new(), Notify::new(), RefCell::default());
+        Self(Rc::new(Inner {
+            engine,
+            store,
+            guest,
+            sockets,
+            observer,
+            trail,
+            user_namespaces,
+            live,
+            begun,
+            engine_back,
+            ends,
+        }))
     }
 
     /// Whether there is nothing to stay for.
@@ -207,6 +231,12 @@ impl<E: Engine + 'static> Sessions<E> {
     pub fn list(&self, user: Option<&UserName>) -> Vec<Summary> {
         let live = self.0.live.borrow();
         live.values().filter(|session| user.is_none_or(|user| session.key.user == *user)).map(|s| s.summary()).collect()
+    }
+
+    /// How many containers of ours the engine has, running or not: those of `user`, or of everybody.
+    pub async fn count_containers(&self, user: Option<&UserName>) -> Result<usize, EngineError> {
+        let found = self.0.engine.containers().await?;
+        Ok(found.iter().filter(|one| user.is_none_or(|user| one.user.as_ref() == Some(user))).count())
     }
 
     /// Ends the session of `key` politely; false if there is none. Returns before it is gone.

@@ -108,6 +108,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let phase = Phase::Creating(Step::new("creating the container"));
         let session = Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
         self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
+        self.0.begun.notify_one();
         self.spawn_creation(Rc::clone(&session), plan.clone(), subnet, capacity.pool);
         Ok(session)
     }

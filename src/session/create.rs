@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config::Dotfiles,
     domain::{Bind, ContainerId, Hardening, NetworkId, Pool, Span, Subnet},
-    engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
+    engine::{ContainerSpec, ContainerStatus, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
     protocol::guest::{DOTFILES, GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, INSTALL, PERSISTENT_HOME},
@@ -77,21 +77,25 @@ impl<E: Engine + 'static> Sessions<E> {
         crash::point("create.started");
         let status = self.0.engine.inspect_container(&container).await.map_err(failed("looking at the container"))?;
         let Some(pid) = status.pid.and_then(|pid| i32::try_from(pid).ok()) else {
-            let source = EngineError::Refused(format!(
-                "the container ended at once with exit code {}",
-                status.exit_code.unwrap_or_default()
-            ));
-            return Err(AttachError::Engine { step: "starting the container", source });
+            return Err(ended_at_once(&status));
         };
+        session.init.set(status.pid);
         crash::point("create.inspected");
         self.0.store.set_running(&session.id, pid)?;
         crash::point("create.running-stored");
         link.expect(pid);
-        if !link.wait_up(GUEST_START).await {
-            return Err(AttachError::Silent(LinkError::Down));
+        let up = tokio::select! {
+            up = link.wait_up(GUEST_START) => up,
+            () = session.died.notified() => false,
+        };
+        if up {
+            crash::point("create.guest-up");
+            return Ok(());
         }
-        crash::point("create.guest-up");
-        Ok(())
+        match self.0.engine.inspect_container(&container).await {
+            Ok(status) if !status.running => Err(ended_at_once(&status)),
+            _ => Err(AttachError::Silent(LinkError::Down)),
+        }
     }
 
     /// Whether the container's root gets past the mode of a socket that is not its own. Then nobody else in there needs
@@ -223,6 +227,12 @@ impl<E: Engine + 'static> Sessions<E> {
         session.phase.send_replace(Phase::Creating(Step::new("creating the container")));
         Ok(())
     }
+}
+
+fn ended_at_once(status: &ContainerStatus) -> AttachError {
+    let exit_code = status.exit_code.unwrap_or_default();
+    let source = EngineError::Refused(format!("the container ended at once with exit code {exit_code}"));
+    AttachError::Engine { step: "starting the container", source }
 }
 
 /// Unlike a container's, nobody types a network's name: the id makes it unique.

@@ -4,11 +4,7 @@ use super::{
     AttachError, Happening, Sessions,
     entry::{Phase, Session},
 };
-use crate::{
-    engine::{Engine, EngineError},
-    link::Link,
-    sys::crash,
-};
+use crate::{engine::Engine, link::Link, sys::crash};
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
 
@@ -24,9 +20,11 @@ impl<E: Engine + 'static> Sessions<E> {
         if !session.is_running() {
             return;
         }
-        self.tell(session, &Happening::Destroying { reason: reason.as_ref() });
+        let reason = reason.as_ref();
+        self.remember(session, format!("your container was removed: {reason}"));
+        self.tell(session, &Happening::Destroying { reason });
         crash::point("destroy.begun");
-        self.close(session, reason.as_ref());
+        self.close(session, reason);
         self.finish_destroying(session);
     }
 
@@ -51,25 +49,6 @@ impl<E: Engine + 'static> Sessions<E> {
         session.phase.send_replace(failed);
         self.remove_until_gone(session).await;
         self.forget(session);
-    }
-
-    /// Destroys the session if the engine says that its container does not run; whether it did.
-    pub(super) async fn destroy_if_dead(&self, session: &Rc<Session>) -> Result<bool, EngineError> {
-        let dead = self.is_dead(session).await?;
-        if dead {
-            self.destroy(session, "the container ended");
-        }
-        Ok(dead)
-    }
-
-    /// Whether the engine says that the session's container does not run.
-    pub(super) async fn is_dead(&self, session: &Session) -> Result<bool, EngineError> {
-        let Some(container) = session.container.borrow().clone() else { return Ok(false) };
-        match self.0.engine.inspect_container(&container).await {
-            Ok(status) => Ok(!status.running),
-            Err(EngineError::NoSuchContainer) => Ok(true),
-            Err(error) => Err(error),
-        }
     }
 
     /// Removes a session that is closed already, or that a crash left half made or half removed.
@@ -101,8 +80,10 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut pause = RETRY.0;
         while let Err(error) = self.remove(session).await {
             tracing::debug!(%error, session = %session.id, "removing a session; trying again");
-            time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY.1);
+            tokio::select! {
+                () = time::sleep(pause) => pause = (pause * 2).min(RETRY.1),
+                () = self.0.engine_back.notified() => pause = RETRY.0,
+            }
         }
     }
 

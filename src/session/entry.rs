@@ -1,6 +1,6 @@
 //! One session as the broker holds it in memory.
 
-use super::{AttachError, Rules, Summary};
+use super::{AttachError, Rules, Summary, examine::Examination};
 use crate::{
     domain::{ChannelId, ContainerId, ContainerName, NetworkId, SessionId, SessionKey, State},
     link::Link,
@@ -12,7 +12,10 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+};
 
 /// What is being done for whoever waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,12 +67,20 @@ pub(super) struct Session {
     pub(super) protocol: Cell<Option<u32>>,
     /// Since when nobody has been connected, in Unix seconds, once that was noticed.
     pub(super) abandoned: Cell<Option<i64>>,
+    /// The container's first process on this host, once it is known.
+    pub(super) init: Cell<Option<u32>>,
+    /// The signal that the container was last sent by way of the engine, of those that matter.
+    pub(super) signal: Cell<Option<i32>>,
+    /// The container ended before the session ran.
+    pub(super) died: Notify,
     /// Whether a task looks after the guest's absence.
     pub(super) looked_after: Cell<bool>,
     /// Why its connections are being ended, while they are.
     pub(super) closing: RefCell<Option<String>>,
     /// Whether it has been told that it is removed.
     pub(super) mourned: Cell<bool>,
+    /// Whether a task looks at the container.
+    pub(super) examination: Cell<Examination>,
     /// Attaches in progress: a session that somebody is about to enter is not abandoned.
     waiting: Cell<u32>,
     expiry: RefCell<Option<AbortHandle>>,
@@ -101,9 +112,13 @@ impl Session {
             last_open: Cell::new(None),
             protocol: Cell::new(None),
             abandoned: Cell::new(None),
+            init: Cell::new(None),
+            signal: Cell::new(None),
+            died: Notify::new(),
             looked_after: Cell::new(false),
             closing: RefCell::new(None),
             mourned: Cell::new(false),
+            examination: Cell::default(),
             waiting: Cell::new(0),
             expiry: RefCell::new(None),
         }

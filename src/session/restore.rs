@@ -53,6 +53,7 @@ impl<E: Engine + 'static> Sessions<E> {
         if row.state == State::Grace {
             session.abandoned.set(Some(row.grace_since.unwrap_or_else(super::now)));
         }
+        session.init.set(row.init_pid.and_then(|pid| u32::try_from(pid).ok()));
         self.arm(&session);
         let link = self.listen(&session);
         crash::point("restore.listening");

@@ -91,11 +91,12 @@ impl<E: Engine + 'static> Sessions<E> {
         let sessions: Vec<_> = self.0.live.borrow().values().cloned().collect();
         let mut removed = Vec::new();
         for session in sessions.into_iter().filter(|session| session.is_running()) {
-            let dead = if dry_run { self.is_dead(&session).await? } else { self.destroy_if_dead(&session).await? };
-            if dead {
-                let (name, reason) = (session.key.to_string(), "its container ended".to_owned());
-                removed.push(Removed { kind: Kind::Session, name, reason });
+            let Some(ending) = self.ending(&session).await? else { continue };
+            if !dry_run {
+                self.destroy_dead(&session, ending);
             }
+            let (name, reason) = (session.key.to_string(), ending.to_string());
+            removed.push(Removed { kind: Kind::Session, name, reason });
         }
         Ok(removed)
     }

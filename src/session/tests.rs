@@ -22,6 +22,8 @@ use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketT
 use std::{cell::Cell, io, os::fd::OwnedFd, path::Path, time::Duration};
 use tokio::time::{sleep, timeout};
 
+mod ends;
+
 const IMAGE: &str = "debian:12";
 
 /// A host with a fake engine and no session.
@@ -587,7 +589,7 @@ fn a_container_that_dies_takes_its_session_along_and_an_unknown_one_does_not() {
         until("it is removed", || sessions.is_empty()).await;
         assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
         let log = host.log();
-        assert_eq!(log[log.len() - 2..], ["alice: destroying: the container ended", "alice: disconnected"]);
+        assert_eq!(log[log.len() - 2..], ["alice: destroying: killed: out of memory", "alice: disconnected"]);
         drop(attached);
     });
 }

@@ -1,0 +1,134 @@
+//! How a container ended that podspawn did not end.
+
+use crate::engine::ContainerStatus;
+use std::fmt;
+
+/// As they come with `docker stop`, and with `docker kill` and `docker rm --force`.
+const TERM: i32 = 15;
+const KILL: i32 = 9;
+
+/// How a container ended, as far as the engine lets anybody know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The kernel killed the first process for want of memory. That of another process ends no container.
+    OutOfMemory,
+    /// Somebody asked the engine to stop it, or the engine was stopped itself.
+    Stopped {
+        /// Of the first process.
+        exit_code: i64,
+    },
+    /// Somebody asked the engine to kill it.
+    KilledByEngine,
+    /// The first process was killed, not by way of the engine.
+    Killed {
+        /// Which one.
+        signal: i64,
+    },
+    /// The first process ended by itself.
+    Exited {
+        /// How.
+        exit_code: i64,
+    },
+    /// Somebody removed it.
+    Removed,
+    /// Somebody started it anew: its first process is another than the one that people were connected to.
+    Restarted,
+}
+
+impl Ending {
+    /// What the engine's answer means for a container whose first process is `init`, if that is known, and was last
+    /// sent `signal` by way of the engine; `None` while it runs.
+    pub(super) fn of(status: &ContainerStatus, init: Option<u32>, signal: Option<i32>) -> Option<Self> {
+        if status.running {
+            let another = init.is_some() && status.pid.is_some() && init != status.pid;
+            return another.then_some(Self::Restarted);
+        }
+        let exit_code = status.exit_code.unwrap_or_default();
+        Some(match (exit_code, signal) {
+            _ if status.removing => Self::Removed,
+            (_, Some(TERM)) => Self::Stopped { exit_code },
+            (137, Some(_)) => Self::KilledByEngine,
+            (137, None) if status.oom_killed => Self::OutOfMemory,
+            (129..=192, _) => Self::Killed { signal: exit_code - 128 },
+            _ => Self::Exited { exit_code },
+        })
+    }
+
+    /// Whether the engine may learn a moment later that memory was the reason.
+    pub(super) fn may_be_memory(self) -> bool {
+        self == Self::Killed { signal: KILL.into() }
+    }
+
+    /// The line for those who were connected.
+    pub(super) fn for_user(self) -> String {
+        let was = if matches!(self, Self::Exited { .. }) { "" } else { "was " };
+        format!("your container {was}{self}")
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfMemory => f.write_str("killed: out of memory"),
+            Self::Stopped { exit_code } => write!(f, "stopped by the engine, exit code {exit_code}"),
+            Self::KilledByEngine => f.write_str("killed by the engine"),
+            Self::Killed { signal } => write!(f, "killed by signal {signal}"),
+            Self::Exited { exit_code } => write!(f, "ended with exit code {exit_code}"),
+            Self::Removed => f.write_str("removed by somebody"),
+            Self::Restarted => f.write_str("restarted by somebody"),
+        }
+    }
+}
+
+/// Which of two signals tells more: an engine that stops a container sends TERM first, and KILL if that is not enough.
+pub(super) fn telling(before: Option<i32>, now: i32) -> Option<i32> {
+    match (before, now) {
+        (_, TERM) | (None, KILL) => Some(now),
+        _ => before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(exit_code: i64, oom_killed: bool) -> ContainerStatus {
+        ContainerStatus { running: false, pid: None, oom_killed, exit_code: Some(exit_code), removing: false }
+    }
+
+    #[test]
+    fn every_end_has_its_words() {
+        for (status, signal, words) in [
+            (ended(137, true), None, "your container was killed: out of memory"),
+            // The shortage was another's, an hour ago.
+            (ended(137, true), Some(KILL), "your container was killed by the engine"),
+            (ended(137, false), None, "your container was killed by signal 9"),
+            (ended(143, false), Some(TERM), "your container was stopped by the engine, exit code 143"),
+            (ended(3, true), None, "your container ended with exit code 3"),
+            (
+                ContainerStatus { removing: true, ..ended(137, true) },
+                Some(KILL),
+                "your container was removed by somebody",
+            ),
+        ] {
+            assert_eq!(Ending::of(&status, Some(7), signal).unwrap().for_user(), words);
+        }
+    }
+
+    #[test]
+    fn a_container_that_runs_has_not_ended_unless_its_first_process_is_another() {
+        let runs = |pid| ContainerStatus { running: true, pid, exit_code: None, ..ended(0, true) };
+        assert_eq!(Ending::of(&runs(Some(7)), Some(7), Some(KILL)), None);
+        assert_eq!(Ending::of(&runs(None), Some(7), None), None);
+        assert_eq!(Ending::of(&runs(Some(8)), None, None), None);
+        assert_eq!(Ending::of(&runs(Some(8)), Some(7), None), Some(Ending::Restarted));
+    }
+
+    #[test]
+    fn a_stop_that_has_to_kill_is_a_stop_and_other_signals_end_nothing() {
+        let heard = |signals: &[i32]| signals.iter().fold(None, |before, now| telling(before, *now));
+        assert_eq!(heard(&[TERM, KILL]), Some(TERM));
+        assert_eq!(heard(&[1, KILL]), Some(KILL));
+        assert_eq!(heard(&[1, 28]), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! Looking whether a session's container still runs, and what follows if not.
+
+use super::{Sessions, ending::Ending, entry::Session};
+use crate::engine::{Engine, EngineError};
+use std::{collections::HashSet, rc::Rc, time::Duration};
+use tokio::{task, time};
+
+/// How much later than of the end the engine may hear that it was for want of memory.
+const MEMORY_WORD: Duration = Duration::from_millis(250);
+
+/// Whether somebody looks at a session's container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Examination {
+    /// Nobody.
+    #[default]
+    Idle,
+    /// A task does.
+    Running,
+    /// A task does, and something has happened since it began.
+    Again,
+}
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// Looks at the session's container in a task of its own, and destroys the session if the container is dead.
+    pub(super) fn examine(&self, session: &Rc<Session>) {
+        // One task, however often it is asked for.
+        if session.examination.get() != Examination::Idle {
+            return session.examination.set(Examination::Again);
+        }
+        let (sessions, session) = (self.clone(), Rc::clone(session));
+        task::spawn_local(async move {
+            loop {
+                session.examination.set(Examination::Running);
+                if let Err(error) = sessions.destroy_if_dead(&session).await {
+                    // Unknown is not absent. Everything is looked at again once the engine is heard again.
+                    tracing::debug!(%error, session = %session.id, "looking at a container");
+                }
+                if !session.is_running() || session.examination.get() == Examination::Running {
+                    break;
+                }
+            }
+            session.examination.set(Examination::Idle);
+        });
+    }
+
+    /// Looks at every session's container: nobody knows what happened meanwhile.
+    pub(super) async fn examine_all(&self) {
+        // Before the engine is asked: what is created later may not be in its answer.
+        let sessions: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
+        match self.0.engine.containers().await {
+            Ok(found) => {
+                let running: HashSet<_> = found.into_iter().filter(|one| one.running).map(|one| one.id).collect();
+                let is_alive = |session: &Session| {
+                    session.container.borrow().as_ref().is_some_and(|container| running.contains(container))
+                };
+                sessions.iter().filter(|session| !is_alive(session)).for_each(|session| self.examine(session));
+            }
+            // Whose guest is silent is being looked after anyway.
+            Err(error) => tracing::debug!(%error, "looking at every container"),
+        }
+    }
+
+    /// Destroys the session if the engine says that its container has ended; whether it has.
+    pub(super) async fn destroy_if_dead(&self, session: &Rc<Session>) -> Result<bool, EngineError> {
+        let Some(ending) = self.ending(session).await? else { return Ok(false) };
+        self.destroy_dead(session, ending);
+        Ok(true)
+    }
+
+    /// Destroys a session whose container ended like this.
+    pub(super) fn destroy_dead(&self, session: &Rc<Session>, ending: Ending) {
+        if session.is_running() {
+            self.remember(session, ending.for_user());
+            self.destroy(session, ending.to_string());
+        }
+    }
+
+    /// How the session's container ended, if the engine says that it has.
+    pub(super) async fn ending(&self, session: &Session) -> Result<Option<Ending>, EngineError> {
+        let first = self.look(session).await?;
+        if !first.is_some_and(Ending::may_be_memory) {
+            return Ok(first);
+        }
+        time::sleep(MEMORY_WORD).await;
+        match self.look(session).await {
+            Ok(Some(Ending::OutOfMemory)) => Ok(Some(Ending::OutOfMemory)),
+            _ => Ok(first),
+        }
+    }
+
+    async fn look(&self, session: &Session) -> Result<Option<Ending>, EngineError> {
+        let Some(container) = session.container.borrow().clone() else { return Ok(None) };
+        match self.0.engine.inspect_container(&container).await {
+            Ok(status) => Ok(Ending::of(&status, session.init.get(), session.signal.get())),
+            Err(EngineError::NoSuchContainer) => Ok(Some(Ending::Removed)),
+            Err(error) => Err(error),
+        }
+    }
+}
