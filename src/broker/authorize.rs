@@ -1,6 +1,6 @@
 //! Who may ask what: the one place where it is decided, from what the kernel says of the peer.
 //!
-//! | caller | Attach | List, Stop | Cleanup |
+//! | caller | Attach | List, Stop, Ended, Snapshot | Cleanup |
 //! |---|---|---|---|
 //! | group `podspawn` | its own session | its own | no |
 //! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's | yes |

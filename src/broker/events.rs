@@ -7,7 +7,7 @@ use super::authorize::Caller;
 use crate::{
     audit::AuditError,
     domain::{Outcome, SessionKey, UserName},
-    session::{AttachError, Happening, Removed, Summary},
+    session::{AttachError, Happening, Reach, Removed, Summary},
     settings::Refreshed,
     store::BadRow,
 };
@@ -111,6 +111,16 @@ pub(super) fn swept(removed: &[Removed]) {
 /// A pass that could not be finished.
 pub(super) fn sweep_failed(error: &dyn std::error::Error) {
     error!(event = "cleanup_failed", "cleaning up: {}", chain(error));
+}
+
+/// The engine went away, or came back.
+pub(super) fn engine(reach: &Reach<'_>) {
+    match reach {
+        Reach::Lost(error) => {
+            warn!(event = "engine_lost", "containers that run go on, none can be made: {}", chain(error));
+        }
+        Reach::Back => info!(event = "engine_back", "the container engine answers again"),
+    }
 }
 
 /// A peer that may ask nothing.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 // The descriptions that `varlinkctl introspect` shows.
 const SESSIONS: &str = include_str!("io.podspawn.Sessions.varlink");
 const ADMIN: &str = include_str!("io.podspawn.Admin.varlink");
+const METRICS: &str = include_str!("io.podspawn.Metrics.varlink");
 
 const SERVICE: &str = "# The Varlink service interface
 interface org.varlink.service
@@ -22,8 +23,12 @@ error ExpectedMore ()
 ";
 
 /// Every interface, by name.
-const INTERFACES: [(&str, &str); 3] =
-    [("io.podspawn.Admin", ADMIN), ("io.podspawn.Sessions", SESSIONS), ("org.varlink.service", SERVICE)];
+const INTERFACES: [(&str, &str); 4] = [
+    ("io.podspawn.Admin", ADMIN),
+    ("io.podspawn.Metrics", METRICS),
+    ("io.podspawn.Sessions", SESSIONS),
+    ("org.varlink.service", SERVICE),
+];
 
 /// The reply to `GetInfo`.
 pub(super) fn info() -> Value {
@@ -54,6 +59,6 @@ mod tests {
         }
         let sessions = Interface::try_from(SESSIONS).unwrap();
         let methods: Vec<_> = sessions.methods().map(|method| method.name().to_string()).collect();
-        assert_eq!(methods, ["Attach", "List", "Stop"]);
+        assert_eq!(methods, ["Attach", "List", "Stop", "Ended"]);
     }
 }

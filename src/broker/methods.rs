@@ -1,12 +1,13 @@
 //! The methods of every interface: who is asked for what, and how an answer or a failure looks.
 
 mod admin;
+mod metrics;
 mod sessions;
 
 use super::{authorize::Caller, events, interface, prepare::auditing};
 use crate::{
     engine::Engine,
-    protocol::varlink::{ATTACH, CLEANUP, DENIED, LIST, Reason, STOP, UNAVAILABLE},
+    protocol::varlink::{ATTACH, CLEANUP, DENIED, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
     session::Sessions,
     settings::Live,
 };
@@ -82,6 +83,8 @@ impl<E: Engine + 'static> Broker<E> {
             ATTACH => self.attach(caller, parameters, report).await,
             LIST => self.list(caller),
             STOP => self.stop(caller, parameters),
+            ENDED => self.ended(caller, parameters).await,
+            SNAPSHOT => self.snapshot(caller).await,
             CLEANUP => self.cleanup(caller, parameters).await,
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {

@@ -80,5 +80,6 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
         events::bad_row(&row);
     }
     sessions.tidy();
+    sessions.watch(events::engine);
     Ok(Broker { sessions, settings: RefCell::new(settings), last_login: Cell::new(None), in_flight: Rc::default() })
 }

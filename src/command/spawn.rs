@@ -7,6 +7,7 @@
 mod agent;
 mod connection;
 mod flow;
+mod last_word;
 mod progress;
 mod request;
 
@@ -16,6 +17,7 @@ use crate::{
     protocol::varlink::{ATTACH, AttachReply},
     sys::signals,
 };
+use connection::Broken;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     io::{IsTerminal, Write},
@@ -68,12 +70,15 @@ fn session(options: Options) -> Result<Outcome, String> {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let request = request::Request::from_environment(options.user, options.project)?;
-    let channel = attach(&options.socket, &request)?;
-    connection::Connection::start(channel, &request)?.run()
+    let (channel, session) = attach(&options.socket, &request)?;
+    connection::Connection::start(channel, &request)?.run().map_err(|broken| match broken {
+        Broken::Gone => last_word::of(options.socket, session),
+        Broken::Said(text) => text,
+    })
 }
 
-/// Asks the broker for a channel, telling a waiting human what takes so long.
-fn attach(socket: &Path, request: &request::Request) -> Result<OwnedFd, String> {
+/// Asks the broker for a channel, telling a waiting human what takes so long. The second is the session's id.
+fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<String>), String> {
     // Progress would be noise in a script's output even on a terminal: only for people in a shell.
     let mut display = progress::Display::new(request.terminal && std::io::stderr().is_terminal());
     let mut client = Client::connect(socket, BROKER_TIMEOUT).map_err(|error| explain(&error))?;
@@ -85,7 +90,7 @@ fn attach(socket: &Path, request: &request::Request) -> Result<OwnedFd, String> 
     display.clear();
     let (reply, mut fds) = result.map_err(|error| explain(&error))?;
     match (reply.channel_fd, fds.pop(), fds.is_empty()) {
-        (Some(0), Some(channel), true) => Ok(channel),
+        (Some(0), Some(channel), true) => Ok((channel, reply.session)),
         _ => Err("the podspawn broker answered without a channel".to_owned()),
     }
 }

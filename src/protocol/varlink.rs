@@ -4,7 +4,7 @@
 //! convention.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Where the broker listens.
 pub const SOCKET_PATH: &str = "/run/podspawn/broker.sock";
@@ -23,6 +23,15 @@ pub const LIST: &str = "io.podspawn.Sessions.List";
 
 /// `io.podspawn.Sessions.Stop`.
 pub const STOP: &str = "io.podspawn.Sessions.Stop";
+
+/// `io.podspawn.Sessions.Ended`.
+pub const ENDED: &str = "io.podspawn.Sessions.Ended";
+
+/// How long the answer to [`ENDED`] is waited for. Somebody whose container is gone looks at a terminal meanwhile.
+pub const ENDED_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// `io.podspawn.Metrics.Snapshot`.
+pub const SNAPSHOT: &str = "io.podspawn.Metrics.Snapshot";
 
 /// `io.podspawn.Admin.Cleanup`.
 pub const CLEANUP: &str = "io.podspawn.Admin.Cleanup";
@@ -135,6 +144,46 @@ pub struct StopParameters {
     /// The project, `None` for the user's own container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+}
+
+/// Parameters of `Ended`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndedParameters {
+    /// The session's id, from the reply to `Attach`.
+    pub session: String,
+}
+
+/// Parameters of the reply to `Ended`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedReply {
+    /// One line for the user; `None` if the session goes on, or nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Parameters of the reply to `Snapshot`: the sessions that the caller may see.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotReply {
+    /// In whatever state.
+    pub sessions: u32,
+    /// Being created.
+    pub creating: u32,
+    /// With somebody connected.
+    pub running: u32,
+    /// With nobody connected.
+    pub grace: u32,
+    /// Being removed.
+    pub destroying: u32,
+    /// Open connections.
+    pub connections: u32,
+    /// Containers of podspawn's that the engine has, running or not; absent if it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<u32>,
+    /// Age of the oldest session, in seconds; absent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_seconds: Option<u64>,
 }
 
 /// Parameters of `Cleanup`.

@@ -13,8 +13,8 @@ use crate::{
     protocol::{
         guest::{MAX_COMMAND_BYTES, What},
         varlink::{
-            AttachParameters, AttachReply, ListReply, NO_SUCH_SESSION, Nothing, Progress, Reason, SessionInfo,
-            StopParameters,
+            AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Progress,
+            Reason, SessionInfo, StopParameters,
         },
     },
     session::{AttachError, Capacity, Request, Step, Summary},
@@ -118,12 +118,27 @@ impl<E: Engine + 'static> Broker<E> {
         Ok(value(&ListReply { sessions }))
     }
 
+    /// Why a session of the caller's ended. Whether one exists is nobody else's business: the answer is the same as for
+    /// one that goes on.
+    pub(super) async fn ended(&self, caller: &Caller, parameters: Value) -> Result<Answer, Failure> {
+        let EndedParameters { session } = parse(parameters)?;
+        let session = session.parse().map_err(|_| Failure::invalid("session"))?;
+        if caller.scope() == Scope::Nothing {
+            return Err(Failure::permission_denied());
+        }
+        let reason = self.sessions.why_ended(&session, |user| caller.scope().includes(user)).await;
+        Ok(value(&EndedReply { reason }))
+    }
+
     pub(super) fn stop(&self, caller: &Caller, parameters: Value) -> Result<Answer, Failure> {
         let parameters: StopParameters = parse(parameters)?;
         let user = match (&parameters.user, &caller.user) {
             (Some(name), _) => name.parse().map_err(|_| Failure::invalid("user"))?,
             (None, Some(own)) => own.clone(),
-            (None, None) => return Err(Failure::invalid("user")),
+            (None, None) => {
+                let reason = "you have no container of your own; say whose to stop: podspawn stop USER[@PROJECT]";
+                return Err(Failure::denied(reason));
+            }
         };
         // Before anything else: whether a session exists is nobody else's business.
         if !caller.scope().includes(&user) {

@@ -40,6 +40,26 @@ const NOT_FOUND: u8 = 127;
 /// network takes it; a client that reads nothing must not hold the session for ever.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Why there is no outcome.
+pub(super) enum Broken {
+    /// The container's end was closed without a word: its first process is gone.
+    Gone,
+    /// Something else, in a line for the user.
+    Said(String),
+}
+
+impl From<String> for Broken {
+    fn from(text: String) -> Self {
+        Self::Said(text)
+    }
+}
+
+impl From<&str> for Broken {
+    fn from(text: &str) -> Self {
+        Self::Said(text.to_owned())
+    }
+}
+
 pub(super) struct Connection {
     channel: OwnedFd,
     signals: SignalFd,
@@ -98,7 +118,7 @@ impl Connection {
     }
 
     /// Waits for the end; moves a terminal's and the agent's bytes meanwhile.
-    pub(super) fn run(mut self) -> Result<Outcome, String> {
+    pub(super) fn run(mut self) -> Result<Outcome, Broken> {
         let result = self.serve();
         if let Some(screen) = &self.terminal {
             let _ = screen.modes.set(stdio::stdin());
@@ -106,17 +126,17 @@ impl Connection {
         result
     }
 
-    fn serve(&mut self) -> Result<Outcome, String> {
+    fn serve(&mut self) -> Result<Outcome, Broken> {
         loop {
             let ready = self.wait()?;
             while let Ok(Some(_)) = self.signals.next() {
                 self.resize();
             }
             if ready[2].intersects(PollFlags::ERR | PollFlags::HUP) {
-                return Err("the connection is gone".to_owned());
+                return Err("the connection is gone".into());
             }
             if self.pump(&ready) == Turn::Done {
-                return Err("the connection is gone".to_owned());
+                return Err("the connection is gone".into());
             }
             self.agents.turn(&ready[5..]);
             if !ready[0].is_empty()
@@ -185,17 +205,19 @@ impl Connection {
     }
 
     /// One packet of the guest; the outcome if it was the last.
-    fn hear(&mut self) -> Result<Option<Outcome>, String> {
+    fn hear(&mut self) -> Result<Option<Outcome>, Broken> {
         let mut buffer = vec![0; PACKET_BYTES];
-        let gone = || "the container is gone: it was stopped, removed or ran out of memory".to_owned();
         let (bytes, mut fds) = match seqpacket::receive(&self.channel, &mut buffer) {
             Ok(Received::Packet(bytes, fds)) => (bytes, fds),
-            Ok(Received::Oversized) => return Err("the container sent something unexpected".to_owned()),
+            Ok(Received::Oversized) => return Err("the container sent something unexpected".into()),
             Err(Errno::AGAIN) => return Ok(None),
-            Ok(Received::Closed) | Err(_) => return Err(gone()),
+            Ok(Received::Closed) | Err(_) => return Err(Broken::Gone),
         };
         match (decode(&buffer[..bytes]), fds.pop()) {
-            (Ok(ToSpawn::Master), Some(master)) => self.adopt(master).map(|()| None),
+            (Ok(ToSpawn::Master), Some(master)) => {
+                self.adopt(master)?;
+                Ok(None)
+            }
             (Ok(ToSpawn::Agent), Some(inside)) => {
                 self.agents.accept(inside);
                 Ok(None)
@@ -210,12 +232,12 @@ impl Connection {
                 Ok(None)
             }
             (Ok(ToSpawn::Ended(outcome)), None) => Ok(Some(outcome)),
-            (Ok(ToSpawn::Failed(text)), None) => Err(text),
+            (Ok(ToSpawn::Failed(text)), None) => Err(text.into()),
             (Ok(ToSpawn::NotFound(text)), None) => {
                 super::complain(&text);
                 Ok(Some(Outcome::Exited(NOT_FOUND)))
             }
-            _ => Err("the container sent something unexpected".to_owned()),
+            _ => Err("the container sent something unexpected".into()),
         }
     }
 
