@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{auth_keys, broker, check_config, cleanup, guest, list, spawn, stop};
+use crate::command::{auth_keys, broker, check_config, cleanup, guest, list, spawn, status, stop};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -33,6 +33,8 @@ enum Verb {
     },
     /// List sessions: all for root, your own otherwise
     List(list::Options),
+    /// Count sessions, connections and containers: all for root, your own otherwise
+    Status(status::Options),
     /// End a session: tell and hang up whoever is connected, then destroy the container
     Stop(stop::Options),
     /// Remove what is due and what belongs to nobody
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Verb::AuthKeys { user, key: _, key_dir } => auth_keys::run(&user, key_dir),
         Verb::CheckConfig { path } => check_config::run(path.as_deref()),
         Verb::List(options) => report(list::run(&options)),
+        Verb::Status(options) => report(status::run(&options)),
         Verb::Stop(options) => report(stop::run(options)),
         Verb::Cleanup(options) => report(cleanup::run(&options)),
         Verb::Spawn(options) => spawn::run(options),

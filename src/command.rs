@@ -8,5 +8,6 @@ pub mod guest;
 pub mod list;
 mod log;
 pub mod spawn;
+pub mod status;
 pub mod stop;
 mod table;

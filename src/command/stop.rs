@@ -1,4 +1,4 @@
-//! `podspawn stop USER[@PROJECT]`: ends a session.
+//! `podspawn stop [USER][@PROJECT]`: ends a session.
 
 use super::list::Broker;
 use crate::protocol::varlink::{Nothing, STOP, StopParameters};
@@ -6,18 +6,20 @@ use std::str::FromStr;
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  podspawn stop alice\n  podspawn stop alice@backend")]
+#[command(
+    after_help = "Examples:\n  podspawn stop alice\n  podspawn stop alice@backend\n  podspawn stop            your own\n  podspawn stop @backend   your own of that project"
+)]
 pub struct Options {
-    /// Whose session, and of which project if it is not the user's own container
-    #[arg(value_name = "USER[@PROJECT]")]
-    session: Target,
+    /// Whose session [default: your own], and of which project if it is not the user's own container
+    #[arg(value_name = "[USER][@PROJECT]")]
+    session: Option<Target>,
     #[command(flatten)]
     broker: Broker,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Target {
-    user: String,
+    user: Option<String>,
     project: Option<String>,
 }
 
@@ -25,17 +27,34 @@ impl FromStr for Target {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.split_once('@') {
-            Some((user, project)) => Self { user: user.to_owned(), project: Some(project.to_owned()) },
-            None => Self { user: text.to_owned(), project: None },
-        })
+        let (user, project) = match text.split_once('@') {
+            Some((user, project)) => (user, Some(project.to_owned())),
+            None => (text, None),
+        };
+        Ok(Self { user: Some(user.to_owned()).filter(|user| !user.is_empty()), project })
     }
 }
 
 /// Runs the verb.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let Target { user, project } = options.session;
-    let parameters = StopParameters { user: Some(user), project };
+    let Target { user, project } = options.session.unwrap_or_default();
+    let parameters = StopParameters { user, project };
     options.broker.connect()?.call::<_, Nothing>(STOP, parameters, |_| ())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_named_by_user_and_project_and_no_user_is_oneself() {
+        let target = |text: &str| {
+            let Target { user, project } = text.parse().unwrap();
+            (user.unwrap_or_default(), project.unwrap_or_default())
+        };
+        assert_eq!(target("alice"), ("alice".into(), String::new()));
+        assert_eq!(target("alice@backend"), ("alice".into(), "backend".into()));
+        assert_eq!(target("@backend"), (String::new(), "backend".into()));
+    }
 }

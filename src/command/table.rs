@@ -54,6 +54,11 @@ impl Table {
         Self { rows: vec![header.iter().map(Cell::plain).collect()] }
     }
 
+    /// One without a header.
+    pub(super) fn bare() -> Self {
+        Self { rows: Vec::new() }
+    }
+
     pub(super) fn row(&mut self, cells: Vec<Cell>) {
         self.rows.push(cells);
     }
