@@ -22,6 +22,7 @@ mod idle;
 mod notice;
 mod pull;
 mod restore;
+mod subnets;
 mod sweep;
 mod tell;
 mod trail;
@@ -41,11 +42,13 @@ use crate::{
     engine::{Engine, EngineError},
     policy::Plan,
     store::Store,
+    sys::routes::Route,
 };
 use entry::{Phase, Session};
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    io,
     path::PathBuf,
     rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
@@ -62,6 +65,8 @@ pub struct Capacity {
     pub total: u32,
     /// The subnets.
     pub pool: Pool,
+    /// How the host's routes are read, whose networks sessions must not take: only when a session begins.
+    pub routes: fn() -> io::Result<Vec<Route>>,
 }
 
 /// When a session ends by itself.

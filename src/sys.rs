@@ -9,6 +9,7 @@ pub mod idle;
 pub mod passing;
 pub mod pty;
 pub mod readiness;
+pub mod routes;
 pub mod seqpacket;
 pub mod signalfd;
 pub mod signals;

@@ -91,7 +91,7 @@ fn every_deviation_from_the_hardening_is_explained() {
     // The options that a reader would look for, and that the broker cannot have.
     let unit = fs::read_to_string(source().join("podspawn-broker.service")).unwrap();
     let lines: Vec<&str> = unit.lines().collect();
-    for option in ["SupplementaryGroups=docker", "PrivateUsers=no", "SystemCallFilter=capset"] {
+    for option in ["SupplementaryGroups=docker", "PrivateNetwork=no", "PrivateUsers=no", "SystemCallFilter=capset"] {
         let place = lines.iter().position(|line| *line == option).unwrap_or_else(|| panic!("{option} is gone"));
         assert!(lines[place - 1].starts_with('#'), "{option} has no comment above it");
     }

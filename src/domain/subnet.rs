@@ -17,6 +17,21 @@ impl Subnet {
         if prefix == 0 { 0 } else { u32::MAX << (32 - prefix) }
     }
 
+    /// From an address and a mask, as numbers; `None` if the mask has gaps or the address bits outside of it.
+    #[must_use]
+    pub const fn from_mask(address: u32, mask: u32) -> Option<Self> {
+        // A mask has 32 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let prefix = mask.leading_ones() as u8;
+        if mask == Self::mask(prefix) && address & !mask == 0 { Some(Self { base: address, prefix }) } else { None }
+    }
+
+    /// Whether every address of the other is one of this.
+    #[must_use]
+    pub const fn covers(self, other: Self) -> bool {
+        self.prefix <= other.prefix && self.overlaps(other)
+    }
+
     /// The prefix length, in bits.
     #[must_use]
     pub const fn prefix(self) -> u8 {
@@ -122,6 +137,21 @@ mod tests {
         assert_eq!(subnets[4095].to_string(), "10.209.255.240/28");
         assert!(subnets.windows(2).all(|pair| !pair[0].overlaps(pair[1])));
         assert!(subnets[9].overlaps(pool.network()));
+    }
+
+    #[test]
+    fn a_network_covers_itself_and_what_is_inside() {
+        let subnet = |text: &str| text.parse::<Subnet>().unwrap();
+        assert!(
+            subnet("10.0.0.0/8").covers(subnet("10.209.0.0/16")) && subnet("10.0.0.0/8").covers(subnet("10.0.0.0/8"))
+        );
+        assert!(!subnet("10.209.0.0/16").covers(subnet("10.0.0.0/8")));
+        assert!(!subnet("10.208.0.0/16").covers(subnet("10.209.0.0/16")));
+        assert_eq!(Subnet::from_mask(0x0a00_0000, 0xff00_0000), Some(subnet("10.0.0.0/8")));
+        assert_eq!(Subnet::from_mask(0, 0), Some(subnet("0.0.0.0/0")));
+        assert_eq!(Subnet::from_mask(0x0a00_0001, u32::MAX), Some(subnet("10.0.0.1/32")));
+        assert_eq!(Subnet::from_mask(0x0a00_0001, 0xff00_0000), None);
+        assert_eq!(Subnet::from_mask(0x0a00_0000, 0xff00_ff00), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{
     AttachError, Capacity, Happening, Rules, Sessions, Step,
     entry::{Phase, Session},
     now,
+    subnets::Subnets,
 };
 use crate::{
     audit::{Subject, What as Event},
@@ -17,7 +18,6 @@ use crate::{
 };
 use rustix::net::SocketFlags;
 use std::{
-    collections::HashSet,
     io,
     os::fd::OwnedFd,
     rc::Rc,
@@ -84,7 +84,8 @@ impl<E: Engine + 'static> Sessions<E> {
     fn begin(&self, request: &Request) -> Result<Rc<Session>, AttachError> {
         let Request { key, plan, capacity, .. } = request;
         self.check_capacity(key, capacity)?;
-        let subnet = self.0.store.allot_subnet(capacity.pool, &HashSet::new())?.ok_or(AttachError::NoSubnet)?;
+        let subnets = Subnets::of(capacity.pool, (capacity.routes)())?;
+        let subnet = self.0.store.allot_subnet(subnets.pool, &subnets.avoid)?.ok_or(AttachError::NoSubnet)?;
         let id = SessionId::from_bits(random()?);
         let rules = Rules::of(plan);
         let name = ContainerName::of(key);
@@ -109,7 +110,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let session = Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
         self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
         self.0.begun.notify_one();
-        self.spawn_creation(Rc::clone(&session), plan.clone(), subnet, capacity.pool);
+        self.spawn_creation(Rc::clone(&session), plan.clone(), subnet, subnets);
         Ok(session)
     }
 

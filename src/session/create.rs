@@ -4,10 +4,11 @@ use super::{
     AttachError, Happening, Sessions, Step,
     entry::{Phase, Session},
     home,
+    subnets::Subnets,
 };
 use crate::{
     config::Dotfiles,
-    domain::{Bind, ContainerId, Hardening, NetworkId, Pool, Span, Subnet},
+    domain::{Bind, ContainerId, Hardening, NetworkId, Span, Subnet},
     engine::{ContainerSpec, ContainerStatus, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
@@ -15,7 +16,6 @@ use crate::{
     sys::crash,
 };
 use std::{
-    collections::HashSet,
     io,
     path::{Path, PathBuf},
     rc::Rc,
@@ -36,10 +36,10 @@ const MAX_HOSTNAME: usize = 63;
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Creates in a task of its own: it goes on when whoever asked for it goes away.
-    pub(super) fn spawn_creation(&self, session: Rc<Session>, plan: Plan, subnet: Subnet, pool: Pool) {
+    pub(super) fn spawn_creation(&self, session: Rc<Session>, plan: Plan, subnet: Subnet, subnets: Subnets) {
         let sessions = self.clone();
         tokio::task::spawn_local(async move {
-            match sessions.create(&session, &plan, subnet, pool).await {
+            match sessions.create(&session, &plan, subnet, subnets).await {
                 Ok(()) => {
                     sessions.tell(&session, &Happening::Created);
                     session.phase.send_replace(Phase::Running);
@@ -55,14 +55,20 @@ impl<E: Engine + 'static> Sessions<E> {
         });
     }
 
-    async fn create(&self, session: &Rc<Session>, plan: &Plan, subnet: Subnet, pool: Pool) -> Result<(), AttachError> {
+    async fn create(
+        &self,
+        session: &Rc<Session>,
+        plan: &Plan,
+        subnet: Subnet,
+        subnets: Subnets,
+    ) -> Result<(), AttachError> {
         let link = self.listen(session).map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
         crash::point("create.listening");
         let home = Self::home(session, plan).await?;
         crash::point("create.home-made");
         // The engine looks the network up when the container starts, so neither waits for the other.
         let (network, container, closed) = tokio::join!(
-            self.create_network(session, subnet, pool),
+            self.create_network(session, subnet, subnets),
             self.create_container(session, plan, home),
             self.root_overrides_modes(plan)
         );
@@ -115,10 +121,14 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Makes the network, with another subnet where the engine has one of its own in the way.
-    async fn create_network(&self, session: &Session, subnet: Subnet, pool: Pool) -> Result<NetworkId, AttachError> {
+    async fn create_network(
+        &self,
+        session: &Session,
+        subnet: Subnet,
+        mut subnets: Subnets,
+    ) -> Result<NetworkId, AttachError> {
         let mut spec = NetworkSpec { name: network_name(session), subnet, labels: labels(session) };
-        let mut taken = HashSet::new();
-        loop {
+        for _ in 0..=MAX_SUBNETS {
             match self.0.engine.create_network(&spec).await {
                 Ok(id) => {
                     crash::point("create.network-created");
@@ -127,16 +137,17 @@ impl<E: Engine + 'static> Sessions<E> {
                     crash::point("create.network-stored");
                     return Ok(id);
                 }
-                Err(EngineError::SubnetTaken) if taken.len() < MAX_SUBNETS => {
-                    taken.insert(spec.subnet);
-                    spec.subnet = self.0.store.allot_subnet(pool, &taken)?.ok_or(AttachError::NoSubnet)?;
+                Err(EngineError::SubnetTaken) => {
+                    subnets.avoid.insert(spec.subnet);
+                    let next = self.0.store.allot_subnet(subnets.pool, &subnets.avoid)?;
+                    spec.subnet = next.ok_or(AttachError::NoSubnet)?;
                     self.0.store.set_subnet(&session.id, spec.subnet)?;
                     crash::point("create.subnet-stored");
                 }
-                Err(EngineError::SubnetTaken) => return Err(AttachError::NoSubnet),
                 Err(source) => return Err(AttachError::Engine { step: "creating the network", source }),
             }
         }
+        Err(AttachError::NoSubnet)
     }
 
     /// The user's persistent home on this host, made if need be; `None` where the plan has none.

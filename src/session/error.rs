@@ -2,7 +2,13 @@
 
 use super::home::HomeError;
 use crate::{
-    audit::AuditError, domain::ImageRef, engine::EngineError, link::LinkError, policy::Denial, store::StoreError,
+    audit::AuditError,
+    domain::{ImageRef, Subnet},
+    engine::EngineError,
+    link::LinkError,
+    policy::Denial,
+    store::StoreError,
+    sys::routes::Route,
 };
 use std::{io, sync::Arc};
 
@@ -29,6 +35,14 @@ pub enum AttachError {
         /// Why.
         #[source]
         source: EngineError,
+    },
+    /// The host has a route into all of the pool.
+    #[error("network.pool {pool} overlaps the route to {route}")]
+    PoolRouted {
+        /// The whole pool.
+        pool: Subnet,
+        /// The route.
+        route: Route,
     },
     /// No subnet is left.
     #[error("every subnet of the pool is in use")]
@@ -66,6 +80,10 @@ impl AttachError {
                 format!("image {image} is not on this server and cannot be pulled: {message}")
             }
             Self::Image { source, .. } | Self::Engine { source, .. } => for_user(source),
+            Self::PoolRouted { pool, route } => format!(
+                "network.pool {pool} overlaps this server's route to {route}; ask the administrator to choose another \
+                 network.pool"
+            ),
             Self::NoSubnet => "the server has no network left for another container; ask the administrator to stop \
                  sessions or to enlarge network.pool"
                 .to_owned(),

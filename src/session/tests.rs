@@ -23,6 +23,7 @@ use std::{cell::Cell, io, os::fd::OwnedFd, path::Path, time::Duration};
 use tokio::time::{sleep, timeout};
 
 mod ends;
+mod networks;
 
 const IMAGE: &str = "debian:12";
 
@@ -98,6 +99,7 @@ impl Host {
                 per_user: resources.max_per_user,
                 total: resources.max_containers,
                 pool: self.settings.config.network,
+                routes: || Ok(Vec::new()),
             },
             what: What::Shell,
             environment: Vec::new(),

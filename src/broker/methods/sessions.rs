@@ -19,6 +19,7 @@ use crate::{
     },
     session::{AttachError, Capacity, Request, Step, Summary},
     settings::Refreshed,
+    sys::routes,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -102,6 +103,7 @@ impl<E: Engine + 'static> Broker<E> {
                 per_user: resources.max_per_user,
                 total: resources.max_containers,
                 pool: settings.config.network,
+                routes: routes::list,
             },
             what,
             environment: policy::environment::filter(&parameters.environment),
