@@ -1,6 +1,6 @@
 //! When a session ends by itself: the grace period, the lifetime, and the notices before it.
 
-use super::{Sessions, entry::Session, now};
+use super::{Rules, Sessions, entry::Session, now};
 use crate::{
     domain::{Mode, Span, State},
     engine::Engine,
@@ -25,9 +25,11 @@ const ABSENT_GUEST: Duration = Duration::from_millis(500);
 /// How long those who are connected have for their last bytes when the session is ended under them.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+const GRACE_IS_OVER: &str = "the grace period is over";
+
 /// What becomes due, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
+pub(super) enum Due {
     /// Nobody has been connected for the whole grace period.
     Grace,
     /// It is as old as it may get.
@@ -91,7 +93,6 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Does what was due at `at`, if it still is.
     fn expire(&self, session: &Rc<Session>, at: i64) {
-        let rules = session.rules.get();
         match next_due(session, at - 1) {
             Some((due_at, Due::Notice(minutes))) if due_at <= at => {
                 let plural = if minutes == 1 { "" } else { "s" };
@@ -99,22 +100,19 @@ impl<E: Engine + 'static> Sessions<E> {
                 self.arm(session);
             }
             Some((due_at, Due::Grace)) if due_at <= at => {
-                let absent = !session.link().is_some_and(|link| link.is_up());
-                if absent && now() < due_at.saturating_add(ABSENT_FOR_GOOD) {
+                if is_to_be_heard(session, due_at) {
                     // The broker has just started, and the guest has yet to tell who is connected.
                     return self.ask_again(session);
                 }
                 if session.is_deserted() {
-                    return self.destroy(session, "the grace period is over");
+                    return self.destroy(session, GRACE_IS_OVER);
                 }
                 // Somebody is just entering. If they do not get in, the grace period begins again.
                 session.abandoned.set(None);
                 self.arm(session);
             }
             Some((due_at, Due::Lifetime)) if due_at <= at => {
-                let lifetime = rules.lifetime.unwrap_or_default();
-                let what = if rules.mode == Mode::Ttl { "time to live" } else { "lifetime" };
-                self.end(session, format!("its {what} of {lifetime} is over"));
+                self.end(session, lifetime_is_over(session.rules.get()));
             }
             _ => self.arm(session),
         }
@@ -153,6 +151,31 @@ impl<E: Engine + 'static> Sessions<E> {
             sessions.destroy(&session, reason);
         });
     }
+}
+
+/// When `due` came for a session, if it has.
+pub(super) fn past(session: &Session, due: Due) -> Option<i64> {
+    ends(session).find(|(at, other)| *other == due && *at <= now()).map(|(at, _)| at)
+}
+
+/// Why a session that runs has to end for what was due at `at`, if it has to: what its timer would find.
+pub(super) fn reason(session: &Session, due: Due, at: i64) -> Option<String> {
+    match due {
+        Due::Grace if session.is_deserted() && !is_to_be_heard(session, at) => Some(GRACE_IS_OVER.to_owned()),
+        Due::Lifetime => Some(lifetime_is_over(session.rules.get())),
+        Due::Grace | Due::Notice(_) => None,
+    }
+}
+
+/// Whether the guest has yet to tell who is connected: the broker has just started. The grace period ended at `due`.
+fn is_to_be_heard(session: &Session, due: i64) -> bool {
+    let absent = !session.link().is_some_and(|link| link.is_up());
+    absent && now() < due.saturating_add(ABSENT_FOR_GOOD)
+}
+
+fn lifetime_is_over(rules: Rules) -> String {
+    let what = if rules.mode == Mode::Ttl { "time to live" } else { "lifetime" };
+    format!("its {what} of {} is over", rules.lifetime.unwrap_or_default())
 }
 
 /// When the session ends if nothing changes, in Unix seconds.

@@ -3,7 +3,10 @@
 //! Timers do the first by themselves; the pass is for what they could not know: a clock that was set, a database that
 //! was restored, containers that a crash or an older version left.
 
-use super::{Sessions, expire, now};
+use super::{
+    Sessions,
+    expire::{self, Due},
+};
 use crate::{
     audit::{self, Subject, What},
     domain::SessionId,
@@ -70,20 +73,29 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(removed)
     }
 
+    /// Sessions that the timers should have ended: abandoned ones first, then those that are too old.
     fn sweep_due(&self, dry_run: bool) -> Vec<Removed> {
-        let sessions: Vec<_> = self.0.live.borrow().values().cloned().collect();
-        let due =
-            sessions.into_iter().filter(|one| one.is_running() && expire::end(one).is_some_and(|end| end <= now()));
-        due.map(|session| {
-            if !dry_run {
-                crash::point("sweep.due-found");
-                // The timer decides once more, with the clock as it is now.
-                self.arm(&session);
+        let mut removed: Vec<Removed> = Vec::new();
+        for due in [Due::Grace, Due::Lifetime] {
+            let sessions: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
+            for session in sessions {
+                let name = session.key.to_string();
+                let Some(at) = expire::past(&session, due).filter(|_| removed.iter().all(|one| one.name != name))
+                else {
+                    continue;
+                };
+                if !dry_run {
+                    crash::point("sweep.due-found");
+                }
+                let Some(reason) = expire::reason(&session, due, at) else { continue };
+                if !dry_run {
+                    // Whoever is connected in spite of a lifetime that is over is told and hung up first.
+                    self.end(&session, reason.clone());
+                }
+                removed.push(Removed { kind: Kind::Session, name, reason });
             }
-            let reason = "its grace period or lifetime is over".to_owned();
-            Removed { kind: Kind::Session, name: session.key.to_string(), reason }
-        })
-        .collect()
+        }
+        removed
     }
 
     /// Sessions whose container the engine no longer runs. The broken connection of their guest tells first, usually.

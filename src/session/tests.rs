@@ -529,6 +529,38 @@ fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
 }
 
 #[test]
+fn a_pass_ends_what_no_timer_ended_and_says_why() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let mut connected = Vec::new();
+        for user in ["alice", "bob", "carol"] {
+            connected.push(attach(&sessions, &host.request(user, None)).await.unwrap());
+        }
+        let session = |user: &str| sessions.find(&host.request(user, None).key).unwrap();
+        // No timer will fire, as after a clock that was set back.
+        for session in ["alice", "bob", "carol"].map(session) {
+            session.set_expiry(None);
+        }
+        let old = Rules { lifetime: Some(Span::from_secs(0)), ..session("alice").rules.get() };
+        session("alice").rules.set(old);
+        drop(connected.remove(1));
+        until("bob has left", || session("bob").abandoned.get().is_some()).await;
+        session("bob").set_expiry(None);
+        session("bob").abandoned.set(Some(now() - 3600));
+        let due = [("bob", "the grace period is over"), ("alice", "its lifetime of 0s is over")];
+        for dry_run in [true, false] {
+            let removed = sessions.sweep(dry_run).await.unwrap();
+            let told: Vec<_> = removed.iter().map(|one| (one.name.as_str(), one.reason.as_str())).collect();
+            assert_eq!(told, due, "dry run: {dry_run}");
+        }
+        until("they are gone", || sessions.counts().0 == 1).await;
+        assert_eq!((sessions.list(None)[0].key.to_string().as_str(), host.engine.counts()), ("carol", (1, 1)));
+    });
+}
+
+#[test]
 fn a_pass_concludes_nothing_from_an_engine_that_is_away() {
     let host = Host::new();
     on_host(&host, async |host| {
