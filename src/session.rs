@@ -46,12 +46,12 @@ use crate::{
 };
 use entry::{Phase, Session};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     io,
     path::PathBuf,
     rc::Rc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{Notify, OnceCell};
 use trail::Trail;
@@ -185,6 +185,8 @@ struct Inner<E> {
     begun: Notify,
     /// The engine was away and is not any more.
     engine_back: Notify,
+    /// Since when the engine tells by itself what happens.
+    watched_since: Cell<Option<Instant>>,
     /// Why sessions ended.
     ends: RefCell<ended::Ends>,
 }
@@ -214,6 +216,7 @@ impl<E: Engine + 'static> Sessions<E> {
             live,
             begun,
             engine_back,
+            watched_since: Cell::new(None),
             ends,
         }))
     }

@@ -110,12 +110,15 @@ impl FakeEngine {
     /// Ends a container's first process, as a crash or the kernel would.
     pub fn end_container(&self, id: &ContainerId, exit_code: i64, oom_killed: bool) {
         self.inner().world.end(id, exit_code, oom_killed);
-        self.tell(Notice::Ended { container: id.clone() });
+        if oom_killed && exit_code == 137 {
+            self.tell(&Notice::OutOfMemory { container: id.clone() });
+        }
+        self.tell(&Notice::Ended { container: id.clone() });
     }
 
     /// Ends a container's first process by a signal, as `docker stop` and `docker kill` would.
     pub fn kill_container(&self, id: &ContainerId, signal: i32) {
-        self.tell(Notice::Signalled { container: id.clone(), signal });
+        self.tell(&Notice::Signalled { container: id.clone(), signal });
         self.end_container(id, i64::from(128 + signal), false);
     }
 
@@ -134,7 +137,7 @@ impl FakeEngine {
         self.inner().watchers.iter().filter(|watcher| !watcher.is_closed()).count()
     }
 
-    fn tell(&self, notice: Notice) {
+    fn tell(&self, notice: &Notice) {
         self.inner().watchers.retain(|watcher| watcher.send(notice.clone()).is_ok());
     }
 
@@ -210,7 +213,7 @@ impl Engine for FakeEngine {
             Ok(())
         })
         .await?;
-        self.tell(Notice::Removed { container: id.clone() });
+        self.tell(&Notice::Removed { container: id.clone() });
         Ok(())
     }
 

@@ -3,9 +3,6 @@
 use crate::domain::ContainerId;
 
 /// Something that happened to a container of ours, whoever did it.
-///
-/// Not told: that a process inside ran out of memory. A tenant can make that happen a thousand times a second, and how
-/// the first process ended shows when it is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The engine answers, and from now on nothing is missed. What it is about should be looked at once: how long it
@@ -17,6 +14,12 @@ pub enum Notice {
         container: ContainerId,
         /// Which signal.
         signal: i32,
+    },
+    /// There was not enough memory for a process inside, which is no end of the container. A tenant can make that happen a
+    /// thousand times a second: whoever hears it must do next to nothing.
+    OutOfMemory {
+        /// Which container.
+        container: ContainerId,
     },
     /// The first process has ended.
     Ended {

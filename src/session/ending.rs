@@ -7,6 +7,18 @@ use std::fmt;
 const TERM: i32 = 15;
 const KILL: i32 = 9;
 
+/// What is known of a container beside what the engine says when it is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Clues {
+    /// Its first process.
+    pub(super) init: Option<u32>,
+    /// What that was last sent by way of the engine, of the signals that matter.
+    pub(super) signal: Option<i32>,
+    /// Whether there was not enough memory just now; `None` if nobody listened. The engine itself only says that there
+    /// ever was not.
+    pub(super) memory: Option<bool>,
+}
+
 /// How a container ended, as far as the engine lets anybody know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -36,9 +48,9 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    /// What the engine's answer means for a container whose first process is `init`, if that is known, and was last
-    /// sent `signal` by way of the engine; `None` while it runs.
-    pub(super) fn of(status: &ContainerStatus, init: Option<u32>, signal: Option<i32>) -> Option<Self> {
+    /// What the engine's answer means; `None` while the container runs.
+    pub(super) fn of(status: &ContainerStatus, clues: Clues) -> Option<Self> {
+        let Clues { init, signal, memory } = clues;
         if status.running {
             let another = init.is_some() && status.pid.is_some() && init != status.pid;
             return another.then_some(Self::Restarted);
@@ -48,7 +60,7 @@ impl Ending {
             _ if status.removing => Self::Removed,
             (_, Some(TERM)) => Self::Stopped { exit_code },
             (137, Some(_)) => Self::KilledByEngine,
-            (137, None) if status.oom_killed => Self::OutOfMemory,
+            (137, None) if memory.unwrap_or(status.oom_killed) => Self::OutOfMemory,
             (129..=192, _) => Self::Killed { signal: exit_code - 128 },
             _ => Self::Exited { exit_code },
         })
@@ -61,8 +73,11 @@ impl Ending {
 
     /// The line for those who were connected.
     pub(super) fn for_user(self) -> String {
-        let was = if matches!(self, Self::Exited { .. }) { "" } else { "was " };
-        format!("your container {was}{self}")
+        match self {
+            Self::Exited { .. } => format!("your container {self}"),
+            Self::Stopped { .. } => "your container was stopped by the engine".to_owned(),
+            _ => format!("your container was {self}"),
+        }
     }
 }
 
@@ -96,32 +111,34 @@ mod tests {
         ContainerStatus { running: false, pid: None, oom_killed, exit_code: Some(exit_code), removing: false }
     }
 
+    fn clues(signal: Option<i32>, memory: Option<bool>) -> Clues {
+        Clues { init: Some(7), signal, memory }
+    }
+
     #[test]
     fn every_end_has_its_words() {
-        for (status, signal, words) in [
-            (ended(137, true), None, "your container was killed: out of memory"),
+        let removing = ContainerStatus { removing: true, ..ended(137, true) };
+        for (status, clues, words) in [
+            (ended(137, true), clues(None, None), "your container was killed: out of memory"),
+            (ended(137, false), clues(None, Some(true)), "your container was killed: out of memory"),
             // The shortage was another's, an hour ago.
-            (ended(137, true), Some(KILL), "your container was killed by the engine"),
-            (ended(137, false), None, "your container was killed by signal 9"),
-            (ended(143, false), Some(TERM), "your container was stopped by the engine, exit code 143"),
-            (ended(3, true), None, "your container ended with exit code 3"),
-            (
-                ContainerStatus { removing: true, ..ended(137, true) },
-                Some(KILL),
-                "your container was removed by somebody",
-            ),
+            (ended(137, true), clues(None, Some(false)), "your container was killed by signal 9"),
+            (ended(137, true), clues(Some(KILL), Some(true)), "your container was killed by the engine"),
+            (ended(143, false), clues(Some(TERM), None), "your container was stopped by the engine"),
+            (ended(3, true), clues(None, Some(true)), "your container ended with exit code 3"),
+            (removing, clues(Some(KILL), None), "your container was removed by somebody"),
         ] {
-            assert_eq!(Ending::of(&status, Some(7), signal).unwrap().for_user(), words);
+            assert_eq!(Ending::of(&status, clues).unwrap().for_user(), words);
         }
     }
 
     #[test]
     fn a_container_that_runs_has_not_ended_unless_its_first_process_is_another() {
         let runs = |pid| ContainerStatus { running: true, pid, exit_code: None, ..ended(0, true) };
-        assert_eq!(Ending::of(&runs(Some(7)), Some(7), Some(KILL)), None);
-        assert_eq!(Ending::of(&runs(None), Some(7), None), None);
-        assert_eq!(Ending::of(&runs(Some(8)), None, None), None);
-        assert_eq!(Ending::of(&runs(Some(8)), Some(7), None), Some(Ending::Restarted));
+        assert_eq!(Ending::of(&runs(Some(7)), clues(Some(KILL), Some(true))), None);
+        assert_eq!(Ending::of(&runs(None), clues(None, None)), None);
+        assert_eq!(Ending::of(&runs(Some(8)), Clues::default()), None);
+        assert_eq!(Ending::of(&runs(Some(8)), clues(None, None)), Some(Ending::Restarted));
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub(super) struct Session {
     pub(super) init: Cell<Option<u32>>,
     /// The signal that the container was last sent by way of the engine, of those that matter.
     pub(super) signal: Cell<Option<i32>>,
+    /// When a process in the container last had not enough memory.
+    pub(super) memory: Cell<Option<Instant>>,
     /// The container ended before the session ran.
     pub(super) died: Notify,
     /// Whether a task looks after the guest's absence.
@@ -114,6 +116,7 @@ impl Session {
             abandoned: Cell::new(None),
             init: Cell::new(None),
             signal: Cell::new(None),
+            memory: Cell::new(None),
             died: Notify::new(),
             looked_after: Cell::new(false),
             closing: RefCell::new(None),

@@ -1,12 +1,23 @@
 //! Looking whether a session's container still runs, and what follows if not.
 
-use super::{Sessions, ending::Ending, entry::Session};
+use super::{
+    Sessions,
+    ending::{Clues, Ending},
+    entry::Session,
+};
 use crate::engine::{Engine, EngineError};
-use std::{collections::HashSet, rc::Rc, time::Duration};
+use std::{
+    collections::HashSet,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 use tokio::{task, time};
 
 /// How much later than of the end the engine may hear that it was for want of memory.
 const MEMORY_WORD: Duration = Duration::from_millis(250);
+
+/// How long before its end a container was out of memory if that is why it ended.
+const JUST_NOW: Duration = Duration::from_secs(2);
 
 /// Whether somebody looks at a session's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,9 +102,19 @@ impl<E: Engine + 'static> Sessions<E> {
     async fn look(&self, session: &Session) -> Result<Option<Ending>, EngineError> {
         let Some(container) = session.container.borrow().clone() else { return Ok(None) };
         match self.0.engine.inspect_container(&container).await {
-            Ok(status) => Ok(Ending::of(&status, session.init.get(), session.signal.get())),
+            Ok(status) => Ok(Ending::of(&status, self.clues(session))),
             Err(EngineError::NoSuchContainer) => Ok(Some(Ending::Removed)),
             Err(error) => Err(error),
         }
+    }
+
+    fn clues(&self, session: &Session) -> Clues {
+        let recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < JUST_NOW);
+        let memory = match self.0.watched_since.get() {
+            _ if recent(session.memory.get()) => Some(true),
+            Some(since) if since.elapsed() > JUST_NOW => Some(false),
+            _ => None,
+        };
+        Clues { init: session.init.get(), signal: session.signal.get(), memory }
     }
 }

@@ -3,15 +3,17 @@
 //! A guest's broken connection usually tells first and works while the engine is away; this is for containers whose
 //! guest says nothing, and for whatever happened while either the engine or the broker was away.
 
-use super::Sessions;
+use super::{Sessions, ending::telling, entry::Session};
 use crate::{
     domain::ContainerId,
     engine::{Engine, EngineError, Notice},
 };
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 use tokio::{task, time};
-
-use super::{ending::telling, entry::Session};
 
 /// First pause before the engine is asked again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -37,7 +39,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 while sessions.is_empty() {
                     sessions.0.begun.notified().await;
                 }
-                let began = time::Instant::now();
+                let began = Instant::now();
                 let mut hear = |notice| {
                     if notice == Notice::Watching && !reached.replace(true) {
                         report(&Reach::Back);
@@ -45,6 +47,7 @@ impl<E: Engine + 'static> Sessions<E> {
                     sessions.hear_engine(notice);
                 };
                 let error = sessions.0.engine.watch(&mut hear).await;
+                sessions.0.watched_since.set(None);
                 if reached.replace(false) {
                     report(&Reach::Lost(&error));
                 }
@@ -61,10 +64,16 @@ impl<E: Engine + 'static> Sessions<E> {
     fn hear_engine(&self, notice: Notice) {
         match notice {
             Notice::Watching => {
+                self.0.watched_since.set(Some(Instant::now()));
                 // Whatever could not be removed while it was away.
                 self.0.engine_back.notify_waiters();
                 let sessions = self.clone();
                 task::spawn_local(async move { sessions.examine_all().await });
+            }
+            Notice::OutOfMemory { container } => {
+                if let Some(session) = self.find_container(&container) {
+                    session.memory.set(Some(Instant::now()));
+                }
             }
             Notice::Signalled { container, signal } => {
                 if let Some(session) = self.find_container(&container) {

@@ -95,6 +95,7 @@ pub(super) fn notice(event: EventMessage) -> Option<Notice> {
     match event.action.as_deref()? {
         "die" => Some(Notice::Ended { container }),
         "destroy" => Some(Notice::Removed { container }),
+        "oom" => Some(Notice::OutOfMemory { container }),
         "kill" => {
             let signal = actor.attributes?.get("signal")?.parse().ok()?;
             Some(Notice::Signalled { container, signal })

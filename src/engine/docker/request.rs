@@ -38,7 +38,7 @@ pub(super) fn events(now: SystemTime) -> EventsOptions {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(1);
     let mut filters = super::ours();
     filters.insert("type", vec!["container".to_owned()]);
-    filters.insert("event", ["die", "destroy", "kill"].map(str::to_owned).into());
+    filters.insert("event", ["die", "destroy", "kill", "oom"].map(str::to_owned).into());
     EventsOptionsBuilder::default().since(&since.to_string()).filters(&filters).build()
 }
 

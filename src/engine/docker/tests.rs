@@ -184,7 +184,8 @@ async fn events_are_read_and_those_of_no_use_are_passed_over() {
         });
         format!("{line}\n")
     };
-    let body = [event("kill", &id), event("die", "../x"), event("oom", &id), event("die", &id), event("destroy", &id)];
+    let actions = ["kill", "pause", "oom", "die", "destroy"];
+    let body: Vec<_> = [event("die", "../x")].into_iter().chain(actions.map(|action| event(action, &id))).collect();
     let canned = Canned::answering(200, body.concat().leak());
     let mut told = Vec::new();
     let error = canned.engine().watch(&mut |notice| told.push(notice)).await;
@@ -192,6 +193,7 @@ async fn events_are_read_and_those_of_no_use_are_passed_over() {
     let container = some_id();
     let wanted = [
         Notice::Signalled { container: container.clone(), signal: 15 },
+        Notice::OutOfMemory { container: container.clone() },
         Notice::Ended { container: container.clone() },
         Notice::Removed { container },
     ];

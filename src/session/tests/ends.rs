@@ -32,7 +32,7 @@ fn a_container_that_somebody_else_ends_is_noticed_whatever_its_guest_says() {
         (
             |engine, id| engine.kill_container(id, 15),
             "stopped by the engine, exit code 143",
-            "your container was stopped by the engine, exit code 143",
+            "your container was stopped by the engine",
         ),
         (
             |engine, id| engine.end_container(id, 3, true),

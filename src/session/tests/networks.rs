@@ -11,8 +11,8 @@ async fn taken(host: &Host) -> Vec<String> {
     subnets
 }
 
-fn route(subnet: &str) -> io::Result<Vec<Route>> {
-    Ok(vec![Route { subnet: subnet.parse().unwrap(), interface: "tun0".into() }])
+fn route(subnet: &str) -> Route {
+    Route { subnet: subnet.parse().unwrap(), interface: "tun0".into() }
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_pool_that_the_host_has_a_route_into_is_refused_by_name_and_a_session_that_i
         let _guests = play_guests(host);
         let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
         let routed = |mut request: Request| {
-            request.capacity.routes = || route("10.0.0.0/8");
+            request.capacity.routes = || Ok(vec![route("10.0.0.0/8")]);
             request
         };
         let error = attach(&sessions, &routed(host.request("bob", None))).await.unwrap_err();
@@ -74,7 +74,7 @@ fn a_route_into_a_part_of_the_pool_and_a_network_of_the_engines_own_are_both_pas
         };
         host.engine.create_network(&foreign).await.unwrap();
         let mut request = host.request("alice", None);
-        request.capacity.routes = || route("10.209.0.0/27");
+        request.capacity.routes = || Ok(vec![route("10.209.0.0/27")]);
         let _alice = attach(&sessions, &request).await.unwrap();
         assert_eq!(taken(host).await, ["10.209.0.32/28", "10.209.0.48/28"]);
     });
