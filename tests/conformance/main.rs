@@ -15,6 +15,7 @@ mod bench;
 mod client;
 mod commands;
 mod ends;
+mod engine;
 mod environment;
 mod files;
 mod first_connect;

@@ -35,7 +35,7 @@ impl User<'_> {
         self.bench.root(&format!("docker inspect --format '{format}' {}", self.container()))
     }
 
-    fn networks(&self) -> usize {
+    pub(crate) fn networks(&self) -> usize {
         self.bench
             .root(&format!("docker network ls --quiet --filter label=podspawn-user={}", self.name))
             .lines()

@@ -4,6 +4,7 @@ use crate::{
     bench::{self, Disturbance, START_BROKER, STOP_BROKER, User, eventually},
     client::{Finished, Process},
     ends::assert_one_line,
+    engine::{START_ENGINE, STOP_ENGINE},
 };
 use std::{
     io::{Read as _, Write as _},
@@ -105,8 +106,7 @@ fn an_engine_that_is_down_is_a_refusal_and_a_login_later_works() {
     let bench = bench::alone();
     let user = bench.user();
     {
-        let start = "systemctl start docker.socket docker; for i in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.2; done";
-        let _down = Disturbance::of(&bench, "systemctl stop docker.socket docker 2>&1", start);
+        let _down = Disturbance::of(&bench, STOP_ENGINE, START_ENGINE);
         assert_refused(&user.run("true"), &["the container engine does not answer"]);
     }
     user.assert_nothing_left();

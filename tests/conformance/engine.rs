@@ -1,0 +1,273 @@
+//! What happens when the engine, or somebody by way of it, takes something away; and what networks sessions get.
+
+use crate::{
+    bench::{self, Bench, Disturbance, START_BROKER, STOP_BROKER, User, eventually},
+    client::Finished,
+    ends::assert_one_line,
+    refusals::assert_refused,
+};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Back to an engine that answers and ends its containers with itself: a key that is absent when the file is read again
+/// changes nothing. Its unit takes only three starts a minute.
+pub(crate) const START_ENGINE: &str = "mkdir -p /etc/docker; echo '{\"live-restore\": false}' >/etc/docker/daemon.json; \
+     systemctl reset-failed docker; systemctl start docker.socket docker; systemctl reload docker; \
+     for i in $(seq 100); do docker info 2>/dev/null | grep -q 'Live Restore Enabled: false' && break; sleep 0.2; done; \
+     rm /etc/docker/daemon.json";
+const RESTART_ENGINE: &str = "systemctl reset-failed docker; systemctl restart docker";
+pub(crate) const STOP_ENGINE: &str = "systemctl stop docker.socket docker 2>&1";
+const KEEP_CONTAINERS: &str = "mkdir -p /etc/docker; echo '{\"live-restore\": true}' >/etc/docker/daemon.json; \
+     systemctl reload docker; until docker info 2>/dev/null | grep -q 'Live Restore Enabled: true'; do sleep 0.1; done";
+
+impl User<'_> {
+    /// Row, container and network are gone, or there is one of each.
+    #[track_caller]
+    fn assert_all_agree(&self, count: usize) {
+        eventually("row, container and network agree", || {
+            (self.sessions().len(), self.containers().len(), self.networks()) == (count, count, count)
+        });
+    }
+
+    /// Runs a verb of podspawn as this user on the bench host.
+    fn verb(&self, arguments: &[&str]) -> Finished {
+        let mut command = self.bench.command(&["-u", &self.name]);
+        Finished::of(command.arg("podspawn").args(arguments), b"")
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.verb(&["status", "--json"]).quiet_success()).unwrap()
+    }
+}
+
+impl Bench {
+    /// What the log says of why a user's last container was removed.
+    #[track_caller]
+    fn reason(&self, user: &User<'_>) -> String {
+        let script = format!(
+            "journalctl -u podspawn-broker -o json --no-pager PODSPAWN_USER={} PODSPAWN_EVENT=container_destroy \
+             | jq -r .PODSPAWN_REASON | tail -n 1",
+            user.name
+        );
+        eventually("the log tells", || !self.root(&script).is_empty());
+        self.root(&script)
+    }
+}
+
+#[test]
+fn who_is_connected_is_told_why_the_container_ended() {
+    let bench = bench::shared();
+    for (end, line) in [
+        ("docker kill CONTAINER", "killed by the engine"),
+        ("docker rm --force CONTAINER", "removed by somebody"),
+        // The kernel takes the first process first, when two others want more than there is.
+        (
+            "echo 1000 >/proc/$(docker inspect --format '{{.State.Pid}}' CONTAINER)/oom_score_adj; \
+             docker exec CONTAINER sh -c 'tail /dev/zero & exec tail /dev/zero'",
+            "killed: out of memory",
+        ),
+        ("kill -KILL $(docker inspect --format '{{.State.Pid}}' CONTAINER)", "killed by signal 9"),
+    ] {
+        let user = bench.user_with("memory: 128m");
+        let process = user.start(&[], "echo ready; exec sleep 1000");
+        let begun = Instant::now();
+        bench.bash(&[], &end.replace("CONTAINER", &user.container()));
+        let done = process.finish();
+        assert_eq!(done.code, Some(255), "{line}: {done:?}");
+        assert_one_line(&done);
+        assert_eq!(done.errors(), format!("podspawn: your container was {line}\n"));
+        assert!(begun.elapsed() < Duration::from_secs(20), "{line}: {:?}", begun.elapsed());
+        assert_eq!(bench.reason(&user), line);
+        user.assert_all_agree(0);
+    }
+}
+
+#[test]
+fn a_process_that_runs_out_of_memory_ends_no_session() {
+    let bench = bench::shared();
+    let user = bench.user_with("memory: 128m");
+    let _held = user.start(&[], "echo ready; exec sleep 1000");
+    let container = user.container();
+    assert!(user.run("exec tail /dev/zero").code.unwrap() >= 128);
+    assert_eq!((user.connections(), user.container()), (1, container.clone()));
+    // Nor is it taken for the reason of a later end.
+    std::thread::sleep(Duration::from_secs(3));
+    bench.root(&format!("kill -KILL $(docker inspect --format '{{{{.State.Pid}}}}' {container})"));
+    user.assert_all_agree(0);
+    assert_eq!(bench.reason(&user), "killed by signal 9");
+}
+
+#[test]
+fn an_abandoned_container_that_somebody_removes_is_forgotten_at_once() {
+    let bench = bench::shared();
+    let user = bench.user();
+    user.run("true").success();
+    eventually("nobody is connected", || user.connections() == 0);
+    bench.root(&format!("docker rm --force {}", user.container()));
+    let begun = Instant::now();
+    eventually("the session is gone", || user.sessions().is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    user.assert_all_agree(0);
+    assert_eq!(user.run("echo again").success(), "again");
+}
+
+#[test]
+fn a_session_whose_network_was_taken_away_goes_on_and_ends_in_order() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let _held = user.start(&[], "echo ready; exec sleep 1000");
+    let container = user.container();
+    bench.root(&format!(
+        "network=$(docker network ls --quiet --filter label=podspawn-user={}); \
+         docker network disconnect --force $network {container}; docker network rm $network",
+        user.name
+    ));
+    assert_eq!(user.run("echo still").success(), "still");
+    assert_eq!((user.networks(), user.container()), (0, container));
+    user.verb(&["stop"]).quiet_success();
+    user.assert_all_agree(0);
+    assert_eq!(user.run("echo again").success(), "again");
+    user.assert_all_agree(1);
+}
+
+#[test]
+fn an_engine_that_is_restarted_ends_its_sessions_and_the_next_login_works() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let mut shell = user.shell();
+    let process = user.start(&[], "echo ready; exec sleep 1000");
+    bench.root(RESTART_ENGINE);
+    assert_ne!(process.finish().code, Some(0));
+    eventually("the shell has ended", || shell.has_ended());
+    user.assert_all_agree(0);
+    assert!(bench.reason(&user).starts_with("stopped by the engine"), "{}", bench.reason(&user));
+    assert_eq!(user.run("echo again").success(), "again");
+    user.assert_all_agree(1);
+}
+
+#[test]
+fn sessions_live_on_where_the_engine_keeps_containers_alive() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let mut shell = user.shell();
+    let container = user.container();
+    let _mended = Disturbance::of(&bench, KEEP_CONTAINERS, START_ENGINE);
+    bench.root(RESTART_ENGINE);
+    shell.send("echo after:$((40 + 2))\n");
+    shell.wait_for("after:42");
+    assert_eq!(user.run("echo in").success(), "in");
+    assert_eq!(user.container(), container);
+    // Without any engine, through a restart of the broker: nothing needs it as long as nothing is made.
+    bench.root(STOP_ENGINE);
+    bench.root("systemctl restart podspawn-broker.service");
+    shell.send("echo without:$((40 + 3))\n");
+    shell.wait_for("without:43");
+    assert_eq!(user.run("echo in").success(), "in");
+    assert_eq!((user.connections(), &user.status()["containers"]), (1, &Value::Null));
+    assert!(user.verb(&["status"]).quiet_success().contains("Containers   unknown"));
+    let other = bench.user();
+    assert_refused(&other.run("true"), &["the container engine does not answer"]);
+    bench.root("systemctl reset-failed docker; systemctl start docker.socket docker");
+    eventually("the engine answers", || user.status()["containers"] == 1);
+    assert_eq!(user.container(), container);
+    user.assert_all_agree(1);
+    other.assert_all_agree(0);
+    // And what ends from now on is noticed again.
+    bench.root(&format!("docker kill {container}"));
+    let (code, shown) = shell.finish();
+    assert!(code == 255 && shown.contains("podspawn: your container was killed by the engine"), "{code} {shown:?}");
+}
+
+#[test]
+fn a_broker_that_starts_without_an_engine_waits_for_it() {
+    let bench = bench::alone();
+    let (user, other) = (bench.user(), bench.user());
+    let held = user.start(&[], "echo ready; exec sleep 1000");
+    {
+        let _broker = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
+        let _engine = Disturbance::of(&bench, STOP_ENGINE, START_ENGINE);
+        assert_ne!(held.finish().code, Some(0));
+        bench.root(START_BROKER);
+        assert_refused(&other.run("true"), &["the container engine does not answer"]);
+        // Whether the old container is there is unknown, so nothing is concluded and nothing is made.
+        assert_refused(&user.run("true"), &["the container engine does not answer"]);
+        assert_eq!(user.sessions().len(), 1);
+    }
+    user.assert_all_agree(0);
+    other.assert_all_agree(0);
+    assert_eq!(user.run("echo again").success(), "again");
+    user.assert_all_agree(1);
+}
+
+#[test]
+fn a_route_into_the_whole_pool_is_a_refusal_that_names_both() {
+    let bench = bench::alone();
+    let (user, other) = (bench.user(), bench.user());
+    user.run("echo x >~/kept").success();
+    let via = "via $(ip -4 route show default | cut -d' ' -f3)";
+    {
+        let _routed =
+            Disturbance::of(&bench, &format!("ip route add 10.208.0.0/12 {via}"), "ip route del 10.208.0.0/12");
+        assert_refused(&other.run("true"), &["network.pool 10.209.0.0/16", "10.208.0.0/12 on eth0"]);
+        other.assert_all_agree(0);
+        assert_eq!(user.run("cat ~/kept").success(), "x");
+    }
+    let _routed = Disturbance::of(&bench, &format!("ip route add 10.209.0.0/17 {via}"), "ip route del 10.209.0.0/17");
+    assert_eq!(other.run("echo in").success(), "in");
+    let subnet = bench.root(&format!(
+        "docker network inspect --format '{{{{(index .IPAM.Config 0).Subnet}}}}' \
+         $(docker network ls --quiet --filter label=podspawn-user={})",
+        other.name
+    ));
+    assert_eq!(subnet, "10.209.128.0/28");
+}
+
+#[test]
+fn a_pool_without_a_free_subnet_is_a_refusal_until_one_is_given_back() {
+    let bench = bench::alone();
+    let (user, other) = (bench.user(), bench.user());
+    let _small = Disturbance::of_config(&bench, "sed '$a network: { pool: 10.220.0.0/28, prefix: 28 }'");
+    user.run("true").success();
+    assert_refused(&other.run("true"), &["the server has no network left", "network.pool"]);
+    other.assert_all_agree(0);
+    user.verb(&["stop"]).quiet_success();
+    user.assert_all_agree(0);
+    assert_eq!(other.run("echo in").success(), "in");
+}
+
+#[test]
+fn a_user_lists_counts_and_stops_its_own_sessions_and_nobody_elses() {
+    let bench = bench::shared();
+    let (user, other) = (bench.user(), bench.user());
+    let _held = user.start(&[], "echo ready; exec sleep 1000");
+    user.ssh_in("one", "true").success();
+    let _other = other.start(&[], "echo ready; exec sleep 1000");
+    eventually("the second is in grace", || user.status()["grace"] == 1);
+    let status = user.status();
+    for (number, value) in [("sessions", 2), ("running", 1), ("connections", 1), ("containers", 2)] {
+        assert_eq!(status[number], value, "{number}: {status}");
+    }
+    assert!(status["oldestSeconds"].as_u64().is_some_and(|age| age < 600), "{status}");
+    let text = user.verb(&["status"]).quiet_success();
+    assert!(
+        text.starts_with("Sessions     2 (1 running, 1 grace)\nConnections  1\nContainers   2\nOldest       "),
+        "{text}"
+    );
+    let list = user.verb(&["list"]).quiet_success();
+    assert!(
+        list.lines().skip(1).count() == 2 && list.lines().skip(1).all(|line| line.starts_with(&user.name)),
+        "{list}"
+    );
+    let refused = user.verb(&["stop", &other.name]);
+    assert_eq!((refused.code, refused.out.len()), (Some(1), 0), "{refused:?}");
+    assert_one_line(&refused);
+    user.verb(&["stop", "@one"]).quiet_success();
+    eventually("it is gone", || user.sessions().len() == 1);
+    user.verb(&["stop"]).quiet_success();
+    user.assert_all_agree(0);
+    assert_eq!(other.connections(), 1);
+    let nobody = bench.bash(&[], "podspawn stop");
+    assert!(nobody.code == Some(1) && nobody.errors().contains("podspawn stop USER"), "{nobody:?}");
+    let everybody: Value = serde_json::from_str(&bench.root("podspawn status --json")).unwrap();
+    assert!(everybody["sessions"].as_u64() >= Some(1) && everybody["containers"].as_u64() >= Some(1), "{everybody}");
+}
