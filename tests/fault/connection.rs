@@ -1,13 +1,11 @@
 //! A connection of a user: one of OpenSSH's clients, doing something whose end can be told from a wrong one.
 
-use crate::{bench::User, random::Random, terminal::Terminal};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::{bench::User, pipes::Pipes, random::Random, terminal::Terminal};
+use rustix::process::Signal;
 use std::{
     fs,
-    io::{Read, Write},
-    os::unix::process::ExitStatusExt,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex, OnceLock},
+    process::Command,
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -147,7 +145,7 @@ impl Connection {
         match &self.client {
             Client::Terminal(Some(terminal)) => terminal.shown(),
             Client::Terminal(None) => String::new(),
-            Client::Pipes(pipes) => text(&pipes.out),
+            Client::Pipes(pipes) => pipes.shown(),
         }
     }
 
@@ -246,7 +244,7 @@ impl Connection {
         }
         match &self.client {
             Client::Terminal(Some(terminal)) => terminal.signal(signal),
-            Client::Pipes(pipes) => drop(kill_process(Pid::from_child(&pipes.child), signal)),
+            Client::Pipes(pipes) => pipes.signal(signal),
             Client::Terminal(None) => {}
         }
     }
@@ -280,65 +278,4 @@ pub(crate) fn learn_reference(bench: &crate::bench::Bench) {
     let done = bench.bash(&[], &format!("docker run --rm --entrypoint /bin/cat {image} {REMOTE}"));
     assert!(done.code == Some(0) && done.out.len() > 500_000, "{done:?}");
     let _ = REFERENCE.set(done.out);
-}
-
-/// A client on pipes.
-struct Pipes {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    out: Collected,
-    err: Collected,
-}
-
-/// What a stream has brought so far.
-type Collected = Arc<Mutex<Vec<u8>>>;
-
-fn text(bytes: &Collected) -> String {
-    String::from_utf8_lossy(&bytes.lock().unwrap()).into_owned()
-}
-
-fn collect(mut stream: impl Read + Send + 'static) -> Collected {
-    let collected = Collected::default();
-    let writer = Arc::clone(&collected);
-    thread::spawn(move || {
-        let mut buffer = [0; 8192];
-        while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            writer.lock().unwrap().extend_from_slice(&buffer[..count]);
-        }
-    });
-    collected
-}
-
-impl Pipes {
-    fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let (out, err) = (collect(child.stdout.take().unwrap()), collect(child.stderr.take().unwrap()));
-        Self { stdin: child.stdin.take(), child, out, err }
-    }
-
-    fn say(&mut self, text: &str) {
-        if let Some(stdin) = &mut self.stdin {
-            // Whoever is gone is found by its end.
-            let _ = stdin.write_all(text.as_bytes());
-        }
-    }
-
-    fn ended(&mut self) -> Option<Ended> {
-        let status = self.child.try_wait().unwrap()?;
-        // The last bytes may be between the pipe and its collector.
-        let end = Instant::now() + Duration::from_secs(1);
-        while Arc::strong_count(&self.out) + Arc::strong_count(&self.err) > 2 && Instant::now() < end {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap();
-        Some(Ended { code, said: text(&self.err) })
-    }
-}
-
-impl Drop for Pipes {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

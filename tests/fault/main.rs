@@ -11,6 +11,7 @@ mod audit;
 #[path = "../conformance/bench.rs"]
 #[allow(dead_code)] // the conformance suite uses more of it
 mod bench;
+mod checks;
 #[path = "../conformance/client.rs"]
 #[allow(dead_code)]
 mod client;
@@ -22,6 +23,7 @@ mod logins;
 #[path = "../conformance/peer.rs"]
 #[allow(dead_code)]
 mod peer;
+mod pipes;
 mod points;
 mod random;
 mod round;
