@@ -23,6 +23,8 @@ impl Round<'_> {
             Toll::Session if number == 0 => all,
             // Whoever is coming meets what befell the creation.
             _ if coming && self.fault.refuses() => all,
+            // A creation whose row is gone has nowhere to note what it made.
+            _ if coming && self.fault == Fault::LostRow && number == 0 => all,
             Toll::One if number == 0 => 1,
             _ => 0,
         }
