@@ -25,9 +25,12 @@ pub enum CallError {
     /// The broker answered with another error.
     #[error("the broker answered {0}")]
     Failed(String),
-    /// Nothing listens, or the connection broke.
+    /// Nothing listens.
     #[error("the podspawn broker cannot be reached: {0}")]
     Unreachable(#[source] io::Error),
+    /// The connection broke before the answer came.
+    #[error("the podspawn broker went away: {0}")]
+    Broken(#[source] io::Error),
     /// Nothing came for so long.
     #[error("the podspawn broker did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
@@ -97,7 +100,7 @@ impl Client {
     fn io_error(&self, error: io::Error) -> CallError {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => CallError::TimedOut(self.timeout),
-            _ => CallError::Unreachable(error),
+            _ => CallError::Broken(error),
         }
     }
 
@@ -126,7 +129,7 @@ impl Client {
                 }
             }
             if bytes == 0 {
-                return Err(CallError::Unreachable(io::Error::from(io::ErrorKind::UnexpectedEof)));
+                return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into()));
             }
             self.buffer.extend_from_slice(&chunk[..bytes]);
         }

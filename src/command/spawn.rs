@@ -48,6 +48,9 @@ pub struct Options {
     socket: std::path::PathBuf,
 }
 
+/// How often the broker is asked that dies before it answers.
+const ATTEMPTS: u32 = 3;
+
 /// Runs the verb; the exit code is that of the process in the container.
 #[must_use]
 pub fn run(options: Options) -> ExitCode {
@@ -81,12 +84,21 @@ fn session(options: Options) -> Result<Outcome, String> {
 fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<String>), String> {
     // Progress would be noise in a script's output even on a terminal: only for people in a shell.
     let mut display = progress::Display::new(request.terminal && std::io::stderr().is_terminal());
-    let mut client = Client::connect(socket, BROKER_TIMEOUT).map_err(|error| explain(&error))?;
-    let result = client.call(ATTACH, &request.parameters, |reply: AttachReply| {
-        if let Some(step) = reply.progress {
-            display.show(&step);
+    let mut ask = || {
+        Client::connect(socket, BROKER_TIMEOUT)?.call(ATTACH, &request.parameters, |reply: AttachReply| {
+            if let Some(step) = reply.progress {
+                display.show(&step);
+            }
+        })
+    };
+    let mut result = ask();
+    // A broker that dies before it answers is started again by the next connection, and knows what it had begun.
+    for _ in 1..ATTEMPTS {
+        match &result {
+            Err(CallError::Broken(_)) => result = ask(),
+            _ => break,
         }
-    });
+    }
     display.clear();
     let (reply, mut fds) = result.map_err(|error| explain(&error))?;
     match (reply.channel_fd, fds.pop(), fds.is_empty()) {
@@ -98,7 +110,7 @@ fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<
 /// The one line that a user sees, with what to do next where there is something to do.
 fn explain(error: &CallError) -> String {
     match error {
-        CallError::Unreachable(_) => {
+        CallError::Unreachable(_) | CallError::Broken(_) => {
             format!("{error}; ask the administrator to look at `systemctl status podspawn-broker.socket`")
         }
         CallError::TimedOut(_) => format!("{error}; try again, then ask the administrator"),

@@ -20,18 +20,25 @@ impl<E: Engine + 'static> Sessions<E> {
         if !session.is_running() {
             return;
         }
-        let reason = reason.as_ref();
+        self.condemn(session, reason.as_ref());
+        self.close(session, reason.as_ref());
+        self.finish_destroying(session);
+    }
+
+    /// Tells and writes that it ends: from now on nobody enters, and a crash does not forget it.
+    pub(super) fn condemn(&self, session: &Session, reason: &str) {
         self.remember(session, format!("your container was removed: {reason}"));
         self.tell(session, &Happening::Destroying { reason });
         crash::point("destroy.begun");
-        self.close(session, reason);
-        self.finish_destroying(session);
+        self.write_end(session, reason);
     }
 
     /// Removes what a failed creation made, then tells those who wait for it.
     pub(super) async fn undo(&self, session: &Rc<Session>, error: AttachError) {
         crash::point("destroy.undoing");
-        self.close(session, &format!("it could not be created: {error}"));
+        let reason = format!("it could not be created: {error}");
+        self.write_end(session, &reason);
+        self.close(session, &reason);
         let failed = Phase::Failed(Arc::new(error));
         let mut pause = RETRY.0;
         for _ in 0..UNDO_TRIES {
@@ -60,16 +67,19 @@ impl<E: Engine + 'static> Sessions<E> {
         });
     }
 
-    /// Writes that it ends and cuts the guest off.
-    fn close(&self, session: &Session, reason: &str) {
+    fn write_end(&self, session: &Session, reason: &str) {
         session.phase.send_replace(Phase::Destroying);
         session.set_expiry(None);
-        session.link.replace(None);
         // Removing goes on even if this cannot be written: it is tried again before the row goes.
         if let Err(error) = self.mourn(session, reason) {
             tracing::debug!(%error, session = %session.id, "writing that the session ends");
         }
         crash::point("destroy.state-stored");
+    }
+
+    /// Cuts the guest off, and with it whoever is connected still.
+    pub(super) fn close(&self, session: &Session, reason: &str) {
+        session.link.replace(None);
         let channels = std::mem::take(&mut *session.channels.borrow_mut());
         for channel in channels {
             self.disconnected(session, channel, None, Some(reason));

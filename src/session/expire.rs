@@ -72,20 +72,25 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Starts the timer for whatever becomes due next, in place of the one that runs.
     pub(super) fn arm(&self, session: &Rc<Session>) {
+        // A clock that was set back must not make anybody wait for as long as that.
+        session.abandoned.set(session.abandoned.get().map(|since| since.min(now())));
         let Some((at, _)) = next_due(session, now()) else { return session.set_expiry(None) };
         let (sessions, weak) = (self.clone(), Rc::downgrade(session));
         let timer = task::spawn_local(async move {
-            loop {
-                let wait = Duration::from_secs(u64::try_from(at.saturating_sub(now())).unwrap_or(0));
-                if wait.is_zero() {
+            let mut moment = now();
+            // A clock that was set back is as good a reason to look again as one that has come to its hour.
+            while moment < at {
+                let wait = Duration::from_secs(u64::try_from(at - moment).unwrap_or(0));
+                time::sleep(wait.min(LONGEST_SLEEP)).await;
+                if now() < moment {
                     break;
                 }
-                time::sleep(wait.min(LONGEST_SLEEP)).await;
+                moment = now();
             }
             if let Some(session) = weak.upgrade() {
                 // The timer is this very task: taken out first, or replacing it would abort it.
                 session.disarm();
-                sessions.expire(&session, at);
+                if moment < at { sessions.arm(&session) } else { sessions.expire(&session, at) }
             }
         });
         session.set_expiry(Some(timer.abort_handle()));
@@ -132,9 +137,10 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Ends a session under whoever is connected: they are told, hung up, and given a moment; then it is destroyed.
     pub(super) fn end(&self, session: &Rc<Session>, reason: String) {
-        if session.connections() == 0 {
+        if !session.is_running() || session.connections() == 0 {
             return self.destroy(session, reason);
         }
+        self.condemn(session, &reason);
         session.notify(&format!("this container is being removed: {reason}"));
         session.closing.replace(Some(reason.clone()));
         if let Some(link) = session.link() {
@@ -148,7 +154,8 @@ impl<E: Engine + 'static> Sessions<E> {
             while session.connections() > 0 && time::Instant::now() < deadline {
                 time::sleep(Duration::from_millis(20)).await;
             }
-            sessions.destroy(&session, reason);
+            sessions.close(&session, &reason);
+            sessions.finish_destroying(&session);
         });
     }
 }

@@ -150,6 +150,33 @@ fn a_container_that_is_stopped_ends_its_sessions_politely() {
 }
 
 #[test]
+fn a_login_that_waits_for_its_container_survives_a_killed_broker() {
+    let bench = bench::alone();
+    let user = bench.user();
+    // Before, while and after the container is made.
+    for pause in [50, 400, 1200] {
+        let mut process = Process::start(user.ssh(&[]).arg("echo in"));
+        process.send(Vec::new());
+        std::thread::sleep(Duration::from_millis(pause));
+        bench.root("systemctl kill --signal=KILL podspawn-broker.service 2>/dev/null || true");
+        assert_eq!(process.finish().success(), "in");
+        bench.root(&format!("podspawn stop {0} 2>/dev/null || true", user.name));
+        eventually("it is gone", || user.sessions().is_empty());
+    }
+    assert!(user.containers().is_empty());
+}
+
+#[test]
+fn a_stop_under_somebody_is_not_forgotten_by_a_killed_broker() {
+    let bench = bench::alone();
+    let user = bench.user_with("mode: named");
+    let _process = user.start(&[], "trap '' HUP; echo ready; while :; do sleep 1; done");
+    let name = &user.name;
+    bench.root(&format!("podspawn stop {name} && systemctl kill --signal=KILL podspawn-broker.service"));
+    eventually("it is gone", || user.sessions().is_empty() && user.containers().is_empty());
+}
+
+#[test]
 fn a_killed_broker_is_not_noticed() {
     let bench = bench::alone();
     let user = bench.user();

@@ -75,7 +75,7 @@ fn an_idle_command_is_hung_up_and_told_why_and_its_container_goes_where_the_mode
     let command = "trap 'echo hung up; exit' HUP; echo ready; while read -r line; do :; done";
     let process = user.start(&QUIET_AND_GONE, command);
     let (since, done) = (Instant::now(), process.finish());
-    assert!(since.elapsed() >= TIMEOUT - Duration::from_millis(100), "after {:?}", since.elapsed());
+    assert!(since.elapsed() + Duration::from_millis(100) >= TIMEOUT, "after {:?}", since.elapsed());
     assert_eq!((done.code, done.errors()), (Some(255), format!("{TOLD}\n")), "{done:?}");
     eventually("the container is removed", || user.containers().is_empty());
     user.assert_idle_in_log("quiet-and-gone", before);

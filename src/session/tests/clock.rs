@@ -50,3 +50,16 @@ fn a_clock_that_is_set_back_ends_nothing_and_a_later_broker_reads_what_the_futur
         assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
     });
 }
+
+#[test]
+fn a_clock_that_is_set_back_makes_nobody_wait_for_as_long_as_that() {
+    let host = Host::with_config("session: {grace_period: 1s}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        drop(attach(&sessions, &host.request("alice", None)).await.unwrap());
+        until("grace begins", || sessions.list(None)[0].state == State::Grace).await;
+        SET_BY.set(-HOUR);
+        until("the grace period ends", || sessions.is_empty()).await;
+    });
+}
