@@ -18,6 +18,8 @@ use std::{
 
 /// How much of the end of a file is read when lines are looked for: what half a minute of a very busy server writes.
 const TAIL_BYTES: u64 = 8 << 20;
+/// Longer than any line: a command of 128 KiB whose every byte is escaped with six, beside itself in base64.
+const LONGEST_LINE_BYTES: u64 = 1 << 20;
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
 /// Rotated copies that are looked at, newest first.
 const COPIES: usize = 8;
@@ -115,17 +117,22 @@ impl AuditFile {
     /// The numbers of the lines at the end of the file and of its newest rotated copies.
     #[must_use]
     pub fn numbers(&self) -> BTreeSet<u64> {
-        let mut numbers = BTreeSet::new();
-        for path in std::iter::once(self.path.clone()).chain(copies(&self.path)) {
-            if let Ok(tail) = regular(&path, OFlags::RDONLY).and_then(|mut file| tail(&mut file)) {
-                // A line without an end was copied in the middle of a write.
-                numbers.extend(
-                    tail.split_inclusive(|byte| *byte == b'\n').filter(|l| l.ends_with(b"\n")).filter_map(number),
-                );
-            }
-        }
-        numbers
+        let paths = std::iter::once(self.path.clone()).chain(copies(&self.path));
+        paths.flat_map(|path| numbers_in(&path, TAIL_BYTES)).collect()
     }
+
+    /// The number of the last line of the file, or of its newest copy; for the price of a short read.
+    #[must_use]
+    pub fn last_number(&self) -> Option<u64> {
+        let paths = std::iter::once(self.path.clone()).chain(copies(&self.path).into_iter().take(1));
+        paths.filter_map(|path| numbers_in(&path, LONGEST_LINE_BYTES).into_iter().max()).next()
+    }
+}
+
+fn numbers_in(path: &Path, bytes: u64) -> Vec<u64> {
+    let tail = regular(path, OFlags::RDONLY).and_then(|mut file| tail(&mut file, bytes)).unwrap_or_default();
+    // A line without an end was copied in the middle of a write.
+    tail.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).filter_map(number).collect()
 }
 
 /// Opens the file, or creates it with a mode that the service's umask has no say in: its group is to read it.
@@ -145,23 +152,23 @@ fn regular(path: &Path, flags: OFlags) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("this is not a regular file")) }
 }
 
-fn tail(file: &mut File) -> io::Result<Vec<u8>> {
+fn tail(file: &mut File, bytes: u64) -> io::Result<Vec<u8>> {
     let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(TAIL_BYTES)))?;
+    file.seek(SeekFrom::Start(size.saturating_sub(bytes)))?;
     let mut tail = Vec::new();
-    file.take(TAIL_BYTES).read_to_end(&mut tail)?;
+    file.take(bytes).read_to_end(&mut tail)?;
     Ok(tail)
 }
 
 /// Removes what follows the last newline; the size that is left.
 fn without_fragment(file: &mut File) -> io::Result<u64> {
     let size = file.metadata()?.len();
-    let tail = tail(file)?;
+    let tail = tail(file, LONGEST_LINE_BYTES)?;
     match tail.iter().rposition(|byte| *byte == b'\n') {
         _ if tail.is_empty() => Ok(size),
         Some(last) if last + 1 == tail.len() => Ok(size),
         // Longer than any line of ours: not our fragment to remove.
-        None if size > TAIL_BYTES => {
+        None if size > LONGEST_LINE_BYTES => {
             file.write_all(b"\n")?;
             Ok(size + 1)
         }

@@ -213,8 +213,8 @@ impl<E: Engine + 'static> Sessions<E> {
         let trail = &self.0.trail;
         let queued = self.0.store.last_line().unwrap_or(0);
         let path = trail.auditing.borrow().as_ref().map(|auditing| auditing.path.clone());
-        let numbers = path.and_then(|path| AuditFile::open(&path).ok()).map(|file| file.numbers()).unwrap_or_default();
-        let in_file = numbers.last().copied().unwrap_or(0);
+        let in_file =
+            path.and_then(|path| AuditFile::open(&path).ok()).and_then(|file| file.last_number()).unwrap_or(0);
         // A database of yesterday knows nothing of what is missing today.
         if in_file <= queued {
             let mut suspects = trail.suspects.borrow_mut();
