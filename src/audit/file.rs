@@ -124,8 +124,8 @@ impl AuditFile {
     /// The number of the last line of the file, or of its newest copy; for the price of a short read.
     #[must_use]
     pub fn last_number(&self) -> Option<u64> {
-        let paths = std::iter::once(self.path.clone()).chain(copies(&self.path).into_iter().take(1));
-        paths.filter_map(|path| numbers_in(&path, LONGEST_LINE_BYTES).into_iter().max()).next()
+        let mut paths = std::iter::once(self.path.clone()).chain(copies(&self.path).into_iter().take(1));
+        paths.find_map(|path| numbers_in(&path, LONGEST_LINE_BYTES).into_iter().max())
     }
 }
 
