@@ -22,10 +22,12 @@ pub(super) fn obstacle(sessions: &Result<Vec<String>, String>) -> Option<String>
             if sessions.len() > NAMED {
                 named += ", …";
             }
+            let count = match sessions.len() {
+                1 => "is a session".to_owned(),
+                count => format!("are {count} sessions"),
+            };
             Some(format!(
-                "there are {} sessions ({named}), which may lose their containers; end them with `podspawn stop`, or \
-                 use --force",
-                sessions.len()
+                "there {count} ({named}) whose container may be lost; end it with `podspawn stop`, or use --force"
             ))
         }
         Err(why) => Some(format!(
@@ -43,7 +45,8 @@ mod tests {
         assert_eq!(obstacle(&Ok(Vec::new())), None);
         let many: Vec<String> = (0..7).map(|n| format!("user{n}")).collect();
         let told = obstacle(&Ok(many)).unwrap();
-        assert!(told.contains("7 sessions (user0, user1, user2, user3, user4, …)"), "{told}");
+        assert!(obstacle(&Ok(vec!["alice".into()])).unwrap().starts_with("there is a session (alice) whose container"));
+        assert!(told.contains("are 7 sessions (user0, user1, user2, user3, user4, …)"), "{told}");
         assert!(obstacle(&Err("damaged".into())).unwrap().contains("cannot be told (damaged)"));
     }
 }

@@ -65,6 +65,8 @@ impl Services {
         let units: Vec<&str> = units.iter().map(String::as_str).collect();
         // Names from a file that root wrote; all the same only these.
         ensure!(units.iter().all(|unit| UNITS.contains(unit)), "{units:?} are not podspawn's units");
+        // Whoever tried and tried again may have come to systemd's limit of starts; nobody could log in then.
+        let _ = systemctl(&[&["reset-failed"], units.as_slice()].concat());
         systemctl(&[&["start"], units.as_slice()].concat())?;
         Ok(true)
     }
