@@ -225,6 +225,26 @@ fn yesterdays_state_comes_back_under_running_containers() {
 }
 
 #[test]
+fn a_damaged_state_is_replaced_when_told_that_sessions_may_be_lost() {
+    let bench = bench::alone();
+    bench.root(TIDY);
+    let user = bench.user();
+    user.run("true").success();
+    let path = bench.back_up("");
+    bench.root(&format!("{STOP_BROKER}; head -c 8192 /dev/urandom >/var/lib/podspawn/state.db; {START_BROKER}"));
+    let refused = user.run("true");
+    assert_eq!(refused.code, Some(255), "{refused:?}");
+    assert_ne!(bench.bash(&[], BACK_UP).code, Some(0), "a damaged state is no backup");
+    assert_eq!(bench.root("ls -A /var/backups/podspawn | grep -cv partial"), "1");
+    let unsure = bench.restore(&path);
+    assert!(unsure.code == Some(1) && unsure.errors().contains("cannot be told"), "{unsure:?}");
+    bench.restore(&format!("{path} --force")).success();
+    assert_eq!(user.run("echo works").success(), "works");
+    assert_eq!(user.containers().len(), 1);
+    bench.root(TIDY);
+}
+
+#[test]
 fn homes_come_back_as_they_were() {
     let bench = bench::alone();
     bench.root(TIDY);
@@ -346,7 +366,7 @@ for call in $2; do
         left=$(find $etc $lib -maxdepth 2 \( -name '.*restor*' -o -name 'restore.*' \) ! -name '.restore.*.new' ! -name '.restore-sessions*')
         [ -z "$left" ] || fail "$left"
         [ -z "$done" ] || break
-        when=$(( when < 14 ? when + 1 : when * 2))
+        when=$(( when < 24 ? when + 1 : when * 2))
     done
 done
 echo "$points $pending"
