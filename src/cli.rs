@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{auth_keys, broker, check_config, cleanup, guest, list, spawn, status, stop};
+use crate::command::{auth_keys, backup, broker, check_config, cleanup, guest, list, restore, spawn, status, stop};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -39,6 +39,10 @@ enum Verb {
     Stop(stop::Options),
     /// Remove what is due and what belongs to nobody
     Cleanup(cleanup::Options),
+    /// Copy state, keys and configuration into a directory of the moment's name
+    Backup(backup::Options),
+    /// Bring a backup back: all of it or nothing
+    Restore(restore::Options),
     /// Enter your container (sshd runs this for every podspawn user)
     Spawn(spawn::Options),
     /// Serve the broker's socket (systemd runs this)
@@ -63,6 +67,8 @@ pub fn main() -> ExitCode {
         Verb::Status(options) => report(status::run(&options)),
         Verb::Stop(options) => report(stop::run(options)),
         Verb::Cleanup(options) => report(cleanup::run(&options)),
+        Verb::Backup(options) => report(backup::run(&options)),
+        Verb::Restore(options) => report(restore::run(&options)),
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest(options) => guest::run(options),
         Verb::Broker(options) => report(broker::run(&options)),

@@ -1,12 +1,14 @@
 //! The verbs: one file each, named as typed.
 
 pub mod auth_keys;
+pub mod backup;
 pub mod broker;
 pub mod check_config;
 pub mod cleanup;
 pub mod guest;
 pub mod list;
 mod log;
+pub mod restore;
 pub mod spawn;
 pub mod status;
 pub mod stop;

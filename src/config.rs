@@ -15,7 +15,7 @@ mod yaml;
 pub use error::{ConfigError, FileError};
 pub use project::{Project, ProjectUsers, Projects};
 pub use security::Security;
-pub use server::{Auth, Config, Defaults, Log, Resources, SessionTimes, StatePaths};
+pub use server::{Auth, Backups, Config, Defaults, Log, Resources, SessionTimes, StatePaths};
 pub use user::{Dotfiles, MAX_ENV, MAX_ENV_BYTES, UserOverrides, VariableName};
 pub use value::{AbsolutePath, Branch, CommandLine, EngineHost, Repository, Wrong};
 pub use yaml::MAX_FILE_BYTES;

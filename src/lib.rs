@@ -1,11 +1,12 @@
 //! podspawn: `ssh user@host` lands in the user's own container.
 //!
 //! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
-//! `accounts`, `audit`, `settings`, `client`, `sys`; `session`; `broker`; `command`; `cli`. A module imports lower floors
+//! `accounts`, `audit`, `settings`, `client`, `sys`; `session`, `backup`; `broker`; `command`; `cli`. A module imports lower floors
 //! only (`tests/floors.rs`).
 
 pub mod accounts;
 pub mod audit;
+pub mod backup;
 pub mod broker;
 pub mod cli;
 pub mod client;

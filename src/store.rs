@@ -8,6 +8,7 @@
 //! all the running containers that they spoke of, and what those left is found by its labels.
 
 mod audit;
+mod backup;
 mod connections;
 mod error;
 mod open;

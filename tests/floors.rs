@@ -10,7 +10,7 @@ use std::{
 
 /// The floors of the architecture; a file imports strictly lower ones, or its own top-level module. Half floors are
 /// neighbours of which one serves the others.
-const FLOORS: [(&str, f32); 25] = [
+const FLOORS: [(&str, f32); 26] = [
     ("domain", 0.0),
     ("config", 1.0),
     ("policy", 1.5),
@@ -27,6 +27,7 @@ const FLOORS: [(&str, f32); 25] = [
     ("settings", 2.0),
     ("store", 2.0),
     ("session", 3.0),
+    ("backup", 3.0),
     ("image", 3.0),
     ("doctor", 3.0),
     ("broker", 4.0),

@@ -97,6 +97,36 @@ fn every_deviation_from_the_hardening_is_explained() {
     }
 }
 
+/// The settings of a unit, as `Key=value`.
+fn settings(unit: &str) -> Vec<String> {
+    let text = fs::read_to_string(source().join(unit)).unwrap();
+    text.lines().filter(|line| line.contains('=') && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_backup_may_read_everything_and_write_its_own_directory() {
+    let service = settings("podspawn-backup.service");
+    for line in [
+        "User=podspawn-backup",
+        "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
+        "AmbientCapabilities=CAP_DAC_READ_SEARCH",
+        "ProtectSystem=strict",
+    ] {
+        assert!(service.iter().any(|setting| setting == line), "{line}: {service:?}");
+    }
+    let writable: Vec<_> = service.iter().filter(|line| line.starts_with("ReadWritePaths=")).collect();
+    assert_eq!(writable, ["ReadWritePaths=-/var/backups/podspawn"]);
+}
+
+#[test]
+fn a_backup_is_made_every_day_also_after_a_night_without_power() {
+    let timer = settings("podspawn-backup.timer");
+    for line in ["OnCalendar=daily", "Persistent=true", "WantedBy=timers.target"] {
+        assert!(timer.iter().any(|setting| setting == line), "{line}: {timer:?}");
+    }
+    assert!(timer.iter().any(|setting| setting.starts_with("RandomizedDelaySec=")), "{timer:?}");
+}
+
 #[test]
 fn only_the_broker_is_put_into_group_docker() {
     let (_directory, units) = installed(".");
@@ -129,12 +159,12 @@ fn sysusers_makes_the_accounts_without_login_and_the_groups() {
     let root = empty_root();
     make_accounts(root.path());
     let passwd = fs::read_to_string(root.path().join("etc/passwd")).unwrap();
-    for account in ["podspawn", "podspawn-keys"] {
+    for account in ["podspawn", "podspawn-keys", "podspawn-backup"] {
         let line = passwd.lines().find(|line| line.starts_with(&format!("{account}:"))).expect(account);
         assert!(line.ends_with("nologin"), "{line}");
     }
     let group = fs::read_to_string(root.path().join("etc/group")).unwrap();
-    for name in ["podspawn", "podspawn-admin", "podspawn-keys"] {
+    for name in ["podspawn", "podspawn-admin", "podspawn-keys", "podspawn-backup"] {
         let line = group.lines().find(|line| line.starts_with(&format!("{name}:"))).expect(name);
         assert!(line.ends_with(':'), "{line} has members");
     }
@@ -160,6 +190,7 @@ fn tmpfiles_makes_the_directories_with_the_modes_of_the_contract() {
         ("var/lib/podspawn", 0o700),
         ("var/lib/podspawn/homes", 0o700),
         ("var/log/podspawn", 0o2750),
+        ("var/backups/podspawn", 0o700),
         ("run/podspawn", 0o755),
         ("run/podspawn/guests", 0o700),
     ] {

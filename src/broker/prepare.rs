@@ -2,6 +2,7 @@
 
 use super::{events, methods::Broker};
 use crate::{
+    backup,
     engine::DockerEngine,
     policy,
     session::{AttachError, Auditing, GuestBinary, Rules, Sessions},
@@ -42,8 +43,15 @@ pub(super) fn auditing(settings: &Settings) -> Option<Auditing> {
     log.audit_log.as_ref().map(|path| Auditing { path: path.as_path().into(), required: log.audit_required })
 }
 
-/// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine.
+/// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine. What a restore has
+/// left half-way is not opened.
 pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
+    if backup::is_restore_pending(etc) {
+        return Err(Unready {
+            for_user: "the server's state is being restored; try again later, or ask the administrator",
+            for_log: vec![backup::PENDING.to_owned()],
+        });
+    }
     let settings = Live::open(etc).map_err(|errors| Unready {
         for_user: "the server's configuration is invalid; ask the administrator to run `podspawn check-config`",
         for_log: errors.iter().map(ToString::to_string).collect(),

@@ -33,7 +33,7 @@ pub struct Options {
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     loop {
-        let pass = pass(options);
+        let pass = pass(&options.broker, options.dry_run);
         if !options.daemon {
             return pass;
         }
@@ -45,13 +45,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
 }
 
-fn pass(options: &Options) -> anyhow::Result<()> {
-    let parameters = CleanupParameters { dry_run: options.dry_run };
-    let (reply, _): (CleanupReply, _) = options.broker.connect()?.call(CLEANUP, parameters, |_| ())?;
+/// One pass, with a table of what it removed.
+pub(super) fn pass(broker: &Broker, dry_run: bool) -> anyhow::Result<()> {
+    let parameters = CleanupParameters { dry_run };
+    let (reply, _): (CleanupReply, _) = broker.connect()?.call(CLEANUP, parameters, |_| ())?;
     if reply.removed.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(&[if options.dry_run { "WOULD REMOVE" } else { "REMOVED" }, "NAME", "REASON"]);
+    let mut table = Table::new(&[if dry_run { "WOULD REMOVE" } else { "REMOVED" }, "NAME", "REASON"]);
     for one in &reply.removed {
         table.row(vec![Cell::plain(&one.kind), Cell::plain(&one.name), Cell::plain(&one.reason)]);
     }

@@ -13,6 +13,8 @@ use crate::domain::{Cpus, ImageRef, Mode, Pool, Size, Span, Subnet};
 const MIN_MEMORY_BYTES: u64 = 6 << 20;
 /// More containers than a host carries; a number above it is a slip.
 const MAX_CONTAINERS: u32 = 100_000;
+/// Backups of ten years, one a day.
+const MAX_BACKUPS: u32 = 3_660;
 
 /// Everything that `config.yaml` can say. [`Default`] is what an absent file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub engine: EngineHost,
     /// `projects_file`; `None` is `projects.yaml` beside `config.yaml`.
     pub projects_file: Option<AbsolutePath>,
+    /// `backup`: where backups go.
+    pub backup: Backups,
 }
 
 /// `auth`.
@@ -103,6 +107,15 @@ pub struct Resources {
     pub max_per_user: u32,
 }
 
+/// `backup`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backups {
+    /// The directory with one directory per backup.
+    pub dir: AbsolutePath,
+    /// How many are kept, the newest.
+    pub keep: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -125,6 +138,7 @@ impl Default for Config {
             security: Security::default(),
             engine: EngineHost::known("/var/run/docker.sock"),
             projects_file: None,
+            backup: Backups { dir: AbsolutePath::known("/var/backups/podspawn"), keep: 14 },
         }
     }
 }
@@ -213,6 +227,10 @@ impl Config {
         top.section("security", |security| self.security.read(security));
         top.section("engine", |engine| engine.read("host", &mut self.engine));
         self.projects_file = top.optional("projects_file");
+        top.section("backup", |backup| {
+            backup.read("dir", &mut self.backup.dir);
+            backup.number("keep", 1..=MAX_BACKUPS, &mut self.backup.keep);
+        });
     }
 }
 

@@ -87,7 +87,7 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
+pub(super) fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
     match schema_of(connection)? {
         found if found > KNOWN => Err(StoreError::Newer { found, known: KNOWN }),
         // Never written by us: below the first, or of something else.

@@ -11,6 +11,7 @@
 
 mod agent;
 mod audit;
+mod backup;
 mod bench;
 mod client;
 mod commands;

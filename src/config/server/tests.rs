@@ -20,6 +20,7 @@ security:
   runtime: ""
   seccomp_profile: ""
 engine:    { host: "unix:///var/run/docker.sock" }
+backup:    { dir: /var/backups/podspawn, keep: 14 }
 "#;
 
 fn messages(text: &str) -> Vec<String> {
@@ -58,6 +59,7 @@ security:
   seccomp_profile: /etc/podspawn/seccomp.json
 engine:    { host: "unix:///run/podman/podman.sock" }
 projects_file: /p.yaml
+backup:    { dir: /mnt/backups, keep: 3 }
 "#,
     )
     .unwrap();
@@ -75,6 +77,7 @@ projects_file: /p.yaml
     // No section was forgotten by the reader.
     assert_ne!((changed.defaults, changed.state, changed.log), (default.defaults, default.state, default.log));
     assert_ne!(changed.resources, default.resources);
+    assert_eq!((changed.backup.dir.as_path(), changed.backup.keep), (Path::new("/mnt/backups"), 3));
 }
 
 #[test]
@@ -117,6 +120,8 @@ fn what_does_not_fit_is_refused() {
         "defaults: {cpus: .inf}",
         "defaults: {cpus: .nan}",
         "session: {ttl: 0s}",
+        "backup: {keep: 0}",
+        "backup: {dir: backups}",
         "security: {cap_add: [EVERYTHING]}",
         "security: {cap_add: [ALL]}",
         "security: {no_new_privileges: yes}",

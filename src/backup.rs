@@ -1,0 +1,31 @@
+//! What cannot be had again, copied and brought back: the state, the keys, the configuration, and homes if asked.
+//!
+//! A backup is a directory that has its name only once it is complete and was read again. A restore reads all of the
+//! backup, lays everything out beside what it replaces, and then commits by writing a journal: from that moment
+//! whoever finds the journal goes on, and the broker does not start. Nothing here stops or starts anything, and
+//! nothing here knows podspawn's sessions.
+
+mod error;
+mod files;
+mod homes;
+mod journal;
+mod manifest;
+mod name;
+mod owner;
+mod places;
+mod plan;
+mod prune;
+mod stage;
+mod verify;
+mod write;
+
+pub use error::BackupError;
+pub use journal::{Journal, PENDING, Prepared, is_restore_pending};
+pub use name::BackupName;
+pub use places::{Places, StateLock};
+pub use plan::{Change, Plan};
+pub use verify::Backup;
+pub use write::{Order, Report, back_up};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! Changing over: all of it or nothing, whenever we are killed.
+//!
+//! `restore.plan` names what is laid out; whoever finds it removes that, and nothing was changed. `restore.journal`
+//! takes its place when everything is on the disk: from then on nobody goes back, and whoever finds it goes on. What
+//! a step does is seen from names and inodes alone, so each may be done again.
+
+use super::{Backup, BackupError, Plan, error::At as _, files, stage};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs,
+    io::{self, Read as _, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+const PLAN: &str = "restore.plan";
+const JOURNAL: &str = "restore.journal";
+const FORMAT: u32 = 1;
+/// Largest record, in bytes: a home for each of fifty thousand users.
+const MAX_BYTES: u64 = 64 << 20;
+/// What is said to whoever meets a journal.
+pub const PENDING: &str = "a restore did not come to its end, so state and configuration may not fit together; `podspawn restore --resume` \
+     brings it there";
+
+/// Whether a restore has begun to change things in `etc` and has not come to its end. What cannot be found out counts
+/// as yes.
+#[must_use]
+pub fn is_restore_pending(etc: &Path) -> bool {
+    files::is_there(&etc.join(JOURNAL)).unwrap_or(true)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    format: u32,
+    /// The backup.
+    from: PathBuf,
+    /// Units that ran before.
+    start: Vec<String>,
+    steps: Vec<Step>,
+}
+
+/// One thing that is replaced, added or set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    live: PathBuf,
+    kept: PathBuf,
+    /// Where its replacement is laid out.
+    stage: Option<PathBuf>,
+    /// The replacement's inode, once it is laid out. Not the device: its number may be another after a reboot.
+    inode: Option<u64>,
+}
+
+/// A restore that has changed nothing yet.
+#[derive(Debug)]
+pub struct Prepared {
+    etc: PathBuf,
+    record: Record,
+}
+
+/// A restore that cannot go back.
+#[derive(Debug)]
+pub struct Journal {
+    etc: PathBuf,
+    record: Record,
+}
+
+impl Prepared {
+    /// Notes what is going to be laid out, and the units to start afterwards, whatever happens.
+    pub fn begin(plan: &Plan, start: Vec<String>) -> Result<Self, BackupError> {
+        let steps = plan.items.iter().map(|item| {
+            let (parent, name) = (item.live.parent()?, item.live.file_name()?.to_str()?);
+            let stage = item.entry.is_some().then(|| parent.join(format!(".{name}.restoring-{}", plan.name)));
+            Some(Step { live: item.live.clone(), kept: item.kept.clone(), stage, inode: None })
+        });
+        let steps = steps.collect::<Option<_>>().ok_or_else(|| {
+            BackupError::Refused("a path of the configuration has no name that could be replaced".to_owned())
+        })?;
+        let record = Record { format: FORMAT, from: plan.from.clone(), start, steps };
+        record.write(&plan.etc, PLAN)?;
+        Ok(Self { etc: plan.etc.clone(), record })
+    }
+
+    /// One that was left.
+    pub fn find(etc: &Path) -> Result<Option<Self>, BackupError> {
+        let record = Record::read(etc, PLAN)?;
+        Ok(record.map(|record| Self { etc: etc.to_owned(), record }))
+    }
+
+    /// The units to start afterwards.
+    #[must_use]
+    pub fn start(&self) -> &[String] {
+        &self.record.start
+    }
+
+    /// Lays everything out.
+    pub fn stage(&mut self, plan: &Plan, backup: &Backup) -> Result<(), BackupError> {
+        for (step, item) in self.record.steps.iter_mut().zip(&plan.items) {
+            if let (Some(path), Some(entry)) = (&step.stage, &item.entry) {
+                step.inode = Some(stage::stage(backup, entry, path)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was laid out.
+    pub fn give_up(self) -> Result<(), BackupError> {
+        for path in self.record.steps.iter().filter_map(|step| step.stage.as_deref()) {
+            files::remove(path).at("remove", path)?;
+        }
+        remove_record(&self.etc, PLAN)
+    }
+
+    /// From here on there is no way back.
+    pub fn commit(self) -> Result<Journal, BackupError> {
+        self.record.write(&self.etc, JOURNAL)?;
+        remove_record(&self.etc, PLAN)?;
+        Ok(Journal { etc: self.etc, record: self.record })
+    }
+}
+
+impl Journal {
+    /// One that was left.
+    pub fn find(etc: &Path) -> Result<Option<Self>, BackupError> {
+        let record = Record::read(etc, JOURNAL)?;
+        Ok(record.map(|record| Self { etc: etc.to_owned(), record }))
+    }
+
+    /// The backup that is restored.
+    #[must_use]
+    pub fn from(&self) -> &Path {
+        &self.record.from
+    }
+
+    /// The units to start afterwards.
+    #[must_use]
+    pub fn start(&self) -> &[String] {
+        &self.record.start
+    }
+
+    /// Puts everything into its place; returns what was replaced, under the names that it is kept under.
+    pub fn finish(self) -> Result<Vec<PathBuf>, BackupError> {
+        for step in &self.record.steps {
+            step.done()?;
+        }
+        let parents: BTreeSet<&Path> = self.record.steps.iter().filter_map(|step| step.live.parent()).collect();
+        for parent in parents {
+            files::sync_names(parent).at("write", parent)?;
+        }
+        // A plan may be left of a kill in the middle of the commit.
+        remove_record(&self.etc, PLAN)?;
+        remove_record(&self.etc, JOURNAL)?;
+        let kept = self.record.steps.into_iter().map(|step| step.kept);
+        Ok(kept.filter(|path| files::is_there(path).unwrap_or(false)).collect())
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    /// As [`Self::finish`], ending like a process that is killed before the rename after so many; true if it got to
+    /// its end.
+    pub(super) fn kill_after(self, renames: usize, flags: bool) -> bool {
+        LEFT.set(Some(renames));
+        FLAGS.set(flags);
+        let finished = self.finish();
+        LEFT.set(None);
+        FLAGS.set(true);
+        finished.is_ok()
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Renames that are left before the process counts as killed.
+    static LEFT: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
+    /// Whether the file system knows flags of a rename.
+    static FLAGS: std::cell::Cell<bool> = const { std::cell::Cell::new(true) };
+}
+
+impl Step {
+    /// Does what is not done yet.
+    fn done(&self) -> Result<(), BackupError> {
+        let Step { live, kept, stage, inode } = self;
+        let (Some(stage), Some(inode)) = (stage, inode) else {
+            // Set aside, once: what came after is somebody else's.
+            let is_done = files::is_there(kept).at("read", kept)? || !files::is_there(live).at("read", live)?;
+            return if is_done { Ok(()) } else { rename(live, kept).at("move", live) };
+        };
+        if inode_of(live).at("read", live)? != Some(*inode) {
+            if inode_of(stage).at("read", stage)? != Some(*inode) {
+                return Err(BackupError::Refused(format!(
+                    "{} is gone, which was to become {}; remove {JOURNAL} and restore the backup again",
+                    stage.display(),
+                    live.display()
+                )));
+            }
+            swap(stage, live, kept).at("replace", live)?;
+        }
+        // What is at its place is what was replaced.
+        if files::is_there(stage).at("read", stage)? { rename(stage, kept).at("move", stage) } else { Ok(()) }
+    }
+}
+
+/// Puts `stage` in the place of `live`, at once where the file system can.
+fn swap(stage: &Path, live: &Path, kept: &Path) -> io::Result<()> {
+    if !files::is_there(live)? {
+        return rename(stage, live);
+    }
+    match rename_with(stage, live, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            rename(live, kept)?;
+            rename(stage, live)
+        }
+        result => Ok(result?),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_with(from, to, RenameFlags::NOREPLACE) {
+        // File systems that know no flags; nobody else has these names.
+        Err(Errno::INVAL | Errno::NOSYS) if !files::is_there(to)? => fs::rename(from, to),
+        result => Ok(result?),
+    }
+}
+
+fn rename_with(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
+    #[cfg(test)]
+    if let Some(left) = LEFT.get() {
+        LEFT.set(Some(left.checked_sub(1).ok_or(Errno::CANCELED)?));
+        if !FLAGS.get() {
+            return Err(Errno::INVAL);
+        }
+    }
+    renameat_with(CWD, from, CWD, to, flags)
+}
+
+fn inode_of(path: &Path) -> io::Result<Option<u64>> {
+    match path.symlink_metadata() {
+        Ok(about) => Ok(Some(about.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Record {
+    fn write(&self, etc: &Path, name: &str) -> Result<(), BackupError> {
+        let (path, new) = (etc.join(name), etc.join(format!(".{name}.new")));
+        files::remove(&new).at("remove", &new)?;
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other).at("write", &path)?;
+        let at = files::directory(etc).at("open", etc)?;
+        let mut file = files::create_at(&at, new.file_name().unwrap_or(OsStr::new(name))).at("make", &new)?;
+        file.write_all(&text).and_then(|()| file.sync_all()).at("write", &new)?;
+        fs::rename(&new, &path).at("make", &path)?;
+        files::sync_names(etc).at("write", etc)
+    }
+
+    /// Reads a record that nobody but the caller can have written.
+    fn read(etc: &Path, name: &str) -> Result<Option<Self>, BackupError> {
+        let path = etc.join(name);
+        let at = match files::directory(etc) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.at("open", etc)?,
+        };
+        let file = match files::regular_at(&at, OsStr::new(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.at("read", &path)?,
+        };
+        let about = file.metadata().at("read", &path)?;
+        if about.uid() != rustix::process::geteuid().as_raw() || about.mode() & 0o022 != 0 {
+            return Err(BackupError::Refused(format!("{} was not written by us; look at it", path.display())));
+        }
+        let mut text = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut text).at("read", &path)?;
+        let record: Self = serde_json::from_slice(&text).map_err(io::Error::from).at("read", &path)?;
+        if record.format != FORMAT {
+            return Err(BackupError::Refused(format!("{} is of another version of podspawn", path.display())));
+        }
+        Ok(Some(record))
+    }
+}
+
+fn remove_record(etc: &Path, name: &str) -> Result<(), BackupError> {
+    let path = etc.join(name);
+    files::remove(&path).at("remove", &path)?;
+    files::sync_names(etc).at("write", etc)
+}

@@ -1,0 +1,243 @@
+//! `manifest.json`: everything that is in a backup, so that what is missing, changed or added is seen.
+//!
+//! Pure. Whoever restores is root, so a name from here is checked before it becomes a path.
+
+mod path;
+#[cfg(test)]
+mod tests;
+
+pub(super) use path::{Bytes, EntryPath};
+
+use crate::domain::UserName;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::Digest as _;
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// The format that this version reads and writes.
+const FORMAT: u32 = 1;
+/// Whose manifest it is.
+const KIND: &str = "podspawn backup";
+/// The manifest's own name.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// The manifest's own hash, as sha256sum(1) writes and checks it.
+pub(super) const MANIFEST_SUM: &str = "manifest.sha256";
+/// Largest manifest, in bytes: a million files of homes.
+pub(super) const MAX_MANIFEST_BYTES: u64 = 512 * 1024 * 1024;
+/// Most files and directories.
+pub(super) const MAX_ENTRIES: usize = 1_000_000;
+
+/// The files and directories below a backup's directory, by what is in them.
+pub(super) const DATABASE: &str = "state.db";
+pub(super) const CONFIG: &str = "config.yaml";
+pub(super) const PROJECTS: &str = "projects.yaml";
+pub(super) const SECCOMP: &str = "seccomp.json";
+pub(super) const KEYS: &str = "keys";
+pub(super) const USERS: &str = "users";
+pub(super) const HOMES: &str = "homes";
+
+/// A whole manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    kind: String,
+    format: u32,
+    /// The version of podspawn that wrote it.
+    pub(super) podspawn: String,
+    /// The schema of the state database, if there is one.
+    pub(super) schema: Option<i64>,
+    /// The name of the host.
+    pub(super) host: String,
+    /// RFC 3339, UTC.
+    pub(super) created: String,
+    /// In the order of their paths.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// One file, directory or link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) path: EntryPath,
+    #[serde(flatten)]
+    pub(super) kind: Kind,
+    #[serde(with = "octal")]
+    pub(super) mode: u32,
+    #[serde(flatten)]
+    pub(super) owner: Owner,
+    /// When it was last modified, in Unix seconds.
+    pub(super) modified: i64,
+}
+
+/// What an entry is. Links are here only: a backup's directory has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum Kind {
+    File { size: u64, sha256: Sum },
+    Directory,
+    Link { target: Bytes },
+}
+
+/// Whose it is. Accounts of the system have other numbers on another host, so their names count where they are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) group: Option<String>,
+}
+
+impl Manifest {
+    /// A manifest of `entries`, which need not be in order.
+    pub(super) fn new(schema: Option<i64>, host: String, created: String, mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        let podspawn = env!("CARGO_PKG_VERSION").to_owned();
+        Self { kind: KIND.to_owned(), format: FORMAT, podspawn, schema, host, created, entries }
+    }
+
+    /// The manifest in `text`, or what is wrong with it.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            kind: String,
+            format: u32,
+        }
+        let head: Head = serde_json::from_slice(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+        if head.kind != KIND {
+            return Err(format!("{MANIFEST} is not podspawn's"));
+        }
+        if head.format != FORMAT {
+            return Err(format!("{MANIFEST} has format {}, this podspawn knows {FORMAT}", head.format));
+        }
+        let manifest: Self = serde_json::from_slice(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Whether a file that begins like this is a manifest of podspawn's, of whatever format.
+    pub(super) fn is_ours(head: &[u8]) -> bool {
+        let kind = format!("{KIND:?}");
+        let text = String::from_utf8_lossy(head);
+        let rest =
+            text.trim_start().strip_prefix('{').map(str::trim_start).and_then(|rest| rest.strip_prefix("\"kind\":"));
+        rest.is_some_and(|rest| rest.trim_start().starts_with(&kind))
+    }
+
+    /// Every entry once, in its place and below a directory.
+    fn check(&self) -> Result<(), String> {
+        if self.entries.len() > MAX_ENTRIES {
+            return Err(format!("{MANIFEST} has more than {MAX_ENTRIES} entries"));
+        }
+        if !self.entries.is_sorted_by(|one, other| one.path < other.path) {
+            return Err(format!("{MANIFEST} is not in order"));
+        }
+        let kinds = self.by_path();
+        for entry in &self.entries {
+            let what = entry.path.to_string();
+            entry.check().map_err(|why| format!("{what}: {why}"))?;
+            if entry.path.parent().is_some_and(|parent| kinds.get(&parent).is_none_or(|it| it.kind != Kind::Directory))
+            {
+                return Err(format!("{what}: it is below no directory"));
+            }
+        }
+        if self.schema.is_some() == kinds.contains_key(&EntryPath::known(DATABASE)) {
+            Ok(())
+        } else {
+            Err(format!("{MANIFEST} names a schema without a database, or a database without a schema"))
+        }
+    }
+
+    pub(super) fn by_path(&self) -> BTreeMap<EntryPath, &Entry> {
+        self.entries.iter().map(|entry| (entry.path.clone(), entry)).collect()
+    }
+}
+
+impl Entry {
+    fn check(&self) -> Result<(), String> {
+        let parts: Vec<&[u8]> = self.path.parts().collect();
+        let is_file = matches!(self.kind, Kind::File { .. });
+        let is_directory = self.kind == Kind::Directory;
+        let parts: Vec<&str> = parts.iter().map(|part| str::from_utf8(part).unwrap_or_default()).collect();
+        let belongs = match *parts.as_slice() {
+            [DATABASE | CONFIG | PROJECTS | SECCOMP] | [KEYS | USERS, _] => is_file,
+            [KEYS | USERS | HOMES] => is_directory,
+            [HOMES, user] => is_directory && user.parse::<UserName>().is_ok(),
+            [HOMES, _, ..] => true,
+            _ => false,
+        };
+        if !belongs {
+            return Err("there is no such thing in a backup".to_owned());
+        }
+        if self.mode > 0o7777 {
+            return Err(format!("{:o} is not a mode", self.mode));
+        }
+        Ok(())
+    }
+}
+
+/// A SHA-256, in JSON as hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sum([u8; 32]);
+
+impl Sum {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    pub(super) fn finish(hash: sha2::Sha256) -> Self {
+        Self(hash.finalize().into())
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Sum {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks_exact(2).map(pair).collect();
+        let sum = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
+        sum.map(Self).ok_or_else(|| "not a SHA-256".to_owned())
+    }
+}
+
+impl Serialize for Sum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A mode as people write it: `"0640"`.
+mod octal {
+    use super::{Deserialize, Deserializer, Serializer, de};
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    pub(super) fn serialize<S: Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{mode:04o}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        u32::from_str_radix(&String::deserialize(deserializer)?, 8).map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,178 @@
+//! Where things are on this host.
+
+use super::{
+    error::{At as _, BackupError},
+    files, journal,
+    manifest::{CONFIG, DATABASE, KEYS, PROJECTS, SECCOMP, USERS},
+    plan::with_suffix,
+};
+use crate::{
+    config::{AbsolutePath, Config, ConfigError, MAX_FILE_BYTES, text_of},
+    store::Store,
+};
+use rustix::{fd::OwnedFd, fs::FlockOperation, io::Errno};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+/// A copy of the state, as long as it is looked for sessions in it.
+const SESSIONS: &str = ".restore-sessions";
+
+/// The files and directories that a backup is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// `/etc/podspawn`.
+    pub etc: PathBuf,
+    /// `state.db_path`.
+    pub database: PathBuf,
+    /// `state.homes_dir`.
+    pub homes: PathBuf,
+    pub(super) config: PathBuf,
+    pub(super) projects: PathBuf,
+    pub(super) users: PathBuf,
+    pub(super) keys: PathBuf,
+    pub(super) seccomp: Option<PathBuf>,
+}
+
+impl Places {
+    /// The places by a configuration.
+    #[must_use]
+    pub fn of(etc: &Path, config: &Config) -> Self {
+        let path = |path: &AbsolutePath| path.as_path().to_owned();
+        Self {
+            etc: etc.to_owned(),
+            database: path(&config.state.db_path),
+            homes: path(&config.state.homes_dir),
+            config: etc.join(CONFIG),
+            projects: config.projects_file.as_ref().map_or_else(|| etc.join(PROJECTS), path),
+            users: etc.join(USERS),
+            keys: path(&config.auth.key_dir),
+            seccomp: config.security.seccomp_profile.as_ref().map(path),
+        }
+    }
+
+    /// The places of this host. A configuration that is wrong, which may be why something is restored, says nothing
+    /// else than none.
+    pub fn here(etc: &Path) -> Result<Self, BackupError> {
+        match configuration(etc) {
+            Ok(config) => Ok(Self::of(etc, &config)),
+            Err(BackupError::Refused(_)) => Ok(Self::of(etc, &Config::default())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whose sessions there are by the state of this host, `user` or `user@project`, except those that are being
+    /// destroyed.
+    pub fn live_sessions(&self) -> Result<Vec<String>, BackupError> {
+        if !files::is_there(&self.database).at("read", &self.database)? {
+            return Ok(Vec::new());
+        }
+        // Not beside the database: that directory is not root's.
+        let copy = self.etc.join(SESSIONS);
+        let clear =
+            || ["", "-wal", "-shm", "-journal"].iter().try_for_each(|end| files::remove(&with_suffix(&copy, end)));
+        clear().at("remove", &copy)?;
+        let at = files::directory(&self.etc).at("open", &self.etc)?;
+        files::create_at(&at, OsStr::new(SESSIONS)).at("make", &copy)?;
+        let live = Store::back_up(&self.database, &copy).and_then(|_| Store::live_in(&copy));
+        clear().at("remove", &copy)?;
+        live.map_err(|source| BackupError::Database { path: self.database.clone(), source })
+    }
+
+    /// The directory of the state.
+    pub(super) fn state(&self) -> &Path {
+        self.database.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Single files of the configuration, each with its name in a backup.
+    pub(super) fn single_files(&self) -> Vec<(&'static str, &Path)> {
+        let mut files = vec![(CONFIG, self.config.as_path()), (PROJECTS, &self.projects)];
+        files.extend(self.seccomp.as_deref().map(|path| (SECCOMP, path)));
+        files
+    }
+
+    /// Directories of files, likewise.
+    pub(super) fn directories(&self) -> [(&'static str, &Path); 2] {
+        [(KEYS, &self.keys), (USERS, &self.users)]
+    }
+
+    /// Everything that a restore replaces as one, except homes.
+    pub(super) fn all(&self) -> Vec<(&'static str, &Path)> {
+        let mut all = vec![(DATABASE, self.database.as_path())];
+        all.extend(self.directories());
+        all.extend(self.single_files());
+        all
+    }
+
+    /// Whether `path` is in something that is backed up as a directory.
+    pub(super) fn contain(&self, path: &Path) -> bool {
+        let held = self.directories().map(|(_, directory)| directory);
+        held.into_iter().chain([self.homes.as_path()]).any(|directory| path.starts_with(directory))
+    }
+}
+
+/// The configuration in the directory `etc`; where there is none, the default.
+pub(super) fn configuration(etc: &Path) -> Result<Config, BackupError> {
+    let path = etc.join(CONFIG);
+    let bytes = match bounded(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Config::default()),
+        result => result.at("read", &path)?,
+    };
+    parsed(&path, bytes)
+}
+
+/// The configuration in the bytes of the file at `path`.
+pub(super) fn parsed(path: &Path, bytes: Vec<u8>) -> Result<Config, BackupError> {
+    let invalid = |errors: &[ConfigError]| {
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        BackupError::Refused(format!("{} says not where things are: {}", path.display(), told.join("; ")))
+    };
+    let text = text_of(path, bytes).map_err(|error| invalid(&[error.error]))?;
+    Config::parse(&text).map_err(|errors| invalid(&errors))
+}
+
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file: File = files::linked_at(rustix::fs::CWD, path.as_os_str())?;
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Keeps backups and a restore apart, as long as it lives.
+#[derive(Debug)]
+pub struct StateLock {
+    _directory: Option<OwnedFd>,
+}
+
+impl StateLock {
+    /// For a backup, of which there may be several. Refused as well while a restore has not come to its end.
+    pub(super) fn shared(places: &Places) -> Result<Self, BackupError> {
+        let lock = Self::take(places, FlockOperation::NonBlockingLockShared, "a restore is running")?;
+        if journal::is_restore_pending(&places.etc) {
+            return Err(BackupError::Refused(journal::PENDING.to_owned()));
+        }
+        Ok(lock)
+    }
+
+    /// For a restore.
+    pub fn exclusive(etc: &Path) -> Result<Self, BackupError> {
+        let running = "a backup or another restore is running; try again when it is done";
+        Self::take(&Places::here(etc)?, FlockOperation::NonBlockingLockExclusive, running)
+    }
+
+    /// The directory of the state is the lock: nobody else can open it.
+    fn take(places: &Places, operation: FlockOperation, refusal: &str) -> Result<Self, BackupError> {
+        let directory = match files::directory(places.state()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { _directory: None }),
+            result => result.at("open", places.state())?,
+        };
+        match rustix::fs::flock(&directory, operation) {
+            Ok(()) => Ok(Self { _directory: Some(directory) }),
+            Err(Errno::WOULDBLOCK) => Err(BackupError::Refused(refusal.to_owned())),
+            Err(error) => Err(error).at("lock", places.state()),
+        }
+    }
+}

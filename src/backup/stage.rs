@@ -1,0 +1,105 @@
+//! Laying out what is restored beside what it replaces, with owner and mode, and checking once more what is copied.
+
+use super::{
+    Backup, BackupError,
+    error::At as _,
+    files,
+    manifest::{Entry, EntryPath, Kind},
+    verify::changed,
+};
+use crate::accounts::Accounts;
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{AtFlags, Gid, Mode, Uid, chownat, fchmod, fchown, futimens, symlinkat},
+};
+use std::{collections::BTreeMap, ffi::OsStr, io, os::unix::fs::MetadataExt as _, path::Path};
+
+/// Sets a file up at `stage`, or a directory with all that is in it; returns its inode. It is on the disk then.
+pub(super) fn stage(backup: &Backup, path: &EntryPath, stage: &Path) -> Result<u64, BackupError> {
+    let (Some(parent), Some(name), Some(entry)) = (stage.parent(), stage.file_name(), backup.entry(path)) else {
+        return Err(BackupError::Refused(format!("{} cannot be restored", stage.display())));
+    };
+    let at = files::directory(parent).at("open", parent)?;
+    let mut inside: BTreeMap<EntryPath, Vec<&Entry>> = BTreeMap::new();
+    for entry in backup.manifest.entries.iter().filter(|entry| entry.path.is_below(path)) {
+        inside.entry(entry.path.parent().unwrap_or_else(|| path.clone())).or_default().push(entry);
+    }
+    let source = match path.parent() {
+        Some(parent) => files::directory_at(&backup.directory, parent.file_name()).at("open", backup.path())?,
+        None => backup.directory.try_clone().at("open", backup.path())?,
+    };
+    let stager = Stager { backup, inside, accounts: Accounts::new() };
+    stager.one(entry, &source, &at, name, stage)?;
+    files::sync_all(&at).at("write", stage)?;
+    Ok(stage.symlink_metadata().at("read", stage)?.ino())
+}
+
+/// The mode that a restored file gets: none lends its owner's rights, whatever a container made of it.
+pub(super) fn mode(entry: &Entry) -> u32 {
+    match entry.kind {
+        Kind::Directory => entry.mode & 0o3777,
+        _ => entry.mode & 0o1777,
+    }
+}
+
+struct Stager<'a> {
+    backup: &'a Backup,
+    /// What is in each directory.
+    inside: BTreeMap<EntryPath, Vec<&'a Entry>>,
+    accounts: Accounts,
+}
+
+impl Stager<'_> {
+    /// Copies `entry` from the directory `source`, where it has its own name, to `name` in `target`.
+    fn one(
+        &self,
+        entry: &Entry,
+        source: &OwnedFd,
+        target: &OwnedFd,
+        name: &OsStr,
+        told: &Path,
+    ) -> Result<(), BackupError> {
+        let original = entry.path.file_name();
+        match &entry.kind {
+            Kind::File { size, sha256 } => {
+                let mut file = files::regular_at(source, original).at("read", &entry.path.under(self.backup.path()))?;
+                let mut copied = files::create_at(target, name).at("make", told)?;
+                let found = files::copy(&mut file, Some(&mut copied), size.saturating_add(1)).at("copy", told)?;
+                // It was what it should be a moment ago; what counts is what was copied.
+                if found != (*size, *sha256) {
+                    let path = self.backup.path().to_owned();
+                    return Err(BackupError::Altered { path, why: changed(&entry.path) });
+                }
+                self.finish(entry, &copied).at("make", told)
+            }
+            Kind::Directory => {
+                let source = files::directory_at(source, original).at("read", &entry.path.under(self.backup.path()))?;
+                let copied = files::make_directory_at(target, name).at("make", told)?;
+                for inner in self.inside.get(&entry.path).into_iter().flatten() {
+                    let name = inner.path.file_name();
+                    self.one(inner, &source, &copied, name, &told.join(name))?;
+                }
+                self.finish(entry, &copied).at("make", told)
+            }
+            Kind::Link { target: to } => {
+                symlinkat(to.as_os_str(), target, name).at("make", told)?;
+                let (uid, gid) = self.owner(entry);
+                chownat(target, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).at("make", told)
+            }
+        }
+    }
+
+    fn owner(&self, entry: &Entry) -> (Uid, Gid) {
+        let (uid, gid) = entry.owner.here(&self.accounts);
+        (Uid::from_raw(uid), Gid::from_raw(gid))
+    }
+
+    /// Owner first, since a change of owner takes bits of the mode away.
+    fn finish(&self, entry: &Entry, file: impl AsFd) -> io::Result<()> {
+        let (uid, gid) = self.owner(entry);
+        fchown(&file, Some(uid), Some(gid))?;
+        fchmod(&file, Mode::from_raw_mode(mode(entry)))?;
+        futimens(&file, &files::times(entry.modified))?;
+        Ok(())
+    }
+}

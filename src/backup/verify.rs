@@ -1,0 +1,145 @@
+//! Whether a backup is as it was written: all of it is read.
+
+use super::{
+    error::{At as _, BackupError},
+    files,
+    manifest::{CONFIG, DATABASE, Entry, EntryPath, Kind, MANIFEST, MANIFEST_SUM, MAX_MANIFEST_BYTES, Manifest, Sum},
+};
+use crate::store::Store;
+use rustix::fd::{AsFd, OwnedFd};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+/// A backup that has been read from end to end.
+#[derive(Debug)]
+pub struct Backup {
+    path: PathBuf,
+    pub(super) directory: OwnedFd,
+    pub(super) manifest: Manifest,
+}
+
+impl Backup {
+    /// Reads the backup in the directory `path`: the manifest, every file that it names, and that there is no other.
+    pub fn open(path: &Path) -> Result<Self, BackupError> {
+        let directory = files::directory(path).at("open", path)?;
+        let altered = |why: String| BackupError::Altered { path: path.to_owned(), why };
+        let manifest = manifest(&directory).map_err(altered)?;
+        let mut expected = manifest.by_path();
+        // Links are in the manifest alone.
+        expected.retain(|_, entry| !matches!(entry.kind, Kind::Link { .. }));
+        check_names(&directory, None, &mut expected).map_err(altered)?;
+        if let Some(missing) = expected.keys().next() {
+            return Err(altered(format!("{missing} is missing")));
+        }
+        if let Some(schema) = manifest.schema {
+            let database = path.join(DATABASE);
+            let found = Store::examine(&database).map_err(|source| BackupError::Database { path: database, source })?;
+            if found != schema {
+                return Err(altered(format!("{DATABASE} has schema {found}, the manifest says {schema}")));
+            }
+        }
+        Ok(Self { path: path.to_owned(), directory, manifest })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// When, where and by which version it was made.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let Manifest { created, host, podspawn, .. } = &self.manifest;
+        format!("made {created} on {host} by podspawn {podspawn}").chars().filter(|c| !c.is_control()).collect()
+    }
+
+    pub(super) fn entry(&self, path: &EntryPath) -> Option<&Entry> {
+        let entries = &self.manifest.entries;
+        entries.binary_search_by(|entry| entry.path.cmp(path)).ok().and_then(|place| entries.get(place))
+    }
+
+    /// The bytes of `config.yaml`, if it is in the backup; they are those of the manifest.
+    pub(super) fn config(&self) -> Result<Option<Vec<u8>>, BackupError> {
+        let Some(Entry { kind: Kind::File { size, sha256 }, .. }) = self.entry(&EntryPath::known(CONFIG)) else {
+            return Ok(None);
+        };
+        let bytes = read(&self.directory, CONFIG, *size).at("read", &self.path.join(CONFIG))?;
+        if Sum::of(&bytes) == *sha256 {
+            return Ok(Some(bytes));
+        }
+        Err(BackupError::Altered { path: self.path.clone(), why: changed(&EntryPath::known(CONFIG)) })
+    }
+}
+
+/// What is said of a file whose content is another.
+pub(super) fn changed(path: &EntryPath) -> String {
+    format!("{path} is not what the manifest says")
+}
+
+fn manifest(directory: &OwnedFd) -> Result<Manifest, String> {
+    let get = |name: &str, limit| read(directory, name, limit).map_err(|error| format!("{name}: {error}"));
+    let sum = get(MANIFEST_SUM, 256)?;
+    let text = get(MANIFEST, MAX_MANIFEST_BYTES)?;
+    if sum != format!("{}  {MANIFEST}\n", Sum::of(&text)).into_bytes() {
+        return Err(format!("{MANIFEST} is not what {MANIFEST_SUM} says"));
+    }
+    Manifest::parse(&text)
+}
+
+/// All of a file that has at most `limit` bytes.
+fn read(directory: &OwnedFd, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    files::regular_at(directory, OsStr::new(name))?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// Takes from `expected` what is in the directory `path` and is as it should be.
+fn check_names(
+    directory: &OwnedFd,
+    path: Option<&EntryPath>,
+    expected: &mut BTreeMap<EntryPath, &Entry>,
+) -> Result<(), String> {
+    let told = |error: &io::Error| format!("{}: {error}", path.map_or(".".to_owned(), ToString::to_string));
+    for name in files::names(directory).map_err(|error| told(&error))? {
+        let is_manifest = path.is_none() && (name == MANIFEST || name == MANIFEST_SUM);
+        if is_manifest {
+            continue;
+        }
+        let is_unknown = || format!("{} is not in the manifest", name.display());
+        let inner = match path {
+            Some(path) => path.join(&name)?,
+            None => EntryPath::try_from(name.as_os_str()).map_err(|_| is_unknown())?,
+        };
+        let entry = expected.remove(&inner).ok_or_else(|| format!("{inner} is not in the manifest"))?;
+        let wrong = |error: io::Error| format!("{inner}: {error}");
+        match &entry.kind {
+            Kind::Directory => {
+                let open = files::directory_at(directory, &name).map_err(wrong)?;
+                check_names(&open, Some(&inner), expected)?;
+            }
+            Kind::File { size, sha256 } => {
+                let found = content(directory, &name, *size).map_err(wrong)?;
+                if found != (*size, *sha256) {
+                    return Err(changed(&inner));
+                }
+            }
+            Kind::Link { .. } => return Err(format!("{inner} is a link in the manifest")),
+        }
+    }
+    Ok(())
+}
+
+/// Size and hash of a file; not more of it than a byte too many is read.
+fn content(directory: impl AsFd, name: &OsStr, size: u64) -> io::Result<(u64, Sum)> {
+    let mut file: File = files::regular_at(directory, name)?;
+    if file.metadata()?.len() != size {
+        return Ok((file.metadata()?.len(), Sum::of(b"")));
+    }
+    files::copy(&mut file, None, size.saturating_add(1))
+}

@@ -1,0 +1,332 @@
+//! Making a backup.
+
+use super::{
+    BackupName,
+    error::{At as _, BackupError},
+    files, homes,
+    manifest::{
+        DATABASE, Entry, EntryPath, HOMES, Kind, MANIFEST, MANIFEST_SUM, MAX_MANIFEST_BYTES, Manifest, Owner, Sum,
+    },
+    places::{Places, StateLock, configuration},
+    prune,
+    verify::Backup,
+};
+use crate::{accounts::Accounts, domain::UserName, store::Store};
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{CWD, FlockOperation, Gid, Mode, RenameFlags, Uid},
+    io::Errno,
+};
+use std::{
+    ffi::OsStr,
+    fs::{self, File, Metadata},
+    io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+/// Largest file of the configuration, in bytes. A key file may have a mebibyte.
+const MAX_CONFIGURATION_BYTES: u64 = 16 << 20;
+/// How many of the files that were left out are named.
+const MAX_NAMED: usize = 100;
+
+/// What is to be backed up, and where to.
+#[derive(Debug, Clone)]
+pub struct Order<'a> {
+    /// `/etc/podspawn`.
+    pub etc: &'a Path,
+    /// Instead of `backup.dir`.
+    pub to: Option<&'a Path>,
+    /// How many backups are kept; `None` is `backup.keep` in `backup.dir`, and all elsewhere.
+    pub keep: Option<u32>,
+    /// Whether homes are backed up too.
+    pub homes: bool,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The new backup.
+    pub path: PathBuf,
+    /// Files in it, without the manifest.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The schema of the database, if there is one.
+    pub schema: Option<i64>,
+    /// Files of homes that cannot be in a backup, and why; the first of them.
+    pub skipped: Vec<(PathBuf, String)>,
+    /// How many there are of those.
+    pub skipped_count: usize,
+    /// Backups that were removed, oldest first.
+    pub pruned: Vec<PathBuf>,
+}
+
+/// Makes a backup: complete, verified and on the disk when this returns. Then removes older ones.
+pub fn back_up(order: &Order<'_>) -> Result<Report, BackupError> {
+    let config = configuration(order.etc)?;
+    let places = Places::of(order.etc, &config);
+    let _lock = StateLock::shared(&places)?;
+    let directory = order.to.unwrap_or(config.backup.dir.as_path());
+    let keep = order.keep.or_else(|| order.to.is_none().then_some(config.backup.keep));
+    if places.contain(directory) {
+        return Err(BackupError::Refused(format!("{} would become part of its own backups", directory.display())));
+    }
+    let owner = prepare(directory)?;
+    prune::remove_partial(directory)?;
+
+    let (name, partial_path) = begin(directory)?;
+    let partial = files::directory(&partial_path).at("open", &partial_path)?;
+    // Whoever removes what was left by others sees that this is not.
+    rustix::fs::flock(&partial, FlockOperation::LockExclusive).at("lock", &partial_path)?;
+    let mut copies = Copies { owner, entries: Vec::new(), bytes: 0, skipped: Vec::new(), skipped_count: 0 };
+    copies.give(&partial).at("make", &partial_path)?;
+    let schema = copies.everything(&places, order.homes, &partial, &partial_path)?;
+    let files = copies.entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })).count();
+    copies.manifest(schema, &partial, &partial_path)?;
+    files::sync_all(&partial).at("write", &partial_path)?;
+    Backup::open(&partial_path)?;
+
+    let path = directory.join(name.as_ref());
+    rustix::fs::renameat_with(CWD, &partial_path, CWD, &path, RenameFlags::NOREPLACE).at("make", &path)?;
+    files::sync_names(directory).at("write", directory)?;
+    let pruned = keep.map_or(Ok(Vec::new()), |keep| prune::prune(directory, keep))?;
+    let Copies { bytes, skipped, skipped_count, .. } = copies;
+    Ok(Report { path, files, bytes, schema, skipped, skipped_count, pruned })
+}
+
+/// Makes the directory of all backups if it is not there; whose backups are to be, if not the caller's own.
+fn prepare(directory: &Path) -> Result<Option<(Uid, Gid)>, BackupError> {
+    match rustix::fs::mkdir(directory, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        // It may be there all the same, on a read-only file system with a writable one mounted.
+        Err(Errno::ROFS | Errno::ACCESS) if directory.is_dir() => {}
+        Err(error) => return Err(error).at("make", directory),
+    }
+    let about = fs::metadata(directory).at("open", directory)?;
+    if !about.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory)).at("use", directory);
+    }
+    if about.mode() & 0o002 != 0 {
+        return Err(BackupError::Refused(format!(
+            "everybody may write to {}; a backup has keys in it that a restore would bring back",
+            directory.display()
+        )));
+    }
+    // What root makes by hand, the timer's account is to remove some day.
+    let given = rustix::process::geteuid().is_root() && about.uid() != 0;
+    Ok(given.then(|| (Uid::from_raw(about.uid()), Gid::from_raw(about.gid()))))
+}
+
+/// Makes a directory for a backup of this second, or of the next that has none.
+fn begin(directory: &Path) -> Result<(BackupName, PathBuf), BackupError> {
+    loop {
+        let name = BackupName::of(jiff::Timestamp::now());
+        let partial = directory.join(name.partial());
+        if !files::is_there(&directory.join(name.as_ref())).at("read", directory)? {
+            match rustix::fs::mkdir(&partial, Mode::RWXU) {
+                Err(Errno::EXIST) => {}
+                result => return result.at("make", &partial).map(|()| (name, partial)),
+            }
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What is in the backup so far.
+pub(super) struct Copies {
+    owner: Option<(Uid, Gid)>,
+    pub(super) entries: Vec<Entry>,
+    bytes: u64,
+    skipped: Vec<(PathBuf, String)>,
+    skipped_count: usize,
+}
+
+impl Copies {
+    fn everything(
+        &mut self,
+        places: &Places,
+        with_homes: bool,
+        into: &OwnedFd,
+        path: &Path,
+    ) -> Result<Option<i64>, BackupError> {
+        let accounts = Accounts::new();
+        let named = |file: &Metadata| Owner::named(file, &accounts);
+        let schema = self.database(places, into, path, named)?;
+        for (name, live) in places.single_files() {
+            match files::linked_at(CWD, live.as_os_str()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => {
+                    let file = small(result.at("read", live)?, live)?;
+                    self.file(file, into, &EntryPath::known(name), live, named)?;
+                }
+            }
+        }
+        for (name, live) in places.directories() {
+            self.directory(name, live, into, named)?;
+        }
+        if with_homes {
+            self.homes(places, into)?;
+        }
+        Ok(schema)
+    }
+
+    fn database(
+        &mut self,
+        places: &Places,
+        into: &OwnedFd,
+        path: &Path,
+        owner: impl Fn(&Metadata) -> Owner,
+    ) -> Result<Option<i64>, BackupError> {
+        let live = &places.database;
+        let about = match fs::metadata(live) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.at("read", live)?,
+        };
+        drop(self.create(into, OsStr::new(DATABASE), live)?);
+        let schema = Store::back_up(live, &path.join(DATABASE))
+            .map_err(|source| BackupError::Database { path: live.clone(), source })?;
+        let copied = files::regular_at(into, OsStr::new(DATABASE));
+        let (size, sha256) = copied.and_then(|mut file| files::copy(&mut file, None, u64::MAX)).at("copy", live)?;
+        self.bytes += size;
+        self.entries.push(Entry {
+            path: EntryPath::known(DATABASE),
+            kind: Kind::File { size, sha256 },
+            mode: about.mode() & 0o7777,
+            owner: owner(&about),
+            modified: about.mtime(),
+        });
+        Ok(Some(schema))
+    }
+
+    /// The files of a directory that is root's alone. Links there are root's too: declared files, of NixOS for instance.
+    fn directory(
+        &mut self,
+        name: &'static str,
+        live: &Path,
+        into: &OwnedFd,
+        owner: impl Fn(&Metadata) -> Owner + Copy,
+    ) -> Result<(), BackupError> {
+        let source = match files::directory(live) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => result.at("read", live)?,
+        };
+        let (path, open) = (EntryPath::known(name), File::from(source));
+        let target = self.make_directory(into, OsStr::new(name), live)?;
+        let mut entry = homes::entry(&path, Kind::Directory, &open).at("read", live)?;
+        entry.owner = owner(&open.metadata().at("read", live)?);
+        self.entries.push(entry);
+        for name in files::names(&open).at("read", live)? {
+            let told = live.join(&name);
+            let path = path.join(&name).map_err(BackupError::Refused)?;
+            match files::linked_at(&open, &name) {
+                Ok(file) => self.file(small(file, &told)?, &target, &path, &told, owner)?,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error).at("read", &told),
+                Err(error) => self.skip(&told, error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    fn homes(&mut self, places: &Places, into: &OwnedFd) -> Result<(), BackupError> {
+        let source = match files::directory(&places.homes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => result.at("read", &places.homes)?,
+        };
+        let path = EntryPath::known(HOMES);
+        let target = self.make_directory(into, OsStr::new(HOMES), &places.homes)?;
+        let open = File::from(source);
+        self.entries.push(homes::entry(&path, Kind::Directory, &open).at("read", &places.homes)?);
+        for name in files::names(&open).at("read", &places.homes)? {
+            let told = places.homes.join(&name);
+            let is_user = name.to_str().is_some_and(|name| name.parse::<UserName>().is_ok());
+            let home = match files::directory_at(&open, &name) {
+                Ok(home) if is_user => File::from(home),
+                _ => {
+                    self.skip(&told, "it is no user's home".to_owned());
+                    continue;
+                }
+            };
+            let path = path.join(&name).map_err(BackupError::Refused)?;
+            let copied = self.make_directory(&target, &name, &told)?;
+            self.entries.push(homes::entry(&path, Kind::Directory, &home).at("read", &told)?);
+            homes::copy(self, &home, &copied, &path, &told)?;
+        }
+        Ok(())
+    }
+
+    /// Copies an open file into `target`; it is called `path` in the backup and `told` on this host.
+    pub(super) fn file(
+        &mut self,
+        mut file: File,
+        target: &OwnedFd,
+        path: &EntryPath,
+        told: &Path,
+        owner: impl Fn(&Metadata) -> Owner,
+    ) -> Result<(), BackupError> {
+        let about = file.metadata().at("read", told)?;
+        let mut copied = self.create(target, path.file_name(), told)?;
+        // What is written to it while it is read need not come to an end.
+        let (size, sha256) = files::copy(&mut file, Some(&mut copied), about.len()).at("copy", told)?;
+        self.bytes += size;
+        self.entries.push(Entry {
+            path: path.clone(),
+            kind: Kind::File { size, sha256 },
+            mode: about.mode() & 0o7777,
+            owner: owner(&about),
+            modified: about.mtime(),
+        });
+        Ok(())
+    }
+
+    fn manifest(&mut self, schema: Option<i64>, into: &OwnedFd, path: &Path) -> Result<(), BackupError> {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let created = jiff::Timestamp::now().strftime("%FT%TZ").to_string();
+        let manifest = Manifest::new(schema, host, created, std::mem::take(&mut self.entries));
+        let mut text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other).at("write", path)?;
+        text.push(b'\n');
+        if text.len() as u64 > MAX_MANIFEST_BYTES {
+            return Err(BackupError::Refused("there are more files than a manifest may name".to_owned()));
+        }
+        let sum = format!("{}  {MANIFEST}\n", Sum::of(&text));
+        for (name, bytes) in [(MANIFEST, text.as_slice()), (MANIFEST_SUM, sum.as_bytes())] {
+            let mut file = self.create(into, OsStr::new(name), path)?;
+            file.write_all(bytes).at("write", path)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn skip(&mut self, path: &Path, why: String) {
+        self.skipped_count += 1;
+        if self.skipped.len() < MAX_NAMED {
+            self.skipped.push((path.to_owned(), why));
+        }
+    }
+
+    fn create(&self, at: &OwnedFd, name: &OsStr, told: &Path) -> Result<File, BackupError> {
+        let file = files::create_at(at, name).at("copy", told)?;
+        self.give(&file).at("copy", told)?;
+        Ok(file)
+    }
+
+    pub(super) fn make_directory(&self, at: &OwnedFd, name: &OsStr, told: &Path) -> Result<OwnedFd, BackupError> {
+        let directory = files::make_directory_at(at, name).at("copy", told)?;
+        self.give(&directory).at("copy", told)?;
+        Ok(directory)
+    }
+
+    fn give(&self, file: impl AsFd) -> io::Result<()> {
+        let Some((uid, gid)) = self.owner else { return Ok(()) };
+        Ok(rustix::fs::fchown(file, Some(uid), Some(gid))?)
+    }
+}
+
+fn small(file: File, path: &Path) -> Result<File, BackupError> {
+    let size = file.metadata().at("read", path)?.len();
+    if size > MAX_CONFIGURATION_BYTES {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge)).at("copy", path);
+    }
+    Ok(file)
+}
