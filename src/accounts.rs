@@ -7,6 +7,7 @@
 //! caller asks [`Accounts::local`] first and runs [`Accounts::by_uid`] where blocking is allowed.
 
 mod getent;
+pub mod local;
 mod table;
 mod userdb;
 

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{auth_keys, backup, broker, check_config, cleanup, guest, list, restore, spawn, status, stop};
+use crate::command::{auth_keys, backup, broker, check_config, cleanup, guest, list, restore, server_setup, spawn, status, stop};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -31,6 +31,8 @@ enum Verb {
         /// A file, or the directory with all of them [default: /etc/podspawn]
         path: Option<PathBuf>,
     },
+    /// Prepare this host: accounts, directories, and sshd's configuration
+    ServerSetup(server_setup::Options),
     /// List sessions: all for root, your own otherwise
     List(list::Options),
     /// Count sessions, connections and containers: all for root, your own otherwise
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Verb::AuthKeys { user, key: _, key_dir } => auth_keys::run(&user, key_dir),
         Verb::CheckConfig { path } => check_config::run(path.as_deref()),
+        Verb::ServerSetup(options) => report(server_setup::run(&options)),
         Verb::List(options) => report(list::run(&options)),
         Verb::Status(options) => report(status::run(&options)),
         Verb::Stop(options) => report(stop::run(options)),

@@ -9,7 +9,14 @@ pub mod guest;
 pub mod list;
 mod log;
 pub mod restore;
+pub mod server_setup;
 pub mod spawn;
 pub mod status;
 pub mod stop;
 mod table;
+
+/// Refuses whoever is not root, before a file says it less clearly.
+fn require_root(verb: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(rustix::process::geteuid().is_root(), "{verb} is for root: sudo podspawn {verb} …");
+    Ok(())
+}

@@ -1,7 +1,8 @@
 //! podspawn: `ssh user@host` lands in the user's own container.
 //!
 //! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
-//! `accounts`, `audit`, `settings`, `client`, `sys`; `session`, `backup`; `broker`; `command`; `cli`. A module imports lower floors
+//! `accounts`, `audit`, `settings`, `client`, `sshd`, `sys`; `session`, `backup`, `doctor`; `broker`; `command`;
+//! `cli`. A module imports lower floors
 //! only (`tests/floors.rs`).
 
 pub mod accounts;
@@ -12,6 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod command;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 pub mod engine;
 pub mod guest;
@@ -20,5 +22,6 @@ pub mod policy;
 pub mod protocol;
 pub mod session;
 pub mod settings;
+pub mod sshd;
 pub mod store;
 pub mod sys;

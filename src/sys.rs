@@ -7,6 +7,7 @@ pub mod crash;
 pub mod file_version;
 pub mod idle;
 pub mod passing;
+pub mod program;
 pub mod pty;
 pub mod readiness;
 pub mod routes;

@@ -25,6 +25,7 @@ const FLOORS: [(&str, f32); 26] = [
     ("guest", 2.0),
     ("link", 2.0),
     ("settings", 2.0),
+    ("sshd", 2.0),
     ("store", 2.0),
     ("session", 3.0),
     ("backup", 3.0),

@@ -1,0 +1,100 @@
+//! `podspawn server-setup`: the accounts, the directories and sshd's block, and nobody locked out.
+//!
+//! sshd judges the new configuration as a copy before a file is touched, and the files themselves afterwards: for
+//! podspawn's users it has to be podspawn's command, for everybody else nothing may change, and somebody who is not
+//! podspawn's has to be able to get in. Whatever fails, the files are put back as they were.
+
+mod candidate;
+mod diff;
+mod journal;
+mod layout;
+mod place;
+mod proof;
+mod service;
+mod steps;
+
+use crate::{
+    accounts::local::LocalAccounts,
+    doctor,
+    sshd::{self, Sshd, block::Block},
+};
+use anyhow::Context as _;
+use service::Service;
+use std::path::{Path, PathBuf};
+use steps::Setup;
+
+/// What NixOS's configuration has in place of this verb.
+const NIX_OPTION: &str = "services.podspawn.enable = true";
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  podspawn server-setup --dry-run    # what would be done\n  podspawn server-setup\n  podspawn \
+                  server-setup --remove   # sshd without podspawn\n\nIt can be run again at any time: what is as it \
+                  should be stays untouched."
+)]
+pub struct Options {
+    /// Only tell: check everything, print the changes as a diff, touch nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Take podspawn out of sshd's configuration; accounts, keys and state stay
+    #[arg(long)]
+    remove: bool,
+    /// sshd's configuration file
+    #[arg(long, value_name = "PATH", default_value = sshd::CONFIG)]
+    sshd_config: PathBuf,
+    /// sshd's program [default: the host's own]
+    #[arg(long, value_name = "PATH")]
+    sshd: Option<PathBuf>,
+    /// The service to reload [default: ssh or sshd, whichever runs]
+    #[arg(long, value_name = "NAME")]
+    service_name: Option<String>,
+}
+
+/// Runs the verb.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    super::require_root("server-setup")?;
+    let binary = std::env::current_exe().context("finding podspawn's own path")?;
+    let caller = proof::caller();
+    // The files of another sshd than the host's are nobody's service, unless it is named.
+    let is_hosts = options.sshd_config.as_path() == Path::new(sshd::CONFIG);
+    let service = if is_hosts || options.service_name.is_some() {
+        Service::find(options.service_name.as_deref())?
+    } else {
+        Service::Unknown
+    };
+    let setup = Setup {
+        sshd: Sshd::find(options.sshd.as_deref())?,
+        config: options.sshd_config.clone(),
+        block: Block::new(binary),
+        service,
+        root: proof::root(),
+        caller,
+        dry_run: options.dry_run,
+    };
+    if let Some(immutable) = doctor::immutable::check(&setup.config) {
+        anyhow::bail!("{}", immutable.told(&setup.config, NIX_OPTION));
+    }
+    setup.preflight(options.remove)?;
+    if options.remove {
+        return setup.remove(&LocalAccounts::read(&setup.root)?);
+    }
+    let made = layout::make(&setup.root, options.dry_run)?;
+    let would = if options.dry_run { "would make" } else { "made" };
+    for line in &made.missing {
+        println!("{would} {line}");
+    }
+    for line in &made.otherwise {
+        println!("note: a local tmpfiles.d has otherwise: {line}");
+    }
+    setup.setup(&made.local)?;
+    if !options.dry_run {
+        println!(
+            "next: systemctl enable --now podspawn-broker.socket podspawn-cleanup.timer, and podspawn add-user NAME --key …"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! Changing files so that they are as they were or as they shall be, whatever happens between.
+//!
+//! What the files were is written down before the first is touched, and forgotten when sshd has taken the new ones. A
+//! run that was killed leaves its notes, and the next one puts the files back first. A file that somebody changed
+//! meanwhile is left to them.
+
+use super::place::Change;
+use anyhow::Context as _;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use rustix::process::geteuid;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+};
+
+/// The notes, in the directory of `sshd_config`; hidden, so that no `Include` reads them.
+const NAME: &str = ".podspawn-setup.journal";
+/// Of a file that is new.
+const MODE: u32 = 0o644;
+
+/// What one file was, and what it was made.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    path: PathBuf,
+    /// Base64; `None` is no file.
+    old: Option<String>,
+    /// SHA-256, in base64.
+    new: Option<String>,
+}
+
+/// Changes that are made and not yet kept.
+#[derive(Debug)]
+#[must_use = "changes are kept or undone"]
+pub(super) struct Journal {
+    path: PathBuf,
+    notes: Vec<Note>,
+}
+
+impl Journal {
+    /// Makes the changes. `beside` is `sshd_config`.
+    pub(super) fn apply(beside: &Path, changes: &[Change]) -> anyhow::Result<Self> {
+        let notes = changes.iter().map(|change| Note {
+            path: change.path.clone(),
+            old: change.old.as_ref().map(|text| BASE64_STANDARD.encode(text)),
+            new: change.new.as_ref().map(|text| digest(text.as_bytes())),
+        });
+        let journal = Self { path: path(beside), notes: notes.collect() };
+        write(&journal.path, &serde_json::to_vec(&journal.notes)?, Some(0o600))?;
+        match changes.iter().try_for_each(make) {
+            Ok(()) => Ok(journal),
+            Err(error) => match journal.undo() {
+                Ok(_) => Err(error),
+                Err(worse) => Err(worse.context(format!("{error:#}; and undoing it failed"))),
+            },
+        }
+    }
+
+    /// Notes of a run that was killed.
+    pub(super) fn left_by_another(beside: &Path) -> anyhow::Result<Option<Self>> {
+        let path = path(beside);
+        let Some(bytes) = content(&path)? else { return Ok(None) };
+        let unusable = || format!("{} is no journal of podspawn's; look at it and remove it", path.display());
+        let notes: Vec<Note> = serde_json::from_slice(&bytes).with_context(unusable)?;
+        // Who could write the notes could have any file of the host written.
+        let about = fs::symlink_metadata(&path).with_context(unusable)?;
+        let is_ours = about.is_file() && about.uid() == geteuid().as_raw() && about.mode() & 0o022 == 0;
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let stays = |note: &Note| note.path.starts_with(directory) && !note.path.ends_with("..");
+        anyhow::ensure!(is_ours && notes.iter().all(stays), unusable());
+        Ok(Some(Self { path, notes }))
+    }
+
+    /// Keeps the changes.
+    pub(super) fn keep(self) -> anyhow::Result<()> {
+        put(&self.path, None)
+    }
+
+    /// Makes every file what it was; returns those that somebody else changed, which stay as they are.
+    pub(super) fn undo(self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut theirs = Vec::new();
+        for note in &self.notes {
+            let old = note.old.as_ref().map(|old| BASE64_STANDARD.decode(old)).transpose()?;
+            let now = content(&note.path)?;
+            // Of a write that did not get as far as its rename.
+            let _ = fs::remove_file(temporary(&note.path));
+            if now == old {
+                continue;
+            }
+            if now.as_deref().map(digest) == note.new {
+                put(&note.path, old.as_deref())?;
+            } else {
+                theirs.push(note.path.clone());
+            }
+        }
+        put(&self.path, None)?;
+        Ok(theirs)
+    }
+}
+
+fn path(beside: &Path) -> PathBuf {
+    beside.with_file_name(NAME)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(Sha256::digest(bytes))
+}
+
+fn content(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{}", path.display())),
+    }
+}
+
+fn make(change: &Change) -> anyhow::Result<()> {
+    // Somebody may have been at it since it was read.
+    anyhow::ensure!(
+        content(&change.path)?.as_deref() == change.old.as_ref().map(String::as_bytes),
+        "{} was changed by somebody else just now",
+        change.path.display()
+    );
+    put(&change.path, change.new.as_ref().map(String::as_bytes))
+}
+
+/// Gives `path` that content, or removes it; on the disk when this returns.
+fn put(path: &Path, content: Option<&[u8]>) -> anyhow::Result<()> {
+    let Some(bytes) = content else {
+        return match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", path.display()))
+            }
+            _ => sync_directory(path),
+        };
+    };
+    write(path, bytes, None)
+}
+
+/// Replaces a file by a rename. It keeps owner and mode; a new one is root's and has `mode`.
+fn write(path: &Path, bytes: &[u8], mode: Option<u32>) -> anyhow::Result<()> {
+    let temporary = temporary(path);
+    let written = (|| -> io::Result<()> {
+        let mut file = File::create(&temporary)?;
+        let about = fs::metadata(path).ok();
+        let mode = mode.or(about.as_ref().map(|about| about.mode() & 0o7777)).unwrap_or(MODE);
+        // Before there is anything in it.
+        file.set_permissions(Permissions::from_mode(mode))?;
+        if let Some(about) = about {
+            chown(&temporary, Some(about.uid()), Some(about.gid()))?;
+        }
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("writing {}", path.display()))?;
+    sync_directory(path)
+}
+
+/// Where a file is written before it is renamed; hidden, as the notes are.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{}.podspawn-new", name.trim_start_matches('.')))
+}
+
+fn sync_directory(path: &Path) -> anyhow::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    File::open(directory).and_then(|file| file.sync_all()).with_context(|| format!("{}", directory.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            let files = Self(tempfile::tempdir().unwrap());
+            fs::write(files.at("main"), "old").unwrap();
+            fs::set_permissions(files.at("main"), Permissions::from_mode(0o600)).unwrap();
+            files
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn changes(&self) -> Vec<Change> {
+            let change = |name: &str, old: Option<&str>| Change {
+                path: self.at(name),
+                old: old.map(Into::into),
+                new: Some("new".into()),
+            };
+            vec![change("main", Some("old")), change("drop-in", None)]
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.0.path()).unwrap();
+            let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+
+        fn left(&self) -> Option<Journal> {
+            Journal::left_by_another(&self.at("main")).unwrap()
+        }
+    }
+
+    #[test]
+    fn changes_are_kept_with_owner_and_mode_and_leave_nothing_else() {
+        let files = Files::new();
+        Journal::apply(&files.at("main"), &files.changes()).unwrap().keep().unwrap();
+        assert_eq!(files.names(), ["drop-in", "main"]);
+        assert_eq!(fs::read(files.at("main")).unwrap(), b"new");
+        assert_eq!(fs::metadata(files.at("main")).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::metadata(files.at("drop-in")).unwrap().mode() & 0o7777, 0o644);
+        assert!(files.left().is_none());
+    }
+
+    #[test]
+    fn whatever_a_killed_run_did_the_next_one_puts_it_back() {
+        let files = Files::new();
+        let changes = files.changes();
+        // Killed after both, after one, and before any.
+        for done in (0..=2).rev() {
+            let journal = Journal::apply(&files.at("main"), &changes).unwrap();
+            for change in &changes[done..] {
+                put(&change.path, change.old.as_ref().map(String::as_bytes)).unwrap();
+            }
+            drop(journal);
+            fs::write(files.at(".main.podspawn-new"), "half").unwrap();
+            assert_eq!(files.left().unwrap().undo().unwrap(), Vec::<PathBuf>::new());
+            assert_eq!((files.names(), fs::read(files.at("main")).unwrap()), (vec!["main".into()], b"old".to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_somebody_changed_meanwhile_is_theirs() {
+        let files = Files::new();
+        drop(Journal::apply(&files.at("main"), &files.changes()).unwrap());
+        fs::write(files.at("main"), "mine").unwrap();
+        assert_eq!(files.left().unwrap().undo().unwrap(), [files.at("main")]);
+        assert_eq!((files.names(), fs::read(files.at("main")).unwrap()), (vec!["main".into()], b"mine".to_vec()));
+        assert!(Journal::apply(&files.at("main"), &files.changes()).is_err());
+        assert_eq!(fs::read(files.at("main")).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn notes_that_another_could_have_written_are_not_followed() {
+        let files = Files::new();
+        drop(Journal::apply(&files.at("main"), &files.changes()).unwrap());
+        let journal = files.at(NAME);
+        let text = fs::read_to_string(&journal).unwrap();
+        let left = || Journal::left_by_another(&files.at("main")).map(|journal| journal.is_some()).ok();
+        assert_eq!(left(), Some(true));
+        fs::set_permissions(&journal, Permissions::from_mode(0o622)).unwrap();
+        assert_eq!(left(), None);
+        fs::set_permissions(&journal, Permissions::from_mode(0o600)).unwrap();
+        for other in ["/etc/shadow", "relative"] {
+            let drop_in = serde_json::to_string(&files.at("drop-in")).unwrap();
+            fs::write(&journal, text.replace(&drop_in, &format!("{other:?}"))).unwrap();
+            assert_eq!(left(), None, "{other}");
+        }
+        fs::write(&journal, "{}").unwrap();
+        assert_eq!(left(), None);
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_made_undoes_those_before_it() {
+        let files = Files::new();
+        let mut changes = files.changes();
+        changes[1].path = files.at("nowhere/drop-in");
+        assert!(Journal::apply(&files.at("main"), &changes).is_err());
+        assert_eq!((files.names(), fs::read(files.at("main")).unwrap()), (vec!["main".into()], b"old".to_vec()));
+    }
+}

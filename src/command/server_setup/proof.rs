@@ -1,0 +1,196 @@
+//! What sshd makes of a configuration, for podspawn's users and for everybody else: before, as it would be, and after.
+
+use crate::{
+    accounts::local::LocalAccounts,
+    doctor::{self, Finding, ways_in},
+    domain::UserName,
+    sshd::{Connection, Effective, Sshd, SshdError},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Where a client may be: on this host, and anywhere else (RFC 5737). `Match Address` may tell them apart.
+const ADDRESSES: [&str; 2] = ["127.0.0.1", "192.0.2.1"];
+/// Most accounts of each kind that sshd is asked about: each costs it a process, twice.
+const MAX_WITNESSES: usize = 12;
+/// A name that no account has: what sshd does for guesses must not change either.
+const NOBODY: &str = "podspawn-no-such-user";
+
+/// Options for each connection that was asked about, in the order of asking.
+pub(super) type Answers = BTreeMap<(String, &'static str), Effective>;
+
+/// Whom sshd is asked about.
+#[derive(Debug)]
+pub(super) struct Witnesses {
+    /// Everybody in the group: people, and the account of the broker, which is in it by its primary group.
+    members: Vec<UserName>,
+    ours: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Witnesses {
+    pub(super) fn of(local: &LocalAccounts, group: &str, caller: Option<&str>) -> Self {
+        let members = local.members(group);
+        let mut others: Vec<String> =
+            ways_in::administrators(local, caller, &members).iter().map(|account| account.name.to_string()).collect();
+        // Then people, then services.
+        let mut rest: Vec<_> = local.accounts.iter().filter(|account| !members.contains(&account.name)).collect();
+        rest.sort_by_key(|account| account.uid < 1000);
+        others.extend(rest.iter().map(|account| account.name.to_string()));
+        others.insert(others.len().min(1), NOBODY.to_owned());
+        let mut seen = std::collections::BTreeSet::new();
+        others.retain(|name| seen.insert(name.clone()));
+        others.truncate(MAX_WITNESSES);
+        let ours = members.iter().take(MAX_WITNESSES).map(ToString::to_string).collect();
+        Self { members, ours, others }
+    }
+
+    /// The people among the members.
+    pub(super) fn people(&self, group: &str) -> Vec<UserName> {
+        self.members.iter().filter(|name| name.as_ref() != group).cloned().collect()
+    }
+
+    pub(super) fn everybody(&self) -> impl Iterator<Item = &String> {
+        self.ours.iter().chain(&self.others)
+    }
+
+    /// How many of each kind are asked about, for the report.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.ours.len(), self.others.len())
+    }
+}
+
+/// A configuration file and who judges it.
+pub(super) struct Court<'a> {
+    pub(super) sshd: &'a Sshd,
+    pub(super) local: &'a LocalAccounts,
+    pub(super) root: &'a Path,
+    pub(super) group: &'a str,
+    pub(super) caller: Option<&'a str>,
+    pub(super) witnesses: &'a Witnesses,
+}
+
+impl Court<'_> {
+    /// What `config` means for `users`.
+    pub(super) fn ask<'a>(&self, config: &Path, users: impl Iterator<Item = &'a String>) -> Result<Answers, SshdError> {
+        let mut answers = Answers::new();
+        for user in users {
+            for address in ADDRESSES {
+                let effective = self.sshd.effective(config, &Connection { user: user.clone(), address })?;
+                answers.insert((user.clone(), address), effective);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// What is wrong with `after`: for podspawn's users, for whom it has to be `block`, and for the others, for whom it
+    /// has to be as `before`.
+    pub(super) fn judge(&self, before: &Answers, after: &Answers, block: &str) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let people = self.witnesses.people(self.group);
+        for options in of(after, &self.witnesses.ours) {
+            findings.extend(doctor::sshd::forced(options, block));
+        }
+        if let Some(options) = of(after, &self.witnesses.ours).next() {
+            findings.extend(doctor::sshd::entrance(options, self.group, &people, self.local));
+            findings.extend(doctor::sshd::locked(options, &people, self.local, today()));
+        }
+        findings.extend(of(before, &self.witnesses.others).next().and_then(doctor::sshd::foreign_command));
+        findings.extend(self.unchanged(before, after));
+        if self.ways_in(after).is_empty() {
+            findings.push(no_way_in());
+        }
+        let mut seen = Vec::new();
+        findings.retain(|finding| !seen.contains(finding) && (seen.push(finding.clone()), true).1);
+        findings
+    }
+
+    /// What is wrong with `after` where the block is taken out: nobody may find the host's own shell by it.
+    pub(super) fn judge_removal(&self, before: &Answers, after: &Answers) -> Vec<Finding> {
+        let mut findings = self.unchanged(before, after);
+        for name in self.witnesses.people(self.group) {
+            let Some(account) = self.local.account(name.as_ref()) else { continue };
+            let mut ways = ADDRESSES.iter().filter_map(|address| after.get(&(name.to_string(), *address)));
+            let way = ways.find_map(|options| ways_in::way_in(account, options, self.local, self.root));
+            if let Some(way) = way {
+                findings.push(Finding::broken(
+                    format!("without podspawn, {name} would log in to this host itself, with {way}"),
+                    format!("podspawn remove-user {name} first, or gpasswd --delete {name} podspawn if that is meant"),
+                ));
+            }
+        }
+        findings
+    }
+
+    /// Who can administer this host without podspawn, and how.
+    pub(super) fn ways_in(&self, answers: &Answers) -> Vec<String> {
+        let administrators = ways_in::administrators(self.local, self.caller, &self.witnesses.members);
+        let mut ways = Vec::new();
+        for account in administrators {
+            let name = account.name.to_string();
+            let mut options = ADDRESSES.iter().filter_map(|address| answers.get(&(name.clone(), *address)));
+            let way = options.find_map(|options| ways_in::way_in(account, options, self.local, self.root));
+            ways.extend(way.map(|way| format!("{name} with {way}")));
+        }
+        ways
+    }
+
+    fn unchanged(&self, before: &Answers, after: &Answers) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for user in &self.witnesses.others {
+            for address in ADDRESSES {
+                let key = (user.clone(), address);
+                let (Some(before), Some(after)) = (before.get(&key), after.get(&key)) else { continue };
+                let changed = before.differences(after);
+                if !changed.is_empty() {
+                    findings.push(Finding::broken(
+                        format!("sshd would change {} for {user}, who is not podspawn's", changed.join(", ")),
+                        "a Match block before podspawn's is not closed: look at the end of the file before it",
+                    ));
+                    break;
+                }
+            }
+        }
+        findings
+    }
+}
+
+/// The answers about `users`.
+fn of<'a>(answers: &'a Answers, users: &'a [String]) -> impl Iterator<Item = &'a Effective> {
+    users.iter().flat_map(|user| ADDRESSES.iter().filter_map(|address| answers.get(&(user.clone(), *address))))
+}
+
+fn no_way_in() -> Finding {
+    let remedy = if ways_in::has_key(Path::new(ways_in::EMERGENCY_KEYS)) {
+        format!(
+            "sshd does not read {0} yet; add to sshd_config, before any Match: \
+             AuthorizedKeysFile .ssh/authorized_keys {0}",
+            ways_in::EMERGENCY_KEYS
+        )
+    } else {
+        format!(
+            "give root, or a member of sudo or wheel who is not podspawn's, a key or a password that sshd takes, or put a \
+             key into {0} and add to sshd_config, before any Match: AuthorizedKeysFile .ssh/authorized_keys {0}",
+            ways_in::EMERGENCY_KEYS
+        )
+    };
+    Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy)
+}
+
+fn today() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs() / 86_400).unwrap_or(i64::MAX)
+}
+
+/// The caller of sudo, who administers this host whatever its groups are.
+pub(super) fn caller() -> Option<String> {
+    std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty() && name != "root")
+}
+
+/// Where accounts and their key files are.
+pub(super) fn root() -> PathBuf {
+    PathBuf::from("/")
+}

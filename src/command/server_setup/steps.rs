@@ -1,0 +1,227 @@
+//! The steps in their order: judge a copy, change the files, have sshd read them, and undo all of it on any failure.
+
+use super::{
+    candidate::Candidate,
+    diff,
+    journal::Journal,
+    place::{Change, Place},
+    proof::{Answers, Court, Witnesses},
+    service::{self, Service},
+};
+use crate::{
+    accounts::local::LocalAccounts,
+    doctor::{self, Finding},
+    sshd::{self, Sshd, block::Block},
+};
+use anyhow::Context as _;
+use rustix::fs::{FlockOperation, flock};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long another run is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// One run of the verb, with everything that it depends on.
+pub(super) struct Setup {
+    pub(super) sshd: Sshd,
+    pub(super) config: PathBuf,
+    pub(super) block: Block,
+    pub(super) service: Service,
+    /// Where accounts and their key files are.
+    pub(super) root: PathBuf,
+    /// Who called sudo.
+    pub(super) caller: Option<String>,
+    pub(super) dry_run: bool,
+}
+
+impl Setup {
+    /// What can be said before anything is made.
+    pub(super) fn preflight(&self, remove: bool) -> anyhow::Result<()> {
+        let mut findings = Vec::new();
+        if !remove {
+            findings.extend(doctor::sshd::version(self.sshd.version()?));
+            findings.extend(doctor::binary::check(&self.block.binary));
+        }
+        refuse_on(&findings)?;
+        self.sshd.test(&self.config).with_context(|| {
+            let config = self.config.display();
+            format!("sshd does not accept {config} as it is, before any change; mend it and run this again")
+        })
+    }
+
+    /// Puts the block in force.
+    pub(super) fn setup(&self, local: &LocalAccounts) -> anyhow::Result<()> {
+        let _lock = self.begin()?;
+        let place = Place::of(&self.config)?;
+        let changes = place.setup(&self.block).map_err(|finding| refusal(&finding))?;
+        let witnesses = Witnesses::of(local, &self.block.group, self.caller.as_deref());
+        let court = self.court(local, &witnesses);
+        let before = court.ask(&self.config, witnesses.everybody())?;
+        let candidate = Candidate::new(&place, &changes)?;
+        let expected = self.judge(&court, &candidate, &before)?;
+        if witnesses.count().0 == 0 {
+            println!(
+                "note: nobody is in group {} yet, so what sshd does for its members is not checked",
+                self.block.group
+            );
+        }
+        if self.finish(&place, &changes, &court, &expected)? {
+            let (ours, others) = witnesses.count();
+            println!(
+                "proved with sshd -T: podspawn's command for {ours} member(s) of group {}, no change for {others} other(s)",
+                self.block.group
+            );
+            println!("still there without podspawn: {}", court.ways_in(&expected).join(", "));
+        }
+        Ok(())
+    }
+
+    fn judge(&self, court: &Court<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {
+        let expected = self.try_candidate(court, candidate)?;
+        let findings = court.judge(before, &expected, &self.block.text());
+        for finding in findings.iter().filter(|finding| !finding.is_broken()) {
+            println!("note: {finding}");
+        }
+        refuse_on(&findings)?;
+        Ok(expected)
+    }
+
+    /// Takes the block out of force.
+    pub(super) fn remove(&self, local: &LocalAccounts) -> anyhow::Result<()> {
+        let _lock = self.begin()?;
+        let place = Place::of(&self.config)?;
+        let changes = place.remove(&self.block).map_err(|finding| refusal(&finding))?;
+        if changes.is_empty() {
+            println!("nothing to do: podspawn is not in {}", place.main.display());
+            return Ok(());
+        }
+        let witnesses = Witnesses::of(local, &self.block.group, self.caller.as_deref());
+        let court = self.court(local, &witnesses);
+        let before = court.ask(&self.config, witnesses.everybody())?;
+        let candidate = Candidate::new(&place, &changes)?;
+        let expected = self.try_candidate(&court, &candidate)?;
+        refuse_on(&court.judge_removal(&before, &expected))?;
+        self.finish(&place, &changes, &court, &expected)?;
+        if !self.dry_run {
+            println!("podspawn's accounts, keys and state stay: /etc/podspawn, /var/lib/podspawn");
+        }
+        Ok(())
+    }
+
+    fn court<'a>(&'a self, local: &'a LocalAccounts, witnesses: &'a Witnesses) -> Court<'a> {
+        Court {
+            sshd: &self.sshd,
+            local,
+            root: &self.root,
+            group: &self.block.group,
+            caller: self.caller.as_deref(),
+            witnesses,
+        }
+    }
+
+    /// Keeps other runs away, and puts back what one that was killed left behind.
+    pub(super) fn begin(&self) -> anyhow::Result<File> {
+        let main = self.config.canonicalize().with_context(|| format!("{}", self.config.display()))?;
+        let directory = main.parent().unwrap_or(Path::new("/"));
+        let lock = File::open(directory).with_context(|| format!("{}", directory.display()))?;
+        let end = Instant::now() + PATIENCE;
+        while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            anyhow::ensure!(Instant::now() < end, "another server-setup is at work in {}", directory.display());
+            thread::sleep(Duration::from_millis(50));
+        }
+        if let Some(journal) = Journal::left_by_another(&main)? {
+            anyhow::ensure!(
+                !self.dry_run,
+                "an earlier server-setup was interrupted; one without --dry-run puts that right"
+            );
+            println!("an earlier server-setup was interrupted: its changes are undone first");
+            for path in journal.undo()? {
+                println!("note: {} was changed since and stays as it is", path.display());
+            }
+        }
+        Ok(lock)
+    }
+
+    /// What sshd makes of the copy.
+    fn try_candidate(&self, court: &Court<'_>, candidate: &Candidate) -> anyhow::Result<Answers> {
+        let asked = self
+            .sshd
+            .test(&candidate.config())
+            .and_then(|()| court.ask(&candidate.config(), court.witnesses.everybody()));
+        asked.map_err(|error| match error {
+            sshd::SshdError::Refused(said) => {
+                anyhow::anyhow!(
+                    "with podspawn's block sshd would say: {}; nothing was changed",
+                    candidate.translate(&said)
+                )
+            }
+            other => other.into(),
+        })
+    }
+
+    /// Makes the changes that were found good, has sshd read them, and puts everything back if either fails. Returns
+    /// whether anything was changed.
+    fn finish(&self, place: &Place, changes: &[Change], court: &Court<'_>, expected: &Answers) -> anyhow::Result<bool> {
+        if changes.is_empty() {
+            println!("sshd: nothing to change, {} has podspawn's block", place.main.display());
+            return Ok(false);
+        }
+        if self.dry_run {
+            for change in changes {
+                print!("{}", diff::of(change));
+            }
+            println!("dry run: nothing was changed");
+            return Ok(false);
+        }
+        let journal = Journal::apply(&place.main, changes)?;
+        if let Err(error) = self.prove_and_reload(court, expected) {
+            let theirs = journal.undo().context("putting the files back")?;
+            if let Service::Running(running) = &self.service {
+                running.recover();
+            }
+            let except: Vec<String> = theirs.iter().map(|path| path.display().to_string()).collect();
+            let except = if except.is_empty() { String::new() } else { format!(" but for {}", except.join(", ")) };
+            return Err(error.context(format!("it failed, and sshd's files are as they were{except}")));
+        }
+        journal.keep()?;
+        for change in changes {
+            let verb = if change.new.is_some() { "wrote" } else { "removed" };
+            println!("{verb} {}", change.path.display());
+        }
+        match &self.service {
+            Service::Running(running) => println!("reloaded {}", running.name),
+            Service::Idle => println!("sshd does not run; it reads this when it starts"),
+            Service::Unknown => println!("note: sshd was not reloaded; have it read its configuration again yourself"),
+        }
+        Ok(true)
+    }
+
+    fn prove_and_reload(&self, court: &Court<'_>, expected: &Answers) -> anyhow::Result<()> {
+        self.sshd.test(&self.config)?;
+        let found = court.ask(&self.config, court.witnesses.everybody())?;
+        anyhow::ensure!(&found == expected, "sshd reads the files otherwise than the copy of them that was found good");
+        if let Service::Running(running) = &self.service {
+            let any = expected.values().next();
+            running.reload(any.and_then(|options| service::address(options.words("listenaddress"))))?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses if there is anything broken; what is beside the first is told on lines of its own.
+fn refuse_on(findings: &[Finding]) -> anyhow::Result<()> {
+    let mut broken = findings.iter().filter(|finding| finding.is_broken());
+    let Some(first) = broken.next() else { return Ok(()) };
+    for finding in broken {
+        eprintln!("podspawn: {finding}");
+    }
+    Err(refusal(first))
+}
+
+fn refusal(finding: &Finding) -> anyhow::Error {
+    anyhow::anyhow!("{finding}; nothing was changed in sshd's configuration")
+}

@@ -1,0 +1,140 @@
+//! The host's sshd: what it is, what it says of a configuration, and where podspawn's block stands in one.
+//!
+//! Nothing here judges: what sshd says is put into words it can be asked by, and files are read as sshd reads them.
+
+pub mod block;
+mod effective;
+mod main_file;
+pub mod pattern;
+
+pub use effective::Effective;
+pub use main_file::{Include, MainFile};
+
+use crate::sys::program::{self, Finished};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The configuration that sshd reads by default.
+pub const CONFIG: &str = "/etc/ssh/sshd_config";
+/// Where relative names in `Include` begin (`sshd_config(5)`), whatever file they stand in.
+pub const CONFIG_DIR: &str = "/etc/ssh";
+/// How long one question may take: sshd reads some files, and on a busy machine waits for a processor.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Why sshd has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SshdError {
+    /// The host has no sshd where one would be.
+    #[error("there is no sshd on this host; install it (Debian: apt-get install openssh-server)")]
+    Missing,
+    /// It could not be run.
+    #[error("running {}", .program.display())]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It does not accept the configuration; the text is sshd's own.
+    #[error("sshd says: {0}")]
+    Refused(String),
+    /// It does not say which version it is.
+    #[error("sshd does not say which version it is: {0}")]
+    NoVersion(String),
+}
+
+/// A version of OpenSSH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+/// A connection that sshd is asked about: whose, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// The login name.
+    pub user: String,
+    /// The client's address.
+    pub address: &'static str,
+}
+
+impl Connection {
+    /// As `sshd -C` takes it.
+    fn specification(&self) -> String {
+        let Self { user, address } = self;
+        format!("user={user},host={address},addr={address},laddr={address},lport=22")
+    }
+}
+
+/// The sshd of this host.
+#[derive(Debug, Clone)]
+pub struct Sshd {
+    program: PathBuf,
+}
+
+impl Sshd {
+    /// The sshd at `program`, or the host's own.
+    pub fn find(program: Option<&Path>) -> Result<Self, SshdError> {
+        let program = match program {
+            Some(program) => program.to_owned(),
+            None => program::find("sshd").ok_or(SshdError::Missing)?,
+        };
+        Ok(Self { program })
+    }
+
+    /// Which OpenSSH it is.
+    pub fn version(&self) -> Result<Version, SshdError> {
+        // Before 9.2 sshd knows no -V, and tells its version while it complains about it.
+        let done = self.run(&["-V"])?;
+        let said = format!("{}{}", done.err, done.out);
+        version(&said).ok_or_else(|| SshdError::NoVersion(done.complaint()))
+    }
+
+    /// Whether sshd accepts the configuration `config` with everything that it includes.
+    pub fn test(&self, config: &Path) -> Result<(), SshdError> {
+        let done = self.run(&["-t", "-f", &config.to_string_lossy()])?;
+        // sshd tells deprecated options as well; they are no reason to refuse.
+        if done.succeeded() { Ok(()) } else { Err(SshdError::Refused(done.complaint())) }
+    }
+
+    /// What `config` means for `connection`.
+    pub fn effective(&self, config: &Path, connection: &Connection) -> Result<Effective, SshdError> {
+        let specification = connection.specification();
+        let done = self.run(&["-T", "-f", &config.to_string_lossy(), "-C", &specification])?;
+        if done.succeeded() { Ok(Effective::parse(&done.out)) } else { Err(SshdError::Refused(done.complaint())) }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Finished, SshdError> {
+        program::run(&self.program, arguments, b"", DEADLINE)
+            .map_err(|source| SshdError::Run { program: self.program.clone(), source })
+    }
+}
+
+fn version(text: &str) -> Option<Version> {
+    let rest = &text[text.find("OpenSSH_")? + "OpenSSH_".len()..];
+    let (major, rest) = rest.split_once('.')?;
+    let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some(Version(major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_what_any_sshd_prints() {
+        assert_eq!(version("OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026"), Some(Version(9, 2)));
+        let old = "unknown option -- V\nOpenSSH_8.4p1 Debian-5+deb11u3, OpenSSL 1.1.1w\nusage: sshd";
+        assert_eq!(version(old), Some(Version(8, 4)));
+        assert_eq!(version("OpenSSH_for_Windows"), None);
+        assert!(Version(10, 0) > Version(9, 9) && Version(8, 4) < Version(8, 8));
+    }
+}

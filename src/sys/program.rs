@@ -1,0 +1,196 @@
+//! A program of the host, run to its end: bounded in time and in what it may print.
+//!
+//! Programs are found in fixed places and get an environment of ours: a search path could come from somebody else.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::{
+    io::{self, Read, Write as _},
+    os::fd::{AsFd as _, BorrowedFd},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Where programs are, NixOS's place last: it is a link into the store, and there others are absent.
+const PLACES: [&str; 7] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/run/current-system/sw/bin"];
+/// Most bytes of each output stream that are kept; `sshd -T` prints some KiB.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// What a program left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+impl Finished {
+    /// Whether it ended with 0.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// What it had to say, on one line: for a message.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let said = if self.err.trim().is_empty() { &self.out } else { &self.err };
+        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(5).collect();
+        match (lines.is_empty(), self.code) {
+            (false, _) => lines.join("; ").chars().filter(|c| !c.is_control()).collect(),
+            (true, Some(code)) => format!("it ended with {code} and said nothing"),
+            (true, None) => "it was ended by a signal".to_owned(),
+        }
+    }
+}
+
+/// The program called `name`, if the host has it.
+#[must_use]
+pub fn find(name: &str) -> Option<PathBuf> {
+    PLACES.iter().map(|place| Path::new(place).join(name)).find(|path| path.is_file())
+}
+
+/// Runs `program` with `arguments` and `input` to its end; one that takes longer than `deadline` is killed.
+pub fn run(program: &Path, arguments: &[&str], input: &[u8], deadline: Duration) -> io::Result<Finished> {
+    let end = Instant::now() + deadline;
+    let child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PLACES.join(":"))
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut running = Running(child);
+    if let Some(mut stdin) = running.0.stdin.take() {
+        // At most a pipe's buffer, so this does not wait. Whoever does not read it has no use for it.
+        let _ = stdin.write_all(&input[..input.len().min(PIPE_BYTES)]);
+    }
+    let (out, err) = running.output(end)?;
+    Ok(Finished { code: running.end(end)?, out, err })
+}
+
+/// What a pipe holds without a reader (pipe(7)).
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// A child that does not outlive the question.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One output stream.
+struct Stream<T> {
+    pipe: Option<T>,
+    bytes: Vec<u8>,
+}
+
+impl<T: Read> Stream<T> {
+    fn new(pipe: Option<T>) -> Self {
+        Self { pipe, bytes: Vec::new() }
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        let mut buffer = [0; 4096];
+        let read = pipe.read(&mut buffer)?;
+        let room = MAX_BYTES - self.bytes.len();
+        self.bytes.extend_from_slice(&buffer[..read.min(room)]);
+        if read == 0 {
+            self.pipe = None;
+        }
+        Ok(())
+    }
+
+    fn text(self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+impl Running {
+    fn output(&mut self, end: Instant) -> io::Result<(String, String)> {
+        let mut out = Stream::new(self.0.stdout.take());
+        let mut err = Stream::new(self.0.stderr.take());
+        while out.pipe.is_some() || err.pipe.is_some() {
+            let fds = [out.pipe.as_ref().map(|pipe| pipe.as_fd()), err.pipe.as_ref().map(|pipe| pipe.as_fd())];
+            let [out_ready, err_ready] = ready(fds, end)?;
+            if out_ready {
+                out.read()?;
+            }
+            if err_ready {
+                err.read()?;
+            }
+        }
+        Ok((out.text(), err.text()))
+    }
+
+    /// Waits for its end; it has closed its output, so that the end is near.
+    fn end(&mut self, end: Instant) -> io::Result<Option<i32>> {
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status.code());
+            }
+            if Instant::now() >= end {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Which of `fds` can be read without waiting; an error if none could until `end`.
+fn ready(fds: [Option<BorrowedFd<'_>>; 2], end: Instant) -> io::Result<[bool; 2]> {
+    let mut polled: Vec<PollFd<'_>> =
+        fds.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let left = end.saturating_duration_since(Instant::now());
+    let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+    match poll(&mut polled, Some(&timeout)) {
+        Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+        Ok(_) => {}
+        Err(rustix::io::Errno::INTR) => return Ok([false; 2]),
+        Err(error) => return Err(error.into()),
+    }
+    let mut states = polled.iter().map(|fd| !fd.revents().is_empty());
+    Ok(fds.map(|fd| fd.is_some() && states.next().unwrap_or(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, input: &[u8], deadline: Duration) -> io::Result<Finished> {
+        run(Path::new("/bin/sh"), &["-c", script], input, deadline)
+    }
+
+    #[test]
+    fn both_streams_and_the_code_are_told_apart() {
+        let done = sh("cat; echo no >&2; exit 3", b"in", Duration::from_secs(60)).unwrap();
+        assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (Some(3), "in", "no\n"));
+        assert_eq!(done.complaint(), "no");
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_a_program_that_hangs_is_ended() {
+        let done = sh("head -c 3000000 /dev/zero", b"", Duration::from_secs(60)).unwrap();
+        assert_eq!((done.code, done.out.len()), (Some(0), MAX_BYTES));
+        let error = sh("exec sleep 600", b"", Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn nothing_of_our_environment_is_passed_on() {
+        let done =
+            sh("env | cut -d= -f1 | grep -v -e ^_ -e ^PWD -e ^SHLVL | sort", b"", Duration::from_secs(60)).unwrap();
+        assert_eq!(done.out, "LC_ALL\nPATH\n");
+    }
+}
