@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::command::{auth_keys, backup, broker, check_config, cleanup, guest, list, restore, server_setup, spawn, status, stop};
+use crate::command::{add_user, auth_keys, backup, broker, check_config, cleanup, guest, list, list_users, remove_user, restore, server_setup, spawn, status, stop};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -33,6 +33,12 @@ enum Verb {
     },
     /// Prepare this host: accounts, directories, and sshd's configuration
     ServerSetup(server_setup::Options),
+    /// Give somebody a container: an account and public keys
+    AddUser(add_user::Options),
+    /// Take somebody's keys, settings and account away
+    RemoveUser(remove_user::Options),
+    /// List podspawn's users
+    ListUsers(list_users::Options),
     /// List sessions: all for root, your own otherwise
     List(list::Options),
     /// Count sessions, connections and containers: all for root, your own otherwise
@@ -66,6 +72,9 @@ pub fn main() -> ExitCode {
         Verb::AuthKeys { user, key: _, key_dir } => auth_keys::run(&user, key_dir),
         Verb::CheckConfig { path } => check_config::run(path.as_deref()),
         Verb::ServerSetup(options) => report(server_setup::run(&options)),
+        Verb::AddUser(options) => report(add_user::run(&options)),
+        Verb::RemoveUser(options) => report(remove_user::run(&options)),
+        Verb::ListUsers(options) => report(list_users::run(&options)),
         Verb::List(options) => report(list::run(&options)),
         Verb::Status(options) => report(status::run(&options)),
         Verb::Stop(options) => report(stop::run(options)),

@@ -1,14 +1,18 @@
 //! The verbs: one file each, named as typed.
 
+pub mod add_user;
 pub mod auth_keys;
 pub mod backup;
 pub mod broker;
 pub mod check_config;
 pub mod cleanup;
 pub mod guest;
+mod keys;
 pub mod list;
+pub mod list_users;
 mod log;
 pub mod restore;
+pub mod remove_user;
 pub mod server_setup;
 pub mod spawn;
 pub mod status;

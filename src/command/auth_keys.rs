@@ -15,7 +15,9 @@ use crate::{
     domain::UserName,
     settings,
 };
-use line::{Line, Skipped};
+pub(super) use file::{KeyFileError, ROOT, read};
+pub(super) use line::Line;
+use line::Skipped;
 use std::{
     ffi::OsStr,
     fs::File,
@@ -25,7 +27,7 @@ use std::{
 };
 
 /// Most keys of one user; sshd would try each.
-const MAX_KEYS: usize = 1000;
+pub(super) const MAX_KEYS: usize = 1000;
 
 /// Runs the verb. `key_dir` has a file per user, `None` is the configured one; sshd's other arguments are of no use,
 /// since sshd itself compares keys.
@@ -50,7 +52,7 @@ pub fn refuse(why: &str) {
 }
 
 /// The directory of key files that the configuration under [`settings::ROOT`] names.
-fn configured_key_dir() -> PathBuf {
+pub(super) fn configured_key_dir() -> PathBuf {
     let mut text = String::new();
     // An absent or unreadable file says nothing, which is the default.
     let _ = File::open(Path::new(settings::ROOT).join("config.yaml"))
@@ -82,7 +84,7 @@ fn answer(user: &OsStr, key_dir: &Path) -> Answer {
         Err(why) => return Answer::nothing(format!("no forced command: {why}")),
     };
     let path = key_dir.join(user.as_ref());
-    match file::read(&path, file::ROOT) {
+    match read(&path, ROOT) {
         Ok(bytes) => lines(&forced, &path, &bytes),
         Err(error) => Answer::nothing(format!("{}: {error}", path.display())),
     }

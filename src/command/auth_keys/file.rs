@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Who may own a key file.
-pub(super) const ROOT: u32 = 0;
+pub(in crate::command) const ROOT: u32 = 0;
 /// Largest file, in bytes: a thousand keys with room for comments.
 const MAX_BYTES: u64 = 1024 * 1024;
 /// Write permission of the group or of others.
@@ -17,7 +17,7 @@ const WRITABLE: u32 = 0o022;
 
 /// Why a key file is not used. A user without keys is [`Self::Io`] with `NotFound`.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeyFileError {
+pub(in crate::command) enum KeyFileError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("this is not a regular file")]
@@ -31,7 +31,7 @@ pub(super) enum KeyFileError {
 
 /// The bytes of the file, which `owner` has and nobody else can write. Symlinks are followed: files that are declared
 /// to NixOS are links into the store, and it is the file that has to be root's.
-pub(super) fn read(path: &Path, owner: u32) -> Result<Vec<u8>, KeyFileError> {
+pub(in crate::command) fn read(path: &Path, owner: u32) -> Result<Vec<u8>, KeyFileError> {
     // Without NONBLOCK, opening a fifo would hold the login for ever.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(open(path, flags, Mode::empty()).map_err(io::Error::from)?);

@@ -10,19 +10,19 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// A line that yields a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(in crate::command) struct Line {
     /// Restrictions, as they are printed.
-    pub(super) kept: Vec<String>,
+    pub(in crate::command) kept: Vec<String>,
     /// Names of options that would loosen what we force, or that our forced command replaces.
-    pub(super) dropped: Vec<&'static str>,
+    pub(in crate::command) dropped: Vec<&'static str>,
     /// Type and data, encoded anew from what was understood; the comment is gone.
-    pub(super) key: String,
+    pub(in crate::command) key: String,
 }
 
 /// Why a line that says something yields no key. Never quotes the line: what is there may be anything.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("skipped: {0}")]
-pub(super) struct Skipped(&'static str);
+pub(in crate::command) struct Skipped(&'static str);
 
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ const CERT_AUTHORITY: (&str, Fate) = ("cert-authority", Fate::Fatal);
 
 impl Line {
     /// Reads a line; `None` is an empty line or a comment.
-    pub(super) fn parse(line: &[u8]) -> Result<Option<Self>, Skipped> {
+    pub(in crate::command) fn parse(line: &[u8]) -> Result<Option<Self>, Skipped> {
         let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii_start();
         if line.is_empty() || line[0] == b'#' {
             return Ok(None);

@@ -1,0 +1,232 @@
+//! `podspawn remove-user U`: keys first, so that nobody new gets in; then sessions, settings, account, and the home if
+//! that is asked for.
+
+mod processes;
+mod purge;
+
+use super::{
+    add_user::account::{self, Standing},
+    keys::{self, KeyDir, NIX_OPTION},
+    list::Broker,
+};
+use crate::{
+    accounts::{Account, Accounts, local::LocalAccounts},
+    config::AbsolutePath,
+    doctor::immutable,
+    domain::UserName,
+    protocol::varlink::{LIST, ListReply, Nothing, STOP, SessionInfo, StopParameters},
+    settings,
+    sshd::block::GROUP,
+};
+use anyhow::Context as _;
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long sessions may take over their end; a container gets ten seconds to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  podspawn remove-user alice\n  podspawn remove-user alice --force --purge    # sessions and \
+                  files as well"
+)]
+pub struct Options {
+    /// The login name
+    user: UserName,
+    /// End the user's sessions and connections, whoever is in them
+    #[arg(long)]
+    force: bool,
+    /// Remove the persistent home as well
+    #[arg(long)]
+    purge: bool,
+    #[command(flatten)]
+    broker: Broker,
+}
+
+/// Runs the verb.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    super::require_root("remove-user")?;
+    let user = &options.user;
+    let removal = Removal::of(options)?;
+    removal.sessions_are_gone().with_context(|| format!("{user} was not removed"))?;
+    if removal.remove_keys()? {
+        println!("removed the keys of {user}: nobody new gets in");
+    }
+    removal.end_sessions()?;
+    if let Some(path) = &removal.overrides
+        && keys::remove(path)?
+    {
+        println!("removed {}", path.display());
+    }
+    removal.remove_account()?;
+    removal.home()?;
+    Ok(())
+}
+
+/// What there is of a user.
+struct Removal<'a> {
+    options: &'a Options,
+    user: &'a UserName,
+    directory: KeyDir,
+    local: LocalAccounts,
+    standing: Standing,
+    account: Option<Account>,
+    overrides: Option<PathBuf>,
+    homes: PathBuf,
+}
+
+impl<'a> Removal<'a> {
+    fn of(options: &'a Options) -> anyhow::Result<Self> {
+        let user = &options.user;
+        let directory = KeyDir::lock()?;
+        let local = LocalAccounts::read(Path::new("/"))?;
+        let (standing, account) = account::find(user, &local, &Accounts::new())?;
+        let overrides = Some(Path::new(settings::ROOT).join("users").join(format!("{user}.yaml")));
+        let overrides = overrides.filter(|path| path.symlink_metadata().is_ok());
+        // Nothing is purged from a place that is only guessed.
+        let homes = match settings::load(Path::new(settings::ROOT)) {
+            Ok(settings) => settings.config.state.homes_dir,
+            Err(_) if options.purge => {
+                anyhow::bail!("where homes are cannot be read from the configuration: podspawn check-config")
+            }
+            Err(_) => crate::config::Config::default().state.homes_dir,
+        };
+        let homes = AbsolutePath::as_path(&homes).to_owned();
+        let keys = directory.file(user);
+        let has_keys = keys.symlink_metadata().is_ok();
+        let has_home = options.purge && homes.join(user.as_ref()).symlink_metadata().is_ok();
+        let is_known = has_keys || overrides.is_some() || has_home;
+        anyhow::ensure!(user.as_ref() != GROUP, "{user} is the broker's account");
+        match standing {
+            Standing::Ordinary if !is_known => {
+                anyhow::bail!("{user} is an ordinary account of this host, not podspawn's")
+            }
+            Standing::Absent if !is_known => anyhow::bail!("there is no podspawn user {user}: see podspawn list-users"),
+            _ => {}
+        }
+        for path in [has_keys.then_some(&keys), overrides.as_ref()].into_iter().flatten() {
+            if let Some(immutable) = immutable::check(path) {
+                let option = NIX_OPTION.replace(".<name>.keys", "");
+                anyhow::bail!("{}", immutable.told(path, &format!("{option} without {user}")));
+            }
+        }
+        Ok(Self { options, user, directory, local, standing, account, overrides, homes })
+    }
+
+    /// The processes of the account on this host, if it is podspawn's: then they are its connections.
+    fn connections(&self) -> anyhow::Result<usize> {
+        match (&self.account, &self.standing) {
+            (Some(account), Standing::Ours) => Ok(processes::of(account.uid).context("looking for processes")?.len()),
+            _ => Ok(0),
+        }
+    }
+
+    fn sessions(&self) -> anyhow::Result<Vec<SessionInfo>> {
+        let (reply, _): (ListReply, _) = self
+            .options
+            .broker
+            .connect()?
+            .call(LIST, serde_json::json!({}), |_| ())
+            .with_context(|| format!("whether {} has sessions cannot be found out", self.user))?;
+        Ok(reply.sessions.into_iter().filter(|session| session.user == self.user.as_ref()).collect())
+    }
+
+    /// Refuses while there is anybody, unless it is to be ended.
+    fn sessions_are_gone(&self) -> anyhow::Result<()> {
+        if self.options.force {
+            return Ok(());
+        }
+        let sessions = self.sessions()?;
+        let connections: u32 = sessions.iter().map(|session| session.connections).sum();
+        anyhow::ensure!(
+            sessions.is_empty(),
+            "{} session(s) with {connections} connection(s) are there: podspawn stop {}, or --force",
+            sessions.len(),
+            sessions.first().map(name).unwrap_or_default()
+        );
+        anyhow::ensure!(self.connections()? == 0, "somebody is connected: wait for the end of it, or --force");
+        Ok(())
+    }
+
+    fn remove_keys(&self) -> anyhow::Result<bool> {
+        keys::remove(&self.directory.file(self.user))
+    }
+
+    /// Ends what there is, and makes sure that nothing came in between.
+    fn end_sessions(&self) -> anyhow::Result<()> {
+        if !self.options.force {
+            return self.sessions_are_gone().context("somebody came in meanwhile, and the keys are gone");
+        }
+        // An open connection could ask for another session, so those go first.
+        if let (Some(account), Standing::Ours) = (&self.account, &self.standing) {
+            let gone = processes::end(account.uid).context("ending connections")?;
+            anyhow::ensure!(gone, "processes of {} on this host cannot be ended: ps -u {}", self.user, self.user);
+        }
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let sessions = match self.sessions() {
+                Ok(sessions) => sessions,
+                // It was asked for, and the keys are gone: what is left of a session ends by itself.
+                Err(error) => {
+                    println!("note: {error:#}; see podspawn list");
+                    return Ok(());
+                }
+            };
+            if sessions.is_empty() {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < end, "the sessions of {} do not end: podspawn list", self.user);
+            for session in sessions.iter().filter(|session| session.status != "destroying") {
+                let parameters = StopParameters { user: Some(session.user.clone()), project: session.project.clone() };
+                match self.options.broker.connect()?.call::<_, Nothing>(STOP, parameters, |_| ()) {
+                    Ok(_) => println!("stopped {}", name(session)),
+                    // Gone by itself, or asked again in the next round.
+                    Err(error) => tracing::debug!("stop: {error}"),
+                }
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn remove_account(&self) -> anyhow::Result<()> {
+        let user = self.user;
+        match self.standing {
+            Standing::Ours if self.local.account(user.as_ref()).is_some() => {
+                account::tool("userdel", &["--", user.as_ref()])?;
+                println!("removed account {user}");
+            }
+            Standing::Ours | Standing::Joined => {
+                println!(
+                    "note: account {user} is not podspawn's own and stays, in group {GROUP}, where it cannot log in over \
+                     ssh; gpasswd --delete {user} {GROUP} gives it this host's shell back"
+                );
+            }
+            Standing::Ordinary | Standing::Absent => {}
+        }
+        Ok(())
+    }
+
+    fn home(&self) -> anyhow::Result<()> {
+        let home = self.homes.join(self.user.as_ref());
+        if self.options.purge {
+            if purge::remove(&self.homes, self.user.as_ref())? {
+                println!("removed {}", home.display());
+            }
+        } else if home.symlink_metadata().is_ok() {
+            println!("note: {} stays; --purge removes it", home.display());
+        }
+        Ok(())
+    }
+}
+
+/// A session as `podspawn stop` takes it.
+fn name(session: &SessionInfo) -> String {
+    match &session.project {
+        Some(project) => format!("{}@{project}", session.user),
+        None => session.user.clone(),
+    }
+}
