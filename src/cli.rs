@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::command::{add_user, auth_keys, backup, broker, check_config, cleanup, guest, list, list_users, remove_user, restore, server_setup, spawn, status, stop};
+use crate::command::{
+    add_user, auth_keys, backup, broker, check_config, cleanup, guest, list, list_users, remove_user, restore,
+    server_setup, spawn, status, stop,
+};
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 

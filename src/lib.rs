@@ -2,8 +2,7 @@
 //!
 //! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
 //! `accounts`, `audit`, `settings`, `client`, `sshd`, `sys`; `session`, `backup`, `doctor`; `broker`; `command`;
-//! `cli`. A module imports lower floors
-//! only (`tests/floors.rs`).
+//! `cli`. A module imports lower floors only (`tests/floors.rs`).
 
 pub mod accounts;
 pub mod audit;

@@ -117,12 +117,16 @@ impl<'a> Removal<'a> {
         Ok(Self { options, user, directory, local, standing, account, overrides, homes })
     }
 
-    /// The processes of the account on this host, if it is podspawn's: then they are its connections.
-    fn connections(&self) -> anyhow::Result<usize> {
-        match (&self.account, &self.standing) {
-            (Some(account), Standing::Ours) => Ok(processes::of(account.uid).context("looking for processes")?.len()),
-            _ => Ok(0),
-        }
+    /// The account's uid, if the account is podspawn's: what runs for it on this host is then connections only.
+    fn own_uid(&self) -> Option<u32> {
+        self.account.as_ref().filter(|_| self.standing == Standing::Ours).map(|account| account.uid)
+    }
+
+    fn end_processes(&self) -> anyhow::Result<()> {
+        let Some(uid) = self.own_uid() else { return Ok(()) };
+        let gone = processes::end(uid).context("ending connections")?;
+        anyhow::ensure!(gone, "processes of {} on this host cannot be ended: ps -u {}", self.user, self.user);
+        Ok(())
     }
 
     fn sessions(&self) -> anyhow::Result<Vec<SessionInfo>> {
@@ -148,7 +152,8 @@ impl<'a> Removal<'a> {
             sessions.len(),
             sessions.first().map(name).unwrap_or_default()
         );
-        anyhow::ensure!(self.connections()? == 0, "somebody is connected: wait for the end of it, or --force");
+        let connections = self.own_uid().map(processes::connections).transpose().context("looking for connections")?;
+        anyhow::ensure!(connections.unwrap_or(0) == 0, "somebody is connected: wait for the end of it, or --force");
         Ok(())
     }
 
@@ -162,10 +167,7 @@ impl<'a> Removal<'a> {
             return self.sessions_are_gone().context("somebody came in meanwhile, and the keys are gone");
         }
         // An open connection could ask for another session, so those go first.
-        if let (Some(account), Standing::Ours) = (&self.account, &self.standing) {
-            let gone = processes::end(account.uid).context("ending connections")?;
-            anyhow::ensure!(gone, "processes of {} on this host cannot be ended: ps -u {}", self.user, self.user);
-        }
+        self.end_processes()?;
         let end = Instant::now() + PATIENCE;
         loop {
             let sessions = match self.sessions() {
@@ -196,6 +198,7 @@ impl<'a> Removal<'a> {
         let user = self.user;
         match self.standing {
             Standing::Ours if self.local.account(user.as_ref()).is_some() => {
+                self.end_processes()?;
                 account::tool("userdel", &["--", user.as_ref()])?;
                 println!("removed account {user}");
             }

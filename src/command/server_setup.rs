@@ -87,10 +87,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     for line in &made.otherwise {
         println!("note: a local tmpfiles.d has otherwise: {line}");
     }
-    setup.setup(&made.local)?;
-    if !options.dry_run {
+    if setup.setup(&made.local)? {
         println!(
-            "next: systemctl enable --now podspawn-broker.socket podspawn-cleanup.timer, and podspawn add-user NAME --key …"
+            "next: systemctl enable --now podspawn-broker.socket podspawn-cleanup.timer podspawn-backup.timer, and podspawn add-user NAME --key …"
         );
     }
     Ok(())

@@ -19,7 +19,7 @@ const SHELL: &str = "/bin/sh";
 /// The first id of people (`login.defs(5)`).
 const FIRST_PERSON: u32 = 1000;
 /// Accounts that are podspawn's own.
-const OWN: [&str; 2] = ["podspawn", "podspawn-keys"];
+const OWN: [&str; 3] = ["podspawn", "podspawn-keys", "podspawn-backup"];
 /// How long a tool may take; a directory server may be asked.
 const DEADLINE: Duration = Duration::from_secs(60);
 

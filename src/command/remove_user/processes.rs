@@ -1,4 +1,5 @@
-//! What still runs on the host for an account: the connections that sshd keeps open for it.
+//! What still runs on the host for an account: the connections that sshd keeps open for it, and the user manager that
+//! systemd keeps for some seconds after the last of them.
 //!
 //! A container's processes may bear the same uid and are not meant: they are in another pid namespace.
 
@@ -14,8 +15,18 @@ use std::{
 /// How long a process may take over its end before it is killed, and then over being gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many of the processes of `uid` serve a connection.
+pub(super) fn connections(uid: u32) -> io::Result<usize> {
+    let serves = |pid: &Pid| {
+        let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
+        // `sshd-session` since OpenSSH 9.8.
+        name.starts_with("sshd") || name.starts_with("podspawn")
+    };
+    Ok(of(uid)?.iter().filter(|pid| serves(pid)).count())
+}
+
 /// The processes of `uid` in our own pid namespace.
-pub(super) fn of(uid: u32) -> io::Result<Vec<Pid>> {
+fn of(uid: u32) -> io::Result<Vec<Pid>> {
     let ours = fs::read_link("/proc/self/ns/pid")?;
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {

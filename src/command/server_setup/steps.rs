@@ -53,8 +53,8 @@ impl Setup {
         })
     }
 
-    /// Puts the block in force.
-    pub(super) fn setup(&self, local: &LocalAccounts) -> anyhow::Result<()> {
+    /// Puts the block in force; returns whether anything was changed for it.
+    pub(super) fn setup(&self, local: &LocalAccounts) -> anyhow::Result<bool> {
         let _lock = self.begin()?;
         let place = Place::of(&self.config)?;
         let changes = place.setup(&self.block).map_err(|finding| refusal(&finding))?;
@@ -69,7 +69,8 @@ impl Setup {
                 self.block.group
             );
         }
-        if self.finish(&place, &changes, &court, &expected)? {
+        let is_new = self.finish(&place, &changes, &court, &expected)?;
+        if is_new {
             let (ours, others) = witnesses.count();
             println!(
                 "proved with sshd -T: podspawn's command for {ours} member(s) of group {}, no change for {others} other(s)",
@@ -77,7 +78,7 @@ impl Setup {
             );
             println!("still there without podspawn: {}", court.ways_in(&expected).join(", "));
         }
-        Ok(())
+        Ok(is_new)
     }
 
     fn judge(&self, court: &Court<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {

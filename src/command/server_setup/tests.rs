@@ -59,8 +59,9 @@ impl Host {
 
     fn run(&self, setup: &Setup, remove: bool) -> Result<(), String> {
         let local = LocalAccounts::read(self.root.path()).unwrap();
-        let done =
-            setup.preflight(remove).and_then(|()| if remove { setup.remove(&local) } else { setup.setup(&local) });
+        let done = setup
+            .preflight(remove)
+            .and_then(|()| if remove { setup.remove(&local) } else { setup.setup(&local).map(drop) });
         done.map_err(|error| format!("{error:#}"))
     }
 
