@@ -7,7 +7,6 @@ pub mod check_config;
 pub mod cleanup;
 pub mod guest;
 pub mod list;
-mod log;
 pub mod restore;
 pub mod spawn;
 pub mod status;

@@ -1,8 +1,8 @@
 //! podspawn: `ssh user@host` lands in the user's own container.
 //!
 //! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
-//! `accounts`, `audit`, `settings`, `client`, `sys`; `session`, `backup`; `broker`; `command`; `cli`. A module imports lower floors
-//! only (`tests/floors.rs`).
+//! `accounts`, `audit`, `log`, `settings`, `client`, `sys`; `session`, `backup`; `broker`; `command`; `cli`. A module imports
+//! lower floors only (`tests/floors.rs`).
 
 pub mod accounts;
 pub mod audit;
@@ -16,6 +16,7 @@ pub mod domain;
 pub mod engine;
 pub mod guest;
 pub mod link;
+pub mod log;
 pub mod policy;
 pub mod protocol;
 pub mod session;

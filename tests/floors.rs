@@ -24,6 +24,7 @@ const FLOORS: [(&str, f32); 26] = [
     ("engine", 2.0),
     ("guest", 2.0),
     ("link", 2.0),
+    ("log", 2.0),
     ("settings", 2.0),
     ("store", 2.0),
     ("session", 3.0),

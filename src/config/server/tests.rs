@@ -137,6 +137,7 @@ fn what_does_not_fit_is_refused() {
         "[]",
         "text",
         "log: {file: [a]}",
+        "log: {file: /var/log/x, audit_log: /var/log/x}",
     ] {
         let told = messages(bad);
         assert_eq!(told.len(), 1, "{bad}: {told:?}");
