@@ -25,6 +25,8 @@ pub(super) fn message_id(event: &str) -> Option<&'static str> {
         "cleanup" => "329215a7f2854e258d03163e74042b8c",
         "cleanup_failed" => "992e09e5ce4c47af8aac2bbd036c8f6e",
         "auth_keys" => "ffb8c13a8f494570a4e828915416b536",
+        "engine_lost" => "e724f0aaa84346ab82dfa708159467b2",
+        "engine_back" => "fcf0690700e2424a849c73c9fe58e07d",
         _ => return None,
     })
 }
