@@ -10,7 +10,7 @@ use std::{
 
 /// The floors of the architecture; a file imports strictly lower ones, or its own top-level module. Half floors are
 /// neighbours of which one serves the others.
-const FLOORS: [(&str, f32); 26] = [
+const FLOORS: [(&str, f32); 27] = [
     ("domain", 0.0),
     ("config", 1.0),
     ("policy", 1.5),
