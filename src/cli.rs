@@ -1,10 +1,10 @@
 //! The command line.
 
 use crate::command::{
-    add_user, auth_keys, backup, broker, check_config, cleanup, guest, list, list_users, remove_user, restore,
-    server_setup, spawn, status, stop,
+    add_user, auth_keys, backup, broker, check_config, cleanup, completions, guest, list, list_users, man, remove_user,
+    restore, server_setup, spawn, status, stop,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// ssh user@host lands in the user's own container
@@ -18,6 +18,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Print a user's `authorized_keys` lines (sshd runs this for every login)
+    #[command(after_help = "Examples:\n  sudo -u podspawn-keys podspawn auth-keys alice")]
     AuthKeys {
         /// The user who logs in
         #[arg(allow_hyphen_values = true)]
@@ -30,6 +31,7 @@ enum Verb {
         key_dir: Option<PathBuf>,
     },
     /// Check every configuration file, or one, and say where each mistake is
+    #[command(after_help = "Examples:\n  podspawn check-config\n  podspawn check-config /tmp/new/config.yaml")]
     CheckConfig {
         /// A file, or the directory with all of them [default: /etc/podspawn]
         path: Option<PathBuf>,
@@ -62,6 +64,12 @@ enum Verb {
     /// Be the first process of a container (the engine runs this)
     #[command(hide = true)]
     Guest(guest::Options),
+    /// Print the completions of a shell (for packagers)
+    #[command(hide = true)]
+    Completions(completions::Options),
+    /// Write the manual pages into a directory (for packagers)
+    #[command(hide = true)]
+    Man(man::Options),
 }
 
 /// Parses the arguments and runs the verb.
@@ -87,7 +95,23 @@ pub fn main() -> ExitCode {
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest(options) => guest::run(options),
         Verb::Broker(options) => report(broker::run(&options)),
+        Verb::Completions(options) => report(completions::run(&options, &visible())),
+        Verb::Man(options) => report(man::run(&options, visible())),
     }
+}
+
+/// The command line without what is hidden, which is nobody's to type.
+fn visible() -> clap::Command {
+    let whole = Cli::command();
+    let verbs: Vec<_> = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
+    let about = whole.get_about().cloned().unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    clap::Command::new("podspawn")
+        .about(about)
+        .version(version)
+        .propagate_version(true)
+        .subcommand_required(true)
+        .subcommands(verbs)
 }
 
 /// Prints what is wrong with the arguments, or the help that was asked for.
@@ -108,6 +132,33 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
         Err(error) => {
             eprintln!("podspawn: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        visible().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_verb_has_examples_and_fits_a_terminal() {
+        let verbs: Vec<_> = visible().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+        assert!(verbs.iter().any(|verb| verb == "list") && !verbs.iter().any(|verb| verb == "guest"), "{verbs:?}");
+        for verb in &verbs {
+            let help = Cli::command().term_width(80).try_get_matches_from(["podspawn", verb, "--help"]).unwrap_err();
+            let help = help.render().to_string();
+            let (_, examples) =
+                help.split_once("Examples:\n").unwrap_or_else(|| panic!("{verb} has no examples: {help}"));
+            assert!(examples.lines().any(|line| line.starts_with("  ")), "{help}");
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{verb}: {line}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! podspawn: `ssh user@host` lands in the user's own container.
 //!
 //! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
-//! `accounts`, `audit`, `settings`, `client`, `sshd`, `sys`; `session`, `backup`, `doctor`; `broker`; `command`;
+//! `accounts`, `audit`, `log`, `settings`, `client`, `sshd`, `sys`; `session`, `backup`, `doctor`; `broker`; `command`;
 //! `cli`. A module imports lower floors only (`tests/floors.rs`).
 
 pub mod accounts;
@@ -17,6 +17,7 @@ pub mod domain;
 pub mod engine;
 pub mod guest;
 pub mod link;
+pub mod log;
 pub mod policy;
 pub mod protocol;
 pub mod session;

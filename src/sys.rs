@@ -3,6 +3,7 @@
 //! Nothing here decides anything. `unsafe` is allowed here and in `guest/` only; each block says why it is sound.
 #![allow(unsafe_code)]
 
+pub mod append;
 pub mod crash;
 pub mod file_version;
 pub mod idle;

@@ -10,7 +10,7 @@ use std::{
 
 /// The floors of the architecture; a file imports strictly lower ones, or its own top-level module. Half floors are
 /// neighbours of which one serves the others.
-const FLOORS: [(&str, f32); 27] = [
+const FLOORS: [(&str, f32); 28] = [
     ("domain", 0.0),
     ("config", 1.0),
     ("policy", 1.5),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, f32); 27] = [
     ("engine", 2.0),
     ("guest", 2.0),
     ("link", 2.0),
+    ("log", 2.0),
     ("settings", 2.0),
     ("sshd", 2.0),
     ("store", 2.0),

@@ -137,6 +137,95 @@ fn only_the_broker_is_put_into_group_docker() {
     }
 }
 
+#[test]
+fn logrotate_takes_its_configuration_and_tells_the_broker_without_starting_it() {
+    let (_directory, files) = installed("logrotate.d");
+    let configuration = fs::read_to_string(&files[0]).unwrap();
+    // It refuses accounts that are not there, and here podspawn's are not.
+    fs::write(&files[0], configuration.replace("podspawn podspawn-admin", "root root")).unwrap();
+    let output = run("logrotate", |command| {
+        command.args(["--debug", "--state", "/dev/null"]).args(&files);
+    });
+    let told = text(&output);
+    assert!(output.status.success() && !told.contains("error:"), "{told}");
+    for expected in [
+        "/var/log/podspawn/audit.jsonl  weekly (52 rotations)",
+        "/var/log/podspawn/podspawn.log  after 1 days (14 rotations)",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert!(!configuration.lines().any(|line| line.trim() == "copytruncate"));
+    for (expected, times) in [
+        ("create 0640 podspawn podspawn-admin", 2),
+        ("systemctl try-reload-or-restart podspawn-broker.service", 2),
+        ("delaycompress", 2),
+    ] {
+        assert_eq!(configuration.matches(expected).count(), times, "{expected}");
+    }
+}
+
+#[test]
+fn journalctl_takes_the_catalog_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let (_directory, files) = installed("catalog");
+    let place = root.path().join("usr/lib/systemd/catalog");
+    fs::create_dir_all(&place).unwrap();
+    fs::create_dir_all(root.path().join("var/lib/systemd/catalog")).unwrap();
+    let mut entries = 0;
+    for file in &files {
+        fs::copy(file, place.join(file.file_name().unwrap())).unwrap();
+        entries += fs::read_to_string(file).unwrap().lines().filter(|line| line.starts_with("-- ")).count();
+    }
+    let root = format!("--root={}", root.path().display());
+    let update = run("journalctl", |command| {
+        command.args(["--update-catalog", &root]);
+    });
+    assert_silent(&update);
+    let list = run("journalctl", |command| {
+        command.args(["--list-catalog", "--no-pager", &root]);
+    });
+    let list = text(&list);
+    assert_eq!(list.lines().filter(|line| line.contains("podspawn: ")).count(), entries, "{list}");
+}
+
+#[test]
+fn man_has_nothing_to_say_about_the_pages() {
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("man1");
+    assert_silent(&Command::new(env!("CARGO_BIN_EXE_podspawn")).arg("man").arg(&pages).output().unwrap());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&pages).unwrap() {
+        let path = entry.unwrap().path();
+        let output = run("man", |command| {
+            command.env("MANWIDTH", "80").env("MANROFFSEQ", "").args(["--warnings", "--local-file"]).arg(&path);
+        });
+        assert!(output.status.success() && output.stderr.is_empty(), "{}: {}", path.display(), text(&output));
+        let page = text(&output);
+        assert!(page.contains("NAME") && page.contains("SEE ALSO"), "{page}");
+        names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+    }
+    assert!(names.contains(&"podspawn.1".to_owned()) && names.contains(&"podspawn-list.1".to_owned()), "{names:?}");
+    assert!(!names.contains(&"podspawn-guest.1".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_shell_reads_its_completions_and_is_offered_what_is_there_to_type() {
+    let directory = tempfile::tempdir().unwrap();
+    let completions = |shell: &str| Command::new(env!("CARGO_BIN_EXE_podspawn")).args(["completions", shell]).output();
+    for shell in ["zsh", "fish"] {
+        let output = completions(shell).unwrap();
+        assert!(output.status.success() && text(&output).contains("check-config"), "{shell}: {}", text(&output));
+    }
+    let script = directory.path().join("podspawn");
+    fs::write(&script, completions("bash").unwrap().stdout).unwrap();
+    let output = run("bash", |command| {
+        command.args(["-euc", "source \"$1\"; COMP_WORDS=(podspawn ''); COMP_CWORD=1; COMPREPLY=(); set +e; _podspawn podspawn '' podspawn; echo \"${COMPREPLY[*]}\"", "-"]).arg(&script);
+    });
+    let words = text(&output);
+    assert!(words.contains("list") && words.contains("check-config"), "{words}");
+    assert!(!words.contains("guest") && !words.contains("broker"), "{words}");
+}
+
 /// An empty root with the accounts that systemd's tools need to start from.
 fn empty_root() -> TempDir {
     let root = tempfile::tempdir().unwrap();

@@ -5,7 +5,8 @@
 //! last read of the copy and the truncation is in neither: [`AuditFile::numbers`] tells which lines are safe.
 
 use super::number;
-use rustix::fs::{Mode, OFlags, fchmod, open};
+use crate::sys::append::{append, regular};
+use rustix::fs::OFlags;
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
@@ -20,7 +21,6 @@ use std::{
 const TAIL_BYTES: u64 = 8 << 20;
 /// Longer than any line: a command of 128 KiB whose every byte is escaped with six, beside itself in base64.
 const LONGEST_LINE_BYTES: u64 = 1 << 20;
-const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
 /// Rotated copies that are looked at, newest first.
 const COPIES: usize = 8;
 
@@ -62,7 +62,7 @@ impl AuditFile {
     /// Opens the file at `path`, or creates it with mode 0640. The beginning of a line that a power cut left is removed.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         let open = || -> io::Result<(File, u64)> {
-            let mut file = created(path)?;
+            let mut file = append(path)?;
             let size = without_fragment(&mut file)?;
             Ok((file, size))
         };
@@ -133,23 +133,6 @@ fn numbers_in(path: &Path, bytes: u64) -> Vec<u64> {
     let tail = regular(path, OFlags::RDONLY).and_then(|mut file| tail(&mut file, bytes)).unwrap_or_default();
     // A line without an end was copied in the middle of a write.
     tail.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).filter_map(number).collect()
-}
-
-/// Opens the file, or creates it with a mode that the service's umask has no say in: its group is to read it.
-fn created(path: &Path) -> io::Result<File> {
-    const READ_WRITE: OFlags = OFlags::RDWR.union(OFlags::APPEND);
-    match regular(path, READ_WRITE | OFlags::CREATE | OFlags::EXCL) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => regular(path, READ_WRITE),
-        Ok(file) => fchmod(&file, MODE).map(|()| file).map_err(Into::into),
-        error => error,
-    }
-}
-
-/// Opens a file that is nothing else: a fifo would hold the broker for ever.
-fn regular(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
-    let file = File::from(open(path, flags, MODE)?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("this is not a regular file")) }
 }
 
 fn tail(file: &mut File, bytes: u64) -> io::Result<Vec<u8>> {

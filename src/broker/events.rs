@@ -7,6 +7,7 @@ use super::authorize::Caller;
 use crate::{
     audit::AuditError,
     domain::{Outcome, SessionKey, UserName},
+    log::LogFile,
     session::{AttachError, Happening, Reach, Removed, Summary},
     settings::Refreshed,
     store::BadRow,
@@ -83,6 +84,15 @@ pub(super) fn audit(result: Result<(), &AuditError>) {
     match result {
         Ok(()) => info!(event = "audit_written", "the audit log is written again, with everything that waited for it"),
         Err(error) => error!(event = "audit_failed", "{}; what is to be in it is kept and written later", chain(error)),
+    }
+}
+
+/// The log file cannot be written, or can be again. The journal has everything in any case.
+pub(super) fn log_file(file: &LogFile) {
+    match file.news() {
+        None => {}
+        Some(Ok(())) => info!(event = "log_written", "the log file is written again"),
+        Some(Err(error)) => error!(event = "log_failed", "{}; the journal has what is missing in it", chain(&error)),
     }
 }
 

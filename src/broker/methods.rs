@@ -4,12 +4,17 @@ mod admin;
 mod metrics;
 mod sessions;
 
-use super::{authorize::Caller, events, interface, prepare::auditing};
+use super::{
+    authorize::Caller,
+    events, interface,
+    prepare::{auditing, log_path},
+};
 use crate::{
     engine::Engine,
+    log::LogFile,
     protocol::varlink::{ATTACH, CLEANUP, DENIED, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
     session::Sessions,
-    settings::Live,
+    settings::{Live, Settings},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -25,6 +30,7 @@ use tokio::sync::watch;
 pub(super) struct Broker<E> {
     pub(super) sessions: Sessions<E>,
     pub(super) settings: RefCell<Live>,
+    pub(super) log: LogFile,
     /// When somebody last asked for a session, which is what the broker stays for.
     pub(super) last_login: Cell<Option<Instant>>,
     /// Calls that are being worked on.
@@ -63,11 +69,19 @@ impl Failure {
 }
 
 impl<E: Engine + 'static> Broker<E> {
-    /// Looks at the files of the settings and opens the audit log anew, as SIGHUP asks.
+    /// Looks at the files of the settings and opens both logs anew, as SIGHUP asks.
     pub(super) fn reload(&self) {
         let refreshed = self.settings.borrow_mut().refresh();
         events::settings(&refreshed);
-        self.sessions.audit_to(auditing(&self.settings.borrow().current()));
+        self.log.reopen();
+        self.follow(&self.settings.borrow().current());
+    }
+
+    /// Logs where the settings say.
+    fn follow(&self, settings: &Settings) {
+        self.log.write_to(log_path(settings));
+        events::log_file(&self.log);
+        self.sessions.audit_to(auditing(settings));
     }
 
     /// Carries out one call. `report` is given what is being waited for.

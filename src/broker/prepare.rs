@@ -3,7 +3,9 @@
 use super::{events, methods::Broker};
 use crate::{
     backup,
+    config::AbsolutePath,
     engine::DockerEngine,
+    log::LogFile,
     policy,
     session::{AttachError, Auditing, GuestBinary, Rules, Sessions},
     settings::{Live, Settings},
@@ -43,9 +45,14 @@ pub(super) fn auditing(settings: &Settings) -> Option<Auditing> {
     log.audit_log.as_ref().map(|path| Auditing { path: path.as_path().into(), required: log.audit_required })
 }
 
+/// Where the log file is, by the settings.
+pub(super) fn log_path(settings: &Settings) -> Option<&Path> {
+    settings.config.log.file.as_ref().map(AbsolutePath::as_path)
+}
+
 /// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine. What a restore has
 /// left half-way is not opened.
-pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
+pub(super) fn prepare(etc: &Path, log: &LogFile) -> Result<Broker<DockerEngine>, Unready> {
     if backup::is_restore_pending(etc) {
         return Err(Unready {
             for_user: "the server's state is being restored; try again later, or ask the administrator",
@@ -57,6 +64,9 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
         for_log: errors.iter().map(ToString::to_string).collect(),
     })?;
     let current = settings.current();
+    // First of all: what goes wrong from here on is to be in it.
+    log.write_to(log_path(&current));
+    events::log_file(log);
     let config = &current.config;
     let database: PathBuf = config.state.db_path.as_path().into();
     let store = Store::open(&database).map_err(|error| {
@@ -89,5 +99,11 @@ pub(super) fn prepare(etc: &Path) -> Result<Broker<DockerEngine>, Unready> {
     }
     sessions.tidy();
     sessions.watch(events::engine);
-    Ok(Broker { sessions, settings: RefCell::new(settings), last_login: Cell::new(None), in_flight: Rc::default() })
+    Ok(Broker {
+        sessions,
+        settings: RefCell::new(settings),
+        log: log.clone(),
+        last_login: Cell::new(None),
+        in_flight: Rc::default(),
+    })
 }

@@ -7,7 +7,7 @@ use super::{
     prepare::{Unready, prepare},
     privileges::drop_capabilities,
 };
-use crate::{engine::DockerEngine, sys::passing::refuse_descriptors};
+use crate::{engine::DockerEngine, log::LogFile, sys::passing::refuse_descriptors};
 use anyhow::{Context as _, bail};
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use std::{
@@ -32,14 +32,15 @@ const TIMER_EXIT: Duration = Duration::from_secs(20);
 /// How often a broker that cannot work looks whether it can.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Runs the broker on the files under `etc`, until it has had no session for `idle_exit` or is told to stop.
-pub fn run(etc: &Path, idle_exit: Duration) -> anyhow::Result<()> {
+/// Runs the broker on the files under `etc`, until it has had no session for `idle_exit` or is told to stop. It says
+/// where `log` is to be.
+pub fn run(etc: &Path, idle_exit: Duration, log: LogFile) -> anyhow::Result<()> {
     let listener = activated_listener()?;
     drop_capabilities()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     LocalSet::new().block_on(&runtime, async {
         let listener = UnixListener::from_std(listener).context("listening")?;
-        let result = Life::new(idle_exit)?.live(&listener, etc).await;
+        let result = Life::new(idle_exit, log)?.live(&listener, etc).await;
         tell(&[NotifyState::Stopping]);
         result
     })
@@ -69,10 +70,11 @@ struct Life {
     watched: bool,
     idle_exit: Duration,
     admission: Admission,
+    log: LogFile,
 }
 
 impl Life {
-    fn new(idle_exit: Duration) -> anyhow::Result<Self> {
+    fn new(idle_exit: Duration, log: LogFile) -> anyhow::Result<Self> {
         let mut ticks = interval(TICK.min(idle_exit).max(Duration::from_secs(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
@@ -83,6 +85,7 @@ impl Life {
             watched: watchdog_enabled(false).is_some(),
             idle_exit,
             admission: Admission::default(),
+            log,
         })
     }
 
@@ -106,7 +109,7 @@ impl Life {
         loop {
             tokio::select! {
                 biased;
-                _ = retry.tick() => match prepare(etc) {
+                _ = retry.tick() => match prepare(etc, &self.log) {
                     Ok(broker) => {
                         let broker = Rc::new(broker);
                         tell(&[NotifyState::Ready, NotifyState::Status(status(&broker))]);
@@ -160,6 +163,7 @@ impl Life {
                         broker.sessions.close_audit();
                         return Ok(());
                     }
+                    events::log_file(&self.log);
                     self.watchdog(vec![NotifyState::Status(status(broker))]);
                 }
                 _ = self.hangup.recv() => broker.reload(),

@@ -16,6 +16,6 @@ pub struct Options {
 
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    super::log::to_journal();
-    crate::broker::run(&options.config, options.idle_exit.into())
+    let log = crate::log::install();
+    crate::broker::run(&options.config, options.idle_exit.into(), log)
 }

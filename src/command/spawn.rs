@@ -36,6 +36,10 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  ssh alice@host                                        # sshd runs this for it\n  \
+                  ssh -o SetEnv=PODSPAWN_PROJECT=backend alice@host"
+)]
 pub struct Options {
     /// Accepted for compatibility; refused if it is not your own name
     #[arg(long, value_name = "USER")]

@@ -218,6 +218,11 @@ impl Config {
             self.log.file = log.optional_or_empty("file");
             self.log.audit_log = log.optional_or_empty("audit_log");
             log.flag("audit_required", &mut self.log.audit_required);
+            if let (Some(file), Some(node)) = (&self.log.file, log.node("audit_log"))
+                && self.log.audit_log.as_ref() == Some(file)
+            {
+                log.mistakes().at(node, "log.audit_log is the same file as log.file; each needs its own");
+            }
         });
         top.section("resources", |resources| {
             resources.number("max_containers", 1..=MAX_CONTAINERS, &mut self.resources.max_containers);

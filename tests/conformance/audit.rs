@@ -199,11 +199,17 @@ fn rotate_under_load(rotate: &str) {
     eprintln!("{expected} events in {spent:?}, {rotations} rotations");
 }
 
-fn ask(user: &User<'_>) {
-    for call in 0..CALLS {
+/// The names that [`ask`] asks for.
+pub(crate) fn asked(user: &User<'_>) -> Vec<String> {
+    let name = &user.name;
+    (0..CALLS).flat_map(|call| (0..REFUSALS).map(move |number| format!("{name}-{call}-{number}"))).collect()
+}
+
+/// Asks for projects that do not exist, as fast as one may.
+pub(crate) fn ask(user: &User<'_>) {
+    for call in asked(user).chunks(REFUSALS) {
         let mut bytes = Vec::new();
-        for number in 0..REFUSALS {
-            let project = format!("{}-{call}-{number}", user.name);
+        for project in call {
             let message = json!({ "method": "io.podspawn.Sessions.Attach", "parameters": { "project": project } });
             bytes.extend_from_slice(message.to_string().as_bytes());
             bytes.push(0);

@@ -25,6 +25,7 @@ mod hostile;
 mod idle;
 mod images;
 mod limits;
+mod logs;
 mod many;
 mod modes;
 mod peer;

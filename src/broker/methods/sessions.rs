@@ -5,7 +5,6 @@ use crate::{
     broker::{
         authorize::{Caller, Scope},
         events,
-        prepare::auditing,
     },
     domain::{ProjectName, SessionKey, Span, UserName},
     engine::Engine,
@@ -89,7 +88,7 @@ impl<E: Engine + 'static> Broker<E> {
             let (reloaded, settings) = (refreshed == Refreshed::Reloaded, live.current());
             drop(live);
             if reloaded {
-                self.sessions.audit_to(auditing(&settings));
+                self.follow(&settings);
             }
             settings
         };

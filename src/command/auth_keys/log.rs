@@ -1,5 +1,6 @@
 //! Telling the administrator. sshd discards what the command writes to stderr, so the journal is the place.
 
+use crate::log::Journal;
 use std::{ffi::OsStr, io::Write as _};
 use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
@@ -22,12 +23,9 @@ pub(super) fn write(user: &OsStr, remarks: &[String]) {
         // Nobody may be listening; there is nothing else to do about it.
         let _ = writeln!(stderr, "podspawn auth-keys: {user}: {remark}");
     }
-    // Fails where there is no journal.
-    let Ok(journal) = tracing_journald::layer() else { return };
-    let journal = journal.with_field_prefix(Some("PODSPAWN".to_owned())).with_syslog_identifier("podspawn".to_owned());
-    tracing::subscriber::with_default(registry().with(journal), || {
+    tracing::subscriber::with_default(registry().with(Journal), || {
         for remark in told {
-            tracing::warn!(user, "auth-keys: {user}: {remark}");
+            tracing::warn!(event = "auth_keys", user, "auth-keys: {user}: {remark}");
         }
     });
 }

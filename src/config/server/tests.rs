@@ -38,6 +38,23 @@ fn the_defaults_are_those_of_the_contract() {
 }
 
 #[test]
+fn the_file_that_packages_ship_says_the_defaults_and_sets_nothing() {
+    let shipped = include_str!("../../../systemd/etc/config.yaml");
+    assert_eq!(Config::parse(shipped).unwrap(), Config::default());
+    // What has a blank behind its # is prose.
+    let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") || line.starts_with("#  ");
+    let keys: Vec<&str> = shipped.lines().filter(|line| is_key(line)).map(|line| &line[1..]).collect();
+    let named = keys.join("\n");
+    let given = Config::parse(&named).unwrap();
+    // A file beside config.yaml by default, wherever that is; shipped, it is that one.
+    let projects_file = given.projects_file.clone();
+    assert_eq!(given, Config { projects_file, ..Config::default() });
+    for (section, _) in CONTRACT.lines().filter_map(|line| line.split_once(':')) {
+        assert!(named.contains(section), "{section} is not in it");
+    }
+}
+
+#[test]
 fn every_key_changes_its_setting() {
     let changed = Config::parse(
         r#"
@@ -137,6 +154,7 @@ fn what_does_not_fit_is_refused() {
         "[]",
         "text",
         "log: {file: [a]}",
+        "log: {file: /var/log/x, audit_log: /var/log/x}",
     ] {
         let told = messages(bad);
         assert_eq!(told.len(), 1, "{bad}: {told:?}");

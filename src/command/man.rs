@@ -1,0 +1,111 @@
+//! `podspawn man DIR`: the manual pages, made of the same descriptions as `--help`.
+
+use anyhow::Context as _;
+use clap::Command;
+use clap_mangen::Man;
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+/// What the page of the whole says beside the verbs.
+const FILES: &str = r"
+.SH FILES
+.TP
+\fI/etc/podspawn/config.yaml\fR
+The configuration; absent, the defaults hold.
+.TP
+\fI/etc/podspawn/projects.yaml\fR
+Projects, and who may use them.
+.TP
+\fI/etc/podspawn/users/USER.yaml\fR
+What differs for a user.
+.TP
+\fI/etc/podspawn/keys/USER\fR
+A user's public keys.
+.TP
+\fI/var/lib/podspawn\fR
+The state, which only the broker writes.
+.TP
+\fI/run/podspawn/broker.sock\fR
+The broker's socket.
+";
+const EXIT_STATUS: &str = r"
+.SH EXIT STATUS
+0 for success, 1 where something was refused or failed, 2 for wrong usage.
+.B podspawn spawn
+passes on the exit status of what ran in the container, and ends with 255 where it failed itself, as
+.BR ssh (1)
+does.
+";
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  podspawn man /usr/share/man/man1")]
+pub struct Options {
+    /// Where the pages go; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// Runs the verb for the command line that `cli` describes.
+pub fn run(options: &Options, mut cli: Command) -> anyhow::Result<()> {
+    let directory = &options.directory;
+    fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    // `podspawn help` is no verb of ours.
+    cli = cli.disable_help_subcommand(true);
+    cli.build();
+    let verbs: Vec<String> = cli.get_subcommands().map(|verb| format!("podspawn-{}", verb.get_name())).collect();
+    let mut pages = vec![("podspawn".to_owned(), whole(&cli, &verbs)?)];
+    for (verb, name) in cli.get_subcommands().zip(&verbs) {
+        pages.push((name.clone(), one(verb)?));
+    }
+    for (name, page) in pages {
+        let path = directory.join(format!("{name}.1"));
+        fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The page of the whole.
+fn whole(cli: &Command, verbs: &[String]) -> io::Result<Vec<u8>> {
+    let man = Man::new(cli.clone());
+    let mut page = begin(&man)?;
+    man.render_subcommands_section(&mut page)?;
+    page.write_all(FILES.as_bytes())?;
+    page.write_all(EXIT_STATUS.as_bytes())?;
+    let others = verbs.iter().map(String::as_str).chain(["sshd_config"]);
+    let others: Vec<String> =
+        others.map(|name| format!(".BR {} ({})", literal(name), if name == "sshd_config" { 5 } else { 1 })).collect();
+    write!(page, "\n.SH SEE ALSO\n{}\n", others.join(",\n"))?;
+    Ok(page)
+}
+
+/// The page of a verb.
+fn one(verb: &Command) -> io::Result<Vec<u8>> {
+    let man = Man::new(verb.clone()).source(concat!("podspawn ", env!("CARGO_PKG_VERSION")));
+    let mut page = begin(&man)?;
+    man.render_options_section(&mut page)?;
+    if let Some(examples) = verb.get_after_help() {
+        let examples = examples.to_string();
+        let lines = examples.lines().skip(1).map(|line| literal(line.trim_start()));
+        write!(page, "\n.SH EXAMPLES\n.nf\n{}\n.fi\n", lines.collect::<Vec<_>>().join("\n"))?;
+    }
+    write!(page, "\n.SH SEE ALSO\n.BR podspawn (1)\n")?;
+    Ok(page)
+}
+
+fn begin(man: &Man) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    Ok(page)
+}
+
+/// Text that roff prints as it is: to be copied from the page into a shell.
+fn literal(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq").replace('`', "\\(ga")
+}

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# What a package contains, from systemd/ alone. Sourced by tests/bench and tests/package.
+
+# stage_files SYSTEMD STAGE DROP-IN-DIRECTORY: lays the files of SYSTEMD out under STAGE, @bin@ replaced. Where the sshd
+# drop-in goes is the caller's: active, or a template.
+stage_files() {
+    local systemd=$1 stage=$2 from file
+    local -A places=(
+        [.]=usr/lib/systemd/system
+        [sysusers.d]=usr/lib/sysusers.d
+        [tmpfiles.d]=usr/lib/tmpfiles.d
+        [catalog]=usr/lib/systemd/catalog
+        [logrotate.d]=etc/logrotate.d
+        [sshd_config.d]=$3
+    )
+    for from in "${!places[@]}"; do
+        for file in "$systemd/$from"/*; do
+            [ -f "$file" ] || continue
+            case $from/${file##*/} in
+            ./*.socket | ./*.service | ./*.timer | ./*.target | ./*.slice | *.d/* | catalog/*.catalog) ;;
+            *) continue ;;
+            esac
+            install -d "$stage/${places[$from]}"
+            sed 's|@bin@|/usr/bin/podspawn|g' "$file" >"$stage/${places[$from]}/${file##*/}"
+        done
+    done
+}

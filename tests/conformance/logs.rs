@@ -1,0 +1,193 @@
+//! What operators read: the journal and its catalog, the log file, rotation as it is shipped. And what must never be in
+//! any of it.
+
+use crate::{
+    audit,
+    bench::{self, Bench, Disturbance, User, eventually},
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
+
+const FILE: &str = "/var/log/podspawn/podspawn.log";
+
+impl User<'_> {
+    /// The journal's entries of one kind of event of this user.
+    fn journaled(&self, event: &str) -> Vec<Value> {
+        let lines = self.bench.root(&format!(
+            "journalctl --quiet --no-pager --output json PODSPAWN_USER={} PODSPAWN_EVENT={event}",
+            self.name
+        ));
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The log file's lines of one kind of event of this user.
+    fn logged(&self, event: &str) -> Vec<String> {
+        let file = self.bench.root(&format!("cat {FILE}"));
+        let own =
+            |line: &&str| line.contains(&format!(" event={event} ")) && line.contains(&format!(" user={} ", self.name));
+        file.lines().filter(own).map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn the_journal_has_every_event_with_its_fields_and_explains_it() {
+    let bench = bench::shared();
+    let user = bench.user();
+    user.run("exit 3");
+    eventually("it is told", || !user.journaled("disconnect").is_empty());
+    let connect = &user.journaled("connect")[0];
+    for field in ["PODSPAWN_SESSION", "PODSPAWN_CHANNEL"] {
+        assert!(connect[field].is_string(), "{connect}");
+    }
+    let container = format!("podspawn-{}", user.name);
+    assert_eq!((&connect["PODSPAWN_CONTAINER"], &connect["PRIORITY"]), (&container.into(), &"5".into()), "{connect}");
+    assert_eq!(connect["SYSLOG_IDENTIFIER"], "podspawn");
+
+    // By its message id, as an operator's alert would ask.
+    let id = connect["MESSAGE_ID"].as_str().expect("no message id");
+    let found = bench.root(&format!("journalctl --quiet --no-pager MESSAGE_ID={id} PODSPAWN_USER={}", user.name));
+    assert_eq!(found.lines().count(), 1, "{found}");
+    let explained = bench.root(&format!(
+        "journalctl --quiet --no-pager --catalog PODSPAWN_USER={} PODSPAWN_EVENT=disconnect",
+        user.name
+    ));
+    for part in [
+        &format!("Subject: {} disconnected", user.name),
+        "Defined-By: podspawn",
+        &format!("A connection of user {} to the container podspawn-{} ended:", user.name, user.name),
+        "exit code 3. Connections that are left: 0.",
+    ] {
+        assert!(explained.contains(part), "{part}: {explained}");
+    }
+}
+
+#[test]
+fn the_log_file_has_a_line_for_every_event() {
+    let bench = bench::shared();
+    let user = bench.user();
+    user.run("echo 'a\nb'").success();
+    eventually("it is told", || !user.logged("disconnect").is_empty());
+    for event in ["container_create", "connect", "command", "disconnect"] {
+        let lines = user.logged(event);
+        assert_eq!(lines.len(), 1, "{event}: {lines:?}");
+        let (time, rest) = lines[0].split_once(' ').unwrap();
+        assert!(time.ends_with('Z') && time > bench.began() && rest.starts_with("INFO "), "{lines:?}");
+    }
+    assert!(user.logged("command")[0].contains(r#" command="echo 'a\nb'" "#), "{:?}", user.logged("command"));
+    assert_eq!(bench.root(&format!("stat --format '%a %U %G' {FILE}")), "640 podspawn podspawn-admin");
+}
+
+/// How often that was told.
+fn told(bench: &Bench, event: &str) -> usize {
+    bench.root(&format!("journalctl --quiet --no-pager --output cat PODSPAWN_EVENT={event}")).lines().count()
+}
+
+#[test]
+fn a_log_file_that_cannot_be_written_stops_nobody_and_is_told_once() {
+    let bench = bench::alone();
+    let user = bench.user();
+    user.run("true").success();
+    let (failed, written) = (told(&bench, "log_failed"), told(&bench, "log_written"));
+    {
+        // A reload opens it anew: a directory has taken its name.
+        let disturb = "mv /var/log/podspawn/podspawn.log /var/log/podspawn/podspawn.log-kept && \
+                       mkdir /var/log/podspawn/podspawn.log && systemctl reload podspawn-broker";
+        let mend = "rmdir /var/log/podspawn/podspawn.log && systemctl reload podspawn-broker";
+        let _unwritable = Disturbance::of(&bench, disturb, mend);
+        eventually("it is told", || told(&bench, "log_failed") == failed + 1);
+        user.run("true").success();
+        user.run("true").success();
+        bench.root("systemctl reload podspawn-broker");
+        user.run("true").success();
+    }
+    eventually("that it works again is told", || told(&bench, "log_written") == written + 1);
+    assert_eq!(told(&bench, "log_failed"), failed + 1);
+    user.run("true").success();
+    assert!(!user.logged("connect").is_empty());
+}
+
+#[test]
+fn rotation_as_it_is_shipped_loses_no_line_of_either_log() {
+    // Of podspawn.log fourteen copies are kept. A file that is empty by then is not rotated.
+    const ROTATIONS: usize = 10;
+    let bench = bench::alone();
+    let copies = "rm -f /var/log/podspawn/*[.-][0-9k]*";
+    let _rotated = Disturbance::of(&bench, copies, copies);
+    let users: Vec<_> = (0..4).map(|_| bench.user()).collect();
+    let rotate = "logrotate --force --state /run/podspawn-test/shipped.state /etc/logrotate.d/podspawn";
+    std::thread::scope(|scope| {
+        let askers: Vec<_> = users.iter().map(|user| scope.spawn(|| audit::ask(user))).collect();
+        for _ in 0..ROTATIONS {
+            bench.root(rotate);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        askers.into_iter().for_each(|asker| asker.join().unwrap());
+    });
+    // And one behind the last line, so that what was in the file is in a copy.
+    bench.root(rotate);
+    let lines = |name: &str| bench.root(&format!("zcat --force {name}*"));
+    let (audit, log) = (lines("/var/log/podspawn/audit.jsonl"), lines(FILE));
+    let mut count: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let expected: Vec<String> = users.iter().flat_map(audit::asked).collect();
+    for line in audit.lines().filter(|line| line.contains("\"event\":\"policy_deny\"")) {
+        let project = line.split("\"project\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        count.entry(project.expect("no project")).or_default().0 += 1;
+    }
+    for line in log.lines().filter(|line| line.contains(" event=policy_deny ")) {
+        count.entry(line.split('"').nth(1).expect("no project")).or_default().1 += 1;
+    }
+    for project in &expected {
+        assert_eq!(count.get(project.as_str()), Some(&(1, 1)), "{project} in the audit log and the log file");
+    }
+    let files = bench.root("ls /var/log/podspawn; stat --format '%a %U %G' /var/log/podspawn/*.log");
+    for file in
+        ["audit.jsonl.1\n", "audit.jsonl.4.gz", "podspawn.log.1\n", "podspawn.log.4.gz", "640 podspawn podspawn-admin"]
+    {
+        assert!(files.contains(file), "{file}: {files}");
+    }
+}
+
+#[test]
+fn rotation_does_not_start_a_broker_that_does_not_run() {
+    let bench = bench::alone();
+    let copies = "rm -f /var/log/podspawn/*[.-][0-9k]*";
+    let _rotated = Disturbance::of(&bench, copies, copies);
+    let _away = Disturbance::of(&bench, bench::STOP_BROKER, bench::START_BROKER);
+    bench.root("logrotate --force --state /run/podspawn-test/shipped.state /etc/logrotate.d/podspawn");
+    let state = bench.bash(&[], "systemctl is-active podspawn-broker.service podspawn-broker.socket").text();
+    assert_eq!(state, "inactive\ninactive\n");
+}
+
+#[test]
+fn values_of_variables_and_comments_of_keys_are_in_no_log() {
+    let bench = bench::shared();
+    let secrets = ["hunter2-from-the-file", "hunter3-from-the-client", "carols-secret-comment", "hunter4-in-an-option"];
+    let user = bench.user_with(&format!("env: {{ TOKEN: {} }}", secrets[0]));
+    // A comment behind a good key, behind one whose option is dropped, and on lines that are no keys.
+    let keys = format!("/etc/podspawn/keys/{}", user.name);
+    bench.root(&format!(
+        "key=$(cat {keys}); printf '%s\\n' \"$key {comment}\" \"environment=\\\"A={option}\\\" $key {comment}\" \
+         \"ssh-ed25519 AAAA {comment}\" \"ssh-rsa {comment}\" \"{comment}\" >{keys}",
+        comment = secrets[2],
+        option = secrets[3],
+    ));
+    let client = format!("SetEnv=LC_TOKEN={}", secrets[1]);
+    let seen = user.run_with(&["-o", &client], "printenv TOKEN LC_TOKEN", b"").success();
+    assert_eq!(seen, format!("{}\n{}", secrets[0], secrets[1]));
+    // A refused login has them too.
+    user.run_with(&["-o", "SetEnv=LC_TOKEN=hunter3-from-the-client PODSPAWN_PROJECT=closed"], "true", b"");
+    eventually("it is told", || !user.logged("disconnect").is_empty());
+    eventually("so are the lines that are no keys", || !user.journaled("auth_keys").is_empty());
+
+    // What an administrator reads, and what could be read of it. The command itself is in there, and has no secret.
+    let began = bench.began().replace('T', " ");
+    let everything = bench.root(&format!(
+        "TZ=UTC journalctl --quiet --no-pager --all --output export --since '{began}'; \
+         zcat --force /var/log/podspawn/*"
+    ));
+    assert!(everything.contains("printenv TOKEN LC_TOKEN") && everything.contains(&user.name));
+    for secret in secrets {
+        let line = everything.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "{secret}: {line:?}");
+    }
+}
