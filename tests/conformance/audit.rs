@@ -214,8 +214,7 @@ pub(crate) fn ask(user: &User<'_>) {
             bytes.extend_from_slice(message.to_string().as_bytes());
             bytes.push(0);
         }
-        let replies = peer::say(user.bench, &user.name, &bytes, false).replies;
-        assert_eq!(replies.len(), REFUSALS);
+        assert_eq!(peer::ask(user.bench, &user.name, &bytes, REFUSALS), REFUSALS as u64);
     }
 }
 

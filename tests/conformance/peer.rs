@@ -23,6 +23,8 @@ pub(crate) const BROKER: &str = "/run/podspawn/broker.sock";
 pub(crate) enum Order {
     /// Sends bytes (base64) and reads until the end, or until nothing has come for so long.
     Say { socket: String, bytes: String, shut: bool, patience_ms: u64 },
+    /// Sends bytes (base64) and counts replies until there are so many, or none has come for long.
+    Ask { socket: String, bytes: String, replies: usize },
     /// Opens so many connections, says the same on each, and holds all of them for a while.
     Crowd { socket: String, count: usize, bytes: String, hold_ms: u64 },
     /// Repeats bytes for a while and never reads.
@@ -71,6 +73,13 @@ pub(crate) fn say(bench: &Bench, user: &str, bytes: &[u8], shut: bool) -> Heard 
     serde_json::from_value(send(bench, user, &order)).unwrap()
 }
 
+/// Sends calls to the broker as `user` and counts the replies, which the broker may take its time for: it answers so many
+/// of one user in a second.
+pub(crate) fn ask(bench: &Bench, user: &str, bytes: &[u8], replies: usize) -> u64 {
+    let order = Order::Ask { socket: BROKER.into(), bytes: BASE64_STANDARD.encode(bytes), replies };
+    send(bench, user, &order)["replies"].as_u64().unwrap()
+}
+
 /// Ends this process with what was found, if it was started with an order.
 pub(crate) fn obey_order() {
     if let Ok(order) = std::env::var(ORDER) {
@@ -108,6 +117,17 @@ fn obey(order: Order) -> Value {
                 Ok(stream) => serde_json::to_value(converse(stream, &decode(&bytes), shut, patience_ms)).unwrap(),
                 Err(error) => json!({ "replies": [{ "connect": error }], "closed": true }),
             }
+        }
+        Order::Ask { socket, bytes, replies } => {
+            let mut stream = UnixStream::connect(socket).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            stream.write_all(&decode(&bytes)).unwrap();
+            let (mut buffer, mut heard) = ([0; 4096], 0);
+            while heard < replies {
+                let Ok(count @ 1..) = stream.read(&mut buffer) else { break };
+                heard += buffer[..count].iter().filter(|byte| **byte == 0).count();
+            }
+            json!({ "replies": heard })
         }
         Order::Crowd { socket, count, bytes, hold_ms } => {
             let bytes = decode(&bytes);
