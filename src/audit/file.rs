@@ -22,7 +22,7 @@ const TAIL_BYTES: u64 = 8 << 20;
 /// Longer than any line: a command of 128 KiB whose every byte is escaped with six, beside itself in base64.
 const LONGEST_LINE_BYTES: u64 = 1 << 20;
 /// Rotated copies that are looked at, newest first.
-const COPIES: usize = 8;
+const COPIES: usize = 16;
 
 /// Why the audit log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -174,7 +174,10 @@ fn copies(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let mut copies: Vec<(SystemTime, PathBuf)> = entries
         .filter(|entry| is_copy(&entry.file_name()))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .filter_map(|entry| Some((entry.metadata().ok()?, entry.path())))
+        // An empty log is rotated as well, and its copies would take the places of those that tell something.
+        .filter(|(file, _)| file.len() > 0)
+        .filter_map(|(file, path)| Some((file.modified().ok()?, path)))
         .collect();
     copies.sort_by(|one, other| other.cmp(one));
     copies.truncate(COPIES);
@@ -221,6 +224,17 @@ mod tests {
         assert_eq!(file.numbers(), [1, 2].into());
         file.append(line(4).as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), line(4), "no hole at the beginning");
+    }
+
+    #[test]
+    fn empty_copies_hide_no_other() {
+        let (directory, path, file) = opened();
+        fs::write(directory.path().join("audit.jsonl.99"), line(1)).unwrap();
+        for copy in 0..COPIES {
+            fs::write(directory.path().join(format!("audit.jsonl.{copy}")), "").unwrap();
+        }
+        assert_eq!((file.numbers(), file.last_number()), ([1].into(), Some(1)));
+        assert!(path.exists());
     }
 
     #[test]
