@@ -125,9 +125,9 @@ fn accept_speaking(protocol: u32, listener: &OwnedFd) -> (OwnedFd, Vec<ChannelId
 impl Client {
     /// Starts on pipes: standard input, output and error as the client holds them.
     fn start(&self, agent: bool) -> [File; 3] {
-        let (input, our_input) = rustix::pipe::pipe().unwrap();
-        let (our_output, output) = rustix::pipe::pipe().unwrap();
-        let (our_error, error) = rustix::pipe::pipe().unwrap();
+        let (input, our_input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let (our_output, output) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let (our_error, error) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let fds = [input.as_fd(), output.as_fd(), error.as_fd()];
         packets::send(&self.socket, &FromSpawn::Start { terminal: None, agent }, &fds).unwrap();
         [our_input, our_output, our_error].map(File::from)

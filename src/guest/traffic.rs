@@ -183,7 +183,7 @@ mod tests {
     /// Three pipes as a process has them, their other ends, and what is seen of them.
     fn pipes() -> (Streams, [OwnedFd; 3], Traffic) {
         let [(input, to_input), (from_output, output), (from_error, error)] =
-            [(); 3].map(|()| rustix::pipe::pipe().unwrap());
+            [(); 3].map(|()| rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap());
         let streams = Streams::Given([input, output, error]);
         let traffic = Traffic::of(&streams);
         (streams, [to_input, from_output, from_error], traffic)
@@ -260,7 +260,8 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_counts_as_moving() {
         let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        let [(input, _a), (_b, output)] = [(); 2].map(|()| rustix::pipe::pipe().unwrap());
+        let [(input, _a), (_b, output)] =
+            [(); 2].map(|()| rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap());
         let mut traffic = Traffic::of(&Streams::Given([input, output, socket.into()]));
         assert!(matches!(traffic, Traffic::Hidden));
         assert!(traffic.has_moved(None));

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn descriptors_ride_with_their_packet() {
         let (a, b) = pair(SocketFlags::empty()).unwrap();
-        let (pipe_read, pipe_write) = rustix::pipe::pipe().unwrap();
+        let (pipe_read, pipe_write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         send(&a, b"one", &[pipe_write.as_fd()]).unwrap();
         send(&a, b"two", &[]).unwrap();
         let mut buffer = [0; 64];
@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn a_flood_of_descriptors_is_dropped_and_closed() {
         let (a, b) = pair(SocketFlags::empty()).unwrap();
-        let fds: Vec<_> = (0..MAX_FDS + 9).map(|_| rustix::pipe::pipe().unwrap().0).collect();
+        let fds: Vec<_> =
+            (0..MAX_FDS + 9).map(|_| rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap().0).collect();
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS + 9))];
         let mut control = SendAncillaryBuffer::new(&mut space);
