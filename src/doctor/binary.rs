@@ -1,10 +1,7 @@
 //! Whether sshd will run a program: its `safe_path`, which refuses what others than root could replace.
 
 use super::Finding;
-use std::{
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::{os::unix::fs::MetadataExt as _, path::Path};
 
 /// Write permission of the group or of others.
 const WRITABLE: u32 = 0o022;
@@ -36,8 +33,12 @@ fn unusable(path: &Path, why: &str) -> Finding {
 /// `passable` asks for everybody's way through as well.
 #[must_use]
 pub fn obstacle(path: &Path, owner: u32, passable: bool) -> Option<String> {
-    let mut parts: Vec<PathBuf> = path.ancestors().map(Path::to_path_buf).collect();
+    let mut parts: Vec<&Path> = path.ancestors().collect();
     parts.reverse();
+    first_obstacle(&parts, owner, passable)
+}
+
+fn first_obstacle(parts: &[&Path], owner: u32, passable: bool) -> Option<String> {
     parts.iter().find_map(|part| {
         let about = match part.metadata() {
             Ok(about) => about,
@@ -66,8 +67,9 @@ mod tests {
 
     #[test]
     fn a_program_that_others_could_replace_or_not_run_is_named_with_the_part_that_is_wrong() {
-        // Not below /tmp: that is everybody's, which is what this looks for.
-        let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        // What is above is this machine's affair.
+        let below = |program: &Path, me| first_obstacle(&[directory.path(), program], me, true);
         let me = directory.path().metadata().unwrap().uid();
         let program = directory.path().join("podspawn");
         fs::write(&program, "").unwrap();
@@ -75,15 +77,17 @@ mod tests {
         mode(directory.path(), 0o755);
         for (bits, told) in [(0o755, None), (0o775, Some("0775")), (0o757, Some("0757")), (0o700, Some("closed"))] {
             mode(&program, bits);
-            let found = obstacle(&program, me, true);
+            let found = below(&program, me);
             assert_eq!(found.is_some(), told.is_some(), "{bits:o}: {found:?}");
             assert!(told.is_none_or(|told| found.unwrap().contains(told)));
         }
         mode(&program, 0o755);
         mode(directory.path(), 0o1777);
-        let found = obstacle(&program, me, true).unwrap();
+        let found = below(&program, me).unwrap();
         assert!(found.contains(&directory.path().display().to_string()), "{found}");
-        assert!(obstacle(&directory.path().join("absent"), me, true).is_some());
+        assert!(below(&directory.path().join("absent"), me).is_some());
+        let everybodys = obstacle(&program, me, true).unwrap();
+        assert!(everybodys.contains("mode 1777"), "{everybodys}");
     }
 
     #[test]
