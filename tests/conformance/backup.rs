@@ -375,7 +375,8 @@ echo "$points $pending"
 fn kill_restores(calls: &str) -> (u32, u32) {
     let bench = bench::alone();
     bench.root(TIDY);
-    let user = bench.user_with("memory: 1g");
+    // Kept until it is stopped: a busy machine takes longer than a grace period.
+    let user = bench.user_with("memory: 1g\nmode: named");
     user.run("true").success();
     let path = bench.back_up("");
     let container = user.container();
