@@ -16,6 +16,8 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 /// One difference between a backup and this host.
@@ -51,6 +53,17 @@ impl Plan {
     /// Compares a backup with this host. Where things go, the configuration says that will be in force afterwards: the
     /// backup's, unless `config.yaml` here is a link to where something else declares it.
     pub fn make(backup: &Backup, etc: &Path) -> Result<Self, BackupError> {
+        loop {
+            let plan = Self::named(BackupName::of(jiff::Timestamp::now()), backup, etc)?;
+            // What another restore of this very second kept bears the name.
+            if !plan.is_name_taken()? {
+                return Ok(plan);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn named(name: BackupName, backup: &Backup, etc: &Path) -> Result<Self, BackupError> {
         let config_path = etc.join(super::manifest::CONFIG);
         let config = if is_link(&config_path) {
             configuration(etc)?
@@ -58,7 +71,6 @@ impl Plan {
             backup.config()?.map_or(Ok(Config::default()), |bytes| parsed(&config_path, bytes))?
         };
         let places = Places::of(etc, &config);
-        let name = BackupName::of(jiff::Timestamp::now());
         let (from, etc) = (absolute(backup.path())?, absolute(etc)?);
         let mut plan = Self { name, from, etc, items: Vec::new(), changes: Vec::new() };
         let accounts = Accounts::new();
@@ -206,11 +218,17 @@ impl Plan {
                 let text = format!("{} is a file system of its own, and cannot be replaced", item.live.display());
                 return Err(BackupError::Refused(text));
             }
-            if files::is_there(&item.kept).at("read", &item.kept)? {
-                return Err(BackupError::Refused(format!("{} is there already; try again", item.kept.display())));
-            }
         }
         Ok(())
+    }
+
+    fn is_name_taken(&self) -> Result<bool, BackupError> {
+        for item in &self.items {
+            if files::is_there(&item.kept).at("read", &item.kept)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Accounts of one run. Making one costs as much as a test, so all are made at once.
-pub(crate) const ACCOUNTS: usize = 320;
+pub(crate) const ACCOUNTS: usize = 480;
 
 /// Every project of the bench. Nothing is built in this suite, so each names its image.
 const PROJECTS: &str = r#"

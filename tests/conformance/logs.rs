@@ -130,11 +130,12 @@ fn rotation_as_it_is_shipped_loses_no_line_of_either_log() {
     let mut count: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let expected: Vec<String> = users.iter().flat_map(audit::asked).collect();
     for line in audit.lines().filter(|line| line.contains("\"event\":\"policy_deny\"")) {
+        // What another test was refused for need not have been a project.
         let project = line.split("\"project\":\"").nth(1).and_then(|rest| rest.split('"').next());
-        count.entry(project.expect("no project")).or_default().0 += 1;
+        count.entry(project.unwrap_or_default()).or_default().0 += 1;
     }
     for line in log.lines().filter(|line| line.contains(" event=policy_deny ")) {
-        count.entry(line.split('"').nth(1).expect("no project")).or_default().1 += 1;
+        count.entry(line.split('"').nth(1).unwrap_or_default()).or_default().1 += 1;
     }
     for project in &expected {
         assert_eq!(count.get(project.as_str()), Some(&(1, 1)), "{project} in the audit log and the log file");
