@@ -18,6 +18,7 @@ pub mod server_setup;
 pub mod spawn;
 pub mod status;
 pub mod stop;
+mod systemctl;
 mod table;
 
 /// Refuses whoever is not root, before a file says it less clearly.

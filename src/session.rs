@@ -42,7 +42,7 @@ use crate::{
     engine::{Engine, EngineError},
     policy::Plan,
     store::Store,
-    sys::routes::Route,
+    sys::{clock, routes::Route},
 };
 use entry::{Phase, Session};
 use std::{
@@ -51,7 +51,7 @@ use std::{
     io,
     path::PathBuf,
     rc::Rc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 use tokio::sync::{Notify, OnceCell};
 use trail::Trail;
@@ -291,8 +291,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
 /// Unix seconds.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let now = clock::unix_seconds();
     #[cfg(test)]
     let now = now + tests::clock::SET_BY.get();
     now

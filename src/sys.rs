@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod append;
+pub mod clock;
 pub mod crash;
 pub mod file_version;
 pub mod idle;

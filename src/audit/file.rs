@@ -5,14 +5,13 @@
 //! last read of the copy and the truncation is in neither: [`AuditFile::numbers`] tells which lines are safe.
 
 use super::number;
-use crate::sys::append::{append, regular};
+use crate::sys::append::{append, is_same_file, regular, write_whole};
 use rustix::fs::OFlags;
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
-    fs::{File, Metadata},
+    fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -70,18 +69,11 @@ impl AuditFile {
         Ok(Self { path: path.to_owned(), file, size })
     }
 
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether it still is what it was.
     pub fn place(&mut self) -> Place {
         let (Ok(ours), named) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return Place::Same };
-        let identity = |file: &Metadata| (file.dev(), file.ino());
         match named {
-            Ok(named) if identity(&named) != identity(&ours) => return Place::Replaced,
+            Ok(named) if !is_same_file(&named, &ours) => return Place::Replaced,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Place::Gone,
             _ => {}
         }
@@ -93,25 +85,9 @@ impl AuditFile {
 
     /// Appends a line, whole or not at all.
     pub fn append(&mut self, line: &[u8]) -> Result<(), AuditError> {
-        let written = loop {
-            match self.file.write(line) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        let failure = match written {
-            Ok(count) if count == line.len() => {
-                self.size += count as u64;
-                return Ok(());
-            }
-            Ok(_) => {
-                // The disk is full in the middle of the line. If the rest stays, the next open finds and removes it.
-                let _ = self.file.set_len(self.size);
-                io::ErrorKind::StorageFull.into()
-            }
-            Err(error) => error,
-        };
-        Err(AuditError::Write(self.path.clone(), failure))
+        write_whole(&mut self.file, line).map_err(|error| AuditError::Write(self.path.clone(), error))?;
+        self.size += line.len() as u64;
+        Ok(())
     }
 
     /// The numbers of the lines at the end of the file and of its newest rotated copies.

@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  podspawn add-user alice --key \"ssh-ed25519 AAAA… alice@laptop\"\n  podspawn add-user alice \
+    after_help = "Examples:\n  podspawn add-user alice --key \"ssh-ed25519 AAAA... alice@laptop\"\n  podspawn add-user alice \
                   --key-file alice.pub --key-file -\n  podspawn add-user alice --github alice\n\nKeys that are there stay; \
                   a key is stored once. A key's options from=, expiry-time= and no-* are kept, what would loosen is not."
 )]

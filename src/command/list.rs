@@ -5,12 +5,13 @@ use crate::{
     client::Client,
     domain::Span,
     protocol::varlink::{LIST, ListReply, SOCKET_PATH, SessionInfo},
+    sys::clock::unix_seconds,
 };
 use anyhow::Context as _;
 use std::{
     io::{self, Write as _},
     path::PathBuf,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 /// How long the broker may take: it answers from memory.
@@ -51,7 +52,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let json = serde_json::to_string_pretty(&reply.sessions).context("writing JSON")?;
         writeln!(stdout, "{json}")?;
     } else {
-        stdout.write_all(table(&reply.sessions, now()).render(super::table::colour()).as_bytes())?;
+        stdout.write_all(table(&reply.sessions, unix_seconds()).render(super::table::colour()).as_bytes())?;
     }
     Ok(())
 }
@@ -75,11 +76,6 @@ fn table(sessions: &[SessionInfo], now: i64) -> Table {
         ]);
     }
     table
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::{
     protocol::varlink::{LIST, ListReply},
     settings,
     sshd::block::GROUP,
+    sys::clock::unix_days,
 };
 use anyhow::Context as _;
 use serde::Serialize;
@@ -21,7 +22,6 @@ use std::{
     fs, io,
     io::Write as _,
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Options of the verb.
@@ -154,8 +154,7 @@ fn names(local: &LocalAccounts, key_dir: &Path, overrides: &Path) -> anyhow::Res
 fn state(user: &UserName, keys: Option<usize>, local: &LocalAccounts) -> State {
     let shadow = local.shadow(user.as_ref());
     let is_member = local.members(GROUP).contains(user);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let today = i64::try_from(since.as_secs() / 86_400).unwrap_or(i64::MAX);
+    let today = unix_days();
     if !is_member && local.account(user.as_ref()).is_none() {
         State::NoAccount
     } else if !is_member {

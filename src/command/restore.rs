@@ -52,7 +52,7 @@ pub struct Options {
 
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    ensure!(rustix::process::geteuid().is_root(), "restoring needs root");
+    super::require_root("restore")?;
     let etc = options.config.as_path();
     let _lock = StateLock::exclusive(etc)?;
     let services = Services::of_this_host(&options.broker.socket);

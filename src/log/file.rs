@@ -3,9 +3,9 @@
 //! It is a copy of what the journal has: while it cannot be written, everything else goes on.
 
 use super::line::Content;
-use crate::sys::append::append;
+use crate::sys::append::{append, is_same_file, write_whole};
 use std::{
-    fs::{File, Metadata},
+    fs::File,
     io::{self, Write as _},
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
@@ -104,8 +104,7 @@ impl State {
     fn is_replaced(&self) -> bool {
         let (Some(file), Some(path)) = (&self.file, &self.path) else { return true };
         let Ok(ours) = file.metadata() else { return true };
-        let identity = |file: &Metadata| (file.dev(), file.ino());
-        ours.nlink() == 0 || std::fs::symlink_metadata(path).is_ok_and(|named| identity(&named) != identity(&ours))
+        ours.nlink() == 0 || std::fs::symlink_metadata(path).is_ok_and(|named| !is_same_file(&named, &ours))
     }
 }
 
@@ -117,23 +116,6 @@ fn ends_a_line(file: &File) -> io::Result<()> {
         file.read_exact_at(&mut last, size - 1)?;
     }
     if last == [b'\n'] { Ok(()) } else { (&mut &*file).write_all(b"\n") }
-}
-
-/// Appends a line, whole or not at all.
-fn write_whole(file: &mut File, line: &[u8]) -> io::Result<()> {
-    let count = loop {
-        match file.write(line) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => break result?,
-        }
-    };
-    if count < line.len() {
-        // The disk is full in the middle of the line. If the rest stays, the next open ends it.
-        let size = file.metadata()?.len();
-        file.set_len(size.saturating_sub(count as u64))?;
-        return Err(io::ErrorKind::StorageFull.into());
-    }
-    Ok(())
 }
 
 /// Writes every event to the file.

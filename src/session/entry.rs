@@ -77,7 +77,7 @@ pub(super) struct Session {
     pub(super) died: Notify,
     /// Whether a task looks after the guest's absence.
     pub(super) looked_after: Cell<bool>,
-    /// Why its connections are being ended, while they are.
+    /// Why its connections are being ended, once they are; nobody enters then.
     pub(super) closing: RefCell<Option<String>>,
     /// Whether it has been told that it is removed.
     pub(super) mourned: Cell<bool>,

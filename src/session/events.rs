@@ -47,9 +47,6 @@ impl<E: Engine + 'static> Sessions<E> {
                 if session.channels.borrow_mut().remove(&channel) {
                     let reason = session.closing.borrow().clone();
                     self.disconnected(session, channel, outcome, if idle { Some("idle") } else { reason.as_deref() });
-                    if session.connections() == 0 {
-                        session.closing.replace(None);
-                    }
                     self.check_deserted(session);
                 }
             }

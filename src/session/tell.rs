@@ -20,13 +20,13 @@ impl<E: Engine + 'static> Sessions<E> {
         if !self.0.trail.is_on() {
             return Ok(());
         }
-        let run = match what {
-            What::Shell => Run::shell(),
-            What::Command(command) => Run::command(command),
-            What::Sftp => Run::sftp(),
+        let (kind, command) = match what {
+            What::Shell => ("shell", None),
+            What::Command(command) => ("command", Some(command.clone())),
+            What::Sftp => ("sftp", None),
         };
-        let command = if let What::Command(command) = what { Some(command.clone()) } else { None };
-        let row = OpenConnection { kind: run.kind.to_owned(), command };
+        let row = OpenConnection { kind: kind.to_owned(), command };
+        let run = run(&row);
         with_subject(session, |subject| {
             self.record_first(
                 subject,
@@ -61,11 +61,8 @@ impl<E: Engine + 'static> Sessions<E> {
     ) -> Result<(), StoreError> {
         // One that began before anything was audited owes nothing.
         let Some(connection) = self.connection(channel)? else { return Ok(()) };
-        let run = match (connection.kind.as_str(), &connection.command) {
-            (_, Some(command)) => Some(Run::command(command)),
-            ("sftp", None) => Some(Run::sftp()),
-            _ => None,
-        };
+        // What is typed at a shell is no command.
+        let run = Some(run(&connection)).filter(|run| *run != Run::shell());
         with_subject(session, |subject| {
             let (end, remaining) = (outcome.into(), session.connections());
             let disconnect = Event::Disconnect { channel, reason, end, remaining };
@@ -145,6 +142,15 @@ impl<E: Engine + 'static> Sessions<E> {
     fn owe(&self) {
         self.0.trail.set_owing(true);
         self.tend_trail();
+    }
+}
+
+/// What a connection runs, as the audit log tells it.
+fn run(connection: &OpenConnection) -> Run {
+    match (connection.kind.as_str(), &connection.command) {
+        (_, Some(command)) => Run::command(command),
+        ("sftp", None) => Run::sftp(),
+        _ => Run::shell(),
     }
 }
 

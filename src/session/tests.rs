@@ -106,6 +106,14 @@ impl Host {
         }
     }
 
+    /// A network that podspawn did not make.
+    async fn foreign_network(&self, subnet: &str) {
+        let labels =
+            crate::engine::Labels { user: "other".parse().unwrap(), project: None, session: SessionId::from_bits(1) };
+        let spec = NetworkSpec { name: "foreign".into(), subnet: subnet.parse().unwrap(), labels };
+        self.engine.create_network(&spec).await.unwrap();
+    }
+
     fn sockets(&self) -> std::path::PathBuf {
         self.root.path().join("guests")
     }
@@ -382,16 +390,7 @@ fn a_taken_name_and_a_taken_subnet_are_worked_around() {
     on_host(&host, async |host| {
         let sessions = host.broker();
         let _guests = play_guests(host);
-        let foreign = NetworkSpec {
-            name: "foreign".into(),
-            subnet: "10.209.0.0/27".parse().unwrap(),
-            labels: crate::engine::Labels {
-                user: "other".parse().unwrap(),
-                project: None,
-                session: SessionId::from_bits(1),
-            },
-        };
-        host.engine.create_network(&foreign).await.unwrap();
+        host.foreign_network("10.209.0.0/27").await;
         attach(&sessions, &host.request("alice", None).clone_for("a-b")).await.unwrap();
         let mut other = host.request("alice", Some("backend"));
         other.key.user = "a".parse().unwrap();

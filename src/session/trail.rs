@@ -213,8 +213,10 @@ impl<E: Engine + 'static> Sessions<E> {
         let trail = &self.0.trail;
         let queued = self.0.store.last_line().unwrap_or(0);
         let path = trail.auditing.borrow().as_ref().map(|auditing| auditing.path.clone());
-        let in_file =
-            path.and_then(|path| AuditFile::open(&path).ok()).and_then(|file| file.last_number()).unwrap_or(0);
+        // Where this fails, the first write tells.
+        let file = path.and_then(|path| AuditFile::open(&path).ok());
+        let in_file = file.as_ref().and_then(AuditFile::last_number).unwrap_or(0);
+        trail.file.replace(file);
         // A database of yesterday knows nothing of what is missing today.
         if in_file <= queued {
             let mut suspects = trail.suspects.borrow_mut();

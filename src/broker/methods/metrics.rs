@@ -7,8 +7,9 @@ use crate::{
     engine::Engine,
     protocol::varlink::SnapshotReply,
     session::Summary,
+    sys::clock::unix_seconds,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long the engine may take to say what it has. It answers from memory; whoever waits longer is told that it is
@@ -24,7 +25,7 @@ impl<E: Engine + 'static> Broker<E> {
             Scope::Nothing => return Err(Failure::permission_denied()),
         };
         let containers = timeout(ENGINE, self.sessions.count_containers(user)).await;
-        let mut reply = count(&self.sessions.list(user), now());
+        let mut reply = count(&self.sessions.list(user), unix_seconds());
         // An engine that does not answer may have any number.
         reply.containers = containers.ok().and_then(Result::ok).map(number);
         Ok(value(&reply))
@@ -48,11 +49,6 @@ fn count(sessions: &[Summary], now: i64) -> SnapshotReply {
 
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

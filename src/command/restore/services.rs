@@ -1,10 +1,11 @@
 //! Stopping the broker and having it back, where systemd runs it.
 
+use crate::command::systemctl::Systemctl;
 use anyhow::{Context as _, bail, ensure};
 use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    time::Duration,
 };
 
 const SOCKET: &str = "podspawn-broker.socket";
@@ -12,9 +13,12 @@ const TIMER: &str = "podspawn-cleanup.timer";
 /// What may write to the state or make somebody do so. The socket before its service, or that would come back.
 const UNITS: [&str; 4] = [TIMER, "podspawn-cleanup.service", SOCKET, "podspawn-broker.service"];
 
+/// How long systemd may take: it gives a cleanup pass that has to be stopped 90 s, its default.
+const DEADLINE: Duration = Duration::from_secs(180);
+
 /// Who runs the broker.
 pub(super) enum Services {
-    Systemd,
+    Systemd(Systemctl),
     /// Somebody else, whom only the administrator knows.
     Unknown {
         socket: PathBuf,
@@ -22,21 +26,17 @@ pub(super) enum Services {
 }
 
 impl Services {
-    /// By the directory that `sd_booted(3)` looks at.
     pub(super) fn of_this_host(socket: &Path) -> Self {
-        let booted = Path::new("/run/systemd/system").symlink_metadata().is_ok_and(|about| about.is_dir());
-        if booted { Self::Systemd } else { Self::Unknown { socket: socket.to_owned() } }
+        Systemctl::find().map_or_else(|| Self::Unknown { socket: socket.to_owned() }, Self::Systemd)
     }
 
     /// What is to be started afterwards: the socket in any case, the timer if it runs.
     pub(super) fn running(&self) -> anyhow::Result<Vec<String>> {
-        if matches!(self, Self::Unknown { .. }) {
-            return Ok(Vec::new());
-        }
-        let installed = installed()?;
+        let Self::Systemd(systemctl) = self else { return Ok(Vec::new()) };
+        let installed = installed(systemctl)?;
         let wanted = |unit: &&&str| match **unit {
             SOCKET => true,
-            TIMER => property(TIMER, "ActiveState").is_ok_and(|state| state == "active"),
+            TIMER => property(systemctl, TIMER, "ActiveState").is_ok_and(|state| state == "active"),
             _ => false,
         };
         Ok(installed.iter().filter(wanted).map(|unit| (*unit).to_owned()).collect())
@@ -45,7 +45,10 @@ impl Services {
     /// Returns when nobody has the state open.
     pub(super) fn stop(&self) -> anyhow::Result<()> {
         match self {
-            Self::Systemd => systemctl(&[&["stop"], installed()?.as_slice()].concat()).map(drop),
+            Self::Systemd(systemctl) => {
+                let arguments = [&["stop"], installed(systemctl)?.as_slice()].concat();
+                systemctl.order(&arguments, DEADLINE).map(drop)
+            }
             Self::Unknown { socket } => {
                 ensure!(
                     UnixStream::connect(socket).is_err(),
@@ -66,16 +69,17 @@ impl Services {
         // Names from a file that root wrote; all the same only these.
         ensure!(units.iter().all(|unit| UNITS.contains(unit)), "{units:?} are not podspawn's units");
         // Whoever tried and tried again may have come to systemd's limit of starts; nobody could log in then.
-        let _ = systemctl(&[&["reset-failed"], units.as_slice()].concat());
-        systemctl(&[&["start"], units.as_slice()].concat())?;
+        let systemctl = Systemctl::find().context("there is no systemd to start podspawn's units")?;
+        let _ = systemctl.run(&[&["reset-failed"], units.as_slice()].concat(), DEADLINE);
+        systemctl.order(&[&["start"], units.as_slice()].concat(), DEADLINE)?;
         Ok(true)
     }
 }
 
-fn installed() -> anyhow::Result<Vec<&'static str>> {
+fn installed(systemctl: &Systemctl) -> anyhow::Result<Vec<&'static str>> {
     let mut installed = Vec::new();
     for unit in UNITS {
-        if property(unit, "LoadState")? == "loaded" {
+        if property(systemctl, unit, "LoadState")? == "loaded" {
             installed.push(unit);
         }
     }
@@ -85,14 +89,7 @@ fn installed() -> anyhow::Result<Vec<&'static str>> {
     Ok(installed)
 }
 
-fn property(unit: &str, name: &str) -> anyhow::Result<String> {
-    let output = systemctl(&["show", "--property", name, "--value", unit])?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn systemctl(arguments: &[&str]) -> anyhow::Result<Output> {
-    let output = Command::new("systemctl").args(arguments).output().context("running systemctl")?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "systemctl {}: {}", arguments.join(" "), told.trim());
-    Ok(output)
+fn property(systemctl: &Systemctl, unit: &str, name: &str) -> anyhow::Result<String> {
+    let done = systemctl.order(&["show", "--property", name, "--value", unit], DEADLINE)?;
+    Ok(done.out.trim().to_owned())
 }

@@ -5,11 +5,11 @@ use crate::{
     doctor::{self, Finding, ways_in},
     domain::UserName,
     sshd::{Connection, Effective, Sshd, SshdError},
+    sys::clock::unix_days,
 };
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Where a client may be: on this host, and anywhere else (RFC 5737). `Match Address` may tell them apart.
@@ -96,7 +96,7 @@ impl Court<'_> {
         }
         if let Some(options) = of(after, &self.witnesses.ours).next() {
             findings.extend(doctor::sshd::entrance(options, self.group, &people, self.local));
-            findings.extend(doctor::sshd::locked(options, &people, self.local, today()));
+            findings.extend(doctor::sshd::locked(options, &people, self.local, unix_days()));
         }
         findings.extend(of(before, &self.witnesses.others).next().and_then(doctor::sshd::foreign_command));
         findings.extend(self.unchanged(before, after));
@@ -178,11 +178,6 @@ fn no_way_in() -> Finding {
         )
     };
     Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy)
-}
-
-fn today() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs() / 86_400).unwrap_or(i64::MAX)
 }
 
 /// The caller of sudo, who administers this host whatever its groups are.

@@ -1,11 +1,9 @@
 //! The service that runs sshd: found out, told to read its configuration again, and never restarted.
 
-use crate::sys::program::{self, Finished};
-use anyhow::Context as _;
+use crate::{command::systemctl::Systemctl, sys::program::Finished};
 use std::{
     io::Read as _,
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -31,15 +29,14 @@ pub(super) enum Service {
 /// A service that can be reloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Running {
-    systemctl: PathBuf,
+    systemctl: Systemctl,
     pub(super) name: String,
 }
 
 impl Service {
     /// Finds it; `name` is what the administrator calls it.
     pub(super) fn find(name: Option<&str>) -> anyhow::Result<Self> {
-        let systemctl = program::find("systemctl").filter(|_| Path::new("/run/systemd/system").exists());
-        let Some(systemctl) = systemctl else {
+        let Some(systemctl) = Systemctl::find() else {
             anyhow::ensure!(
                 name.is_none(),
                 "there is no systemd that runs here, so no service {}",
@@ -64,7 +61,7 @@ impl Service {
 
 impl Running {
     fn systemctl(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
-        program::run(&self.systemctl, arguments, b"", DEADLINE).context("running systemctl")
+        self.systemctl.run(arguments, DEADLINE)
     }
 
     fn property(&self, property: &str) -> anyhow::Result<String> {

@@ -63,16 +63,7 @@ fn a_route_into_a_part_of_the_pool_and_a_network_of_the_engines_own_are_both_pas
     on_host(&host, async |host| {
         let sessions = host.broker();
         let _guests = play_guests(host);
-        let foreign = NetworkSpec {
-            name: "foreign".into(),
-            subnet: "10.209.0.32/28".parse().unwrap(),
-            labels: crate::engine::Labels {
-                user: "other".parse().unwrap(),
-                project: None,
-                session: SessionId::from_bits(1),
-            },
-        };
-        host.engine.create_network(&foreign).await.unwrap();
+        host.foreign_network("10.209.0.32/28").await;
         let mut request = host.request("alice", None);
         request.capacity.routes = || Ok(vec![route("10.209.0.0/27")]);
         let _alice = attach(&sessions, &request).await.unwrap();
