@@ -196,8 +196,14 @@ fn man_has_nothing_to_say_about_the_pages() {
     let mut names = Vec::new();
     for entry in fs::read_dir(&pages).unwrap() {
         let path = entry.unwrap().path();
+        // A locale without UTF-8 has no character for what is not ASCII.
         let output = run("man", |command| {
-            command.env("MANWIDTH", "80").env("MANROFFSEQ", "").args(["--warnings", "--local-file"]).arg(&path);
+            command
+                .env("LC_ALL", "C")
+                .env("MANWIDTH", "80")
+                .env("MANROFFSEQ", "")
+                .args(["--warnings", "--local-file"])
+                .arg(&path);
         });
         assert!(output.status.success() && output.stderr.is_empty(), "{}: {}", path.display(), text(&output));
         let page = text(&output);

@@ -217,7 +217,7 @@ fn yesterdays_state_comes_back_under_running_containers() {
     let owners = bench.root(
         "stat -c '%a %U:%G' /etc/podspawn/keys /etc/podspawn/keys/$(ls /etc/podspawn/keys | head -1) /etc/podspawn/users \
          /var/lib/podspawn/state.db; ls /etc/podspawn/keys/mallory 2>&1 | grep -c 'No such'; \
-         find /etc/podspawn /var/lib/podspawn -name '.*' -o -name 'restore.*'",
+         find /etc/podspawn /var/lib/podspawn -path /var/lib/podspawn/homes -prune -o -name '.*' -print -o -name 'restore.*' -print",
     );
     assert_eq!(owners, "750 root:podspawn-keys\n640 root:podspawn-keys\n755 root:root\n600 podspawn:podspawn\n1");
     assert_eq!(bench.restore(&format!("{path} --dry-run")).code, Some(0));
