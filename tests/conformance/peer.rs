@@ -125,7 +125,7 @@ fn obey(order: Order) -> Value {
             let (mut buffer, mut heard) = ([0; 4096], 0);
             while heard < replies {
                 let Ok(count @ 1..) = stream.read(&mut buffer) else { break };
-                heard += buffer[..count].iter().filter(|byte| **byte == 0).count();
+                heard += buffer[..count].split(|byte| *byte == 0).count() - 1;
             }
             json!({ "replies": heard })
         }
