@@ -9,9 +9,13 @@ mod capped;
 mod connection;
 mod events;
 mod interface;
+mod login;
+mod look;
 mod methods;
 mod prepare;
 mod privileges;
+mod rest;
 mod serve;
 
+pub use privileges::drop_capabilities;
 pub use serve::run;

@@ -8,12 +8,14 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod found;
+mod measured;
 mod notice;
 mod spec;
 
 pub use docker::{DockerEngine, UnsupportedHost};
 pub use error::EngineError;
 pub use found::{ContainerStatus, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
+pub use measured::Measured;
 pub use notice::Notice;
 pub use spec::{ContainerSpec, Labels, NetworkSpec};
 

@@ -1,6 +1,6 @@
 //! podspawn: `ssh user@host` lands in the user's own container.
 //!
-//! The floors, lowest first: `domain`; `config`, `policy`, `protocol`; `store`, `engine`, `guest`, `link`,
+//! The floors, lowest first: `domain`; `config`, `policy`, `protocol`, `openmetrics`; `measure`, `store`, `engine`, `guest`, `link`,
 //! `accounts`, `audit`, `log`, `settings`, `client`, `sshd`, `sys`; `session`, `backup`, `doctor`; `broker`; `command`;
 //! `cli`. A module imports lower floors only (`tests/floors.rs`).
 
@@ -18,6 +18,8 @@ pub mod engine;
 pub mod guest;
 pub mod link;
 pub mod log;
+pub mod measure;
+pub mod openmetrics;
 pub mod policy;
 pub mod protocol;
 pub mod session;

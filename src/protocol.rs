@@ -3,6 +3,7 @@
 //! Pure: bytes in, values out. The sockets are elsewhere.
 
 pub mod guest;
+pub mod measurements;
 pub mod packet;
 pub mod varlink;
 

@@ -6,6 +6,7 @@
 //! in one is true.
 
 mod attach;
+mod cause;
 mod create;
 mod destroy;
 mod directories;
@@ -28,6 +29,7 @@ mod tell;
 mod trail;
 
 pub use attach::{Attached, Request};
+pub use cause::Cause;
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
@@ -39,7 +41,7 @@ pub use trail::{AuditObserver, Auditing};
 use crate::{
     audit::Run,
     domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, EngineInfo, FoundContainer},
     policy::Plan,
     store::Store,
     sys::{clock, routes::Route},
@@ -51,7 +53,7 @@ use std::{
     io,
     path::PathBuf,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, OnceCell};
 use trail::Trail;
@@ -122,7 +124,10 @@ pub struct Summary {
 #[derive(Debug)]
 pub enum Happening<'a> {
     /// The container runs and its guest is there.
-    Created,
+    Created {
+        /// How long each phase of its creation took.
+        phases: &'a [(&'static str, Duration)],
+    },
     /// Its creation failed; what was made is being removed.
     Failed {
         /// Why.
@@ -153,7 +158,9 @@ pub enum Happening<'a> {
     },
     /// It is being removed.
     Destroying {
-        /// Why.
+        /// Why, of few causes.
+        cause: Cause,
+        /// Why, in words.
         reason: &'a str,
     },
 }
@@ -241,6 +248,16 @@ impl<E: Engine + 'static> Sessions<E> {
         live.values().filter(|session| user.is_none_or(|user| session.key.user == *user)).map(|s| s.summary()).collect()
     }
 
+    /// What the engine is and can do.
+    pub async fn engine_info(&self) -> Result<EngineInfo, EngineError> {
+        self.0.engine.info().await
+    }
+
+    /// The containers of ours that the engine has, running or not.
+    pub async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
+        self.0.engine.containers().await
+    }
+
     /// How many containers of ours the engine has, running or not: those of `user`, or of everybody.
     pub async fn count_containers(&self, user: Option<&UserName>) -> Result<usize, EngineError> {
         let found = self.0.engine.containers().await?;
@@ -252,7 +269,7 @@ impl<E: Engine + 'static> Sessions<E> {
     pub fn stop(&self, key: &SessionKey, reason: String) -> bool {
         match self.find(key) {
             Some(session) if session.is_running() => {
-                self.end(&session, reason);
+                self.end(&session, Cause::Stopped, reason);
                 true
             }
             // On its way out already, or not there yet: whoever is creating it wants it.

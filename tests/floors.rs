@@ -10,13 +10,14 @@ use std::{
 
 /// The floors of the architecture; a file imports strictly lower ones, or its own top-level module. Half floors are
 /// neighbours of which one serves the others.
-const FLOORS: [(&str, f32); 28] = [
+const FLOORS: [(&str, f32); 29] = [
     ("domain", 0.0),
     ("config", 1.0),
     ("policy", 1.5),
     ("podfile", 1.0),
     ("protocol", 1.0),
-    ("openmetrics", 1.0),
+    ("openmetrics", 1.5),
+    ("measure", 1.75),
     ("sys", 1.5),
     ("accounts", 2.0),
     ("audit", 2.0),

@@ -1,7 +1,7 @@
 //! Letting peers in: counted before anything is read, identified before anything is answered.
 
 use super::{authorize::Caller, capped::Capped, connection, events, methods::Broker};
-use crate::{accounts::Accounts, engine::Engine};
+use crate::{accounts::Accounts, engine::Engine, measure::catalog::DENIALS};
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -28,7 +28,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 const LOOKUP: Duration = Duration::from_secs(10);
 
 /// Who is connected.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Admission {
     accounts: Arc<Accounts>,
     open: Rc<RefCell<HashMap<u32, Peer>>>,
@@ -37,14 +37,21 @@ pub(super) struct Admission {
 /// What one uid has open and has asked.
 struct Peer {
     connections: u32,
+    /// Of those, the ones that only look.
+    looking: u32,
     window: Instant,
     calls: u32,
 }
 
 impl Admission {
-    /// Whether nobody is.
+    /// Whether nobody is whom the broker would stay for.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.borrow().values().all(|peer| peer.connections == 0)
+        self.open.borrow().values().all(|peer| peer.connections == peer.looking)
+    }
+
+    /// How many connections there are.
+    pub(super) fn connections(&self) -> u32 {
+        self.open.borrow().values().map(|peer| peer.connections).sum()
     }
 
     /// Counts a peer; `None` if it, or everybody together, has too many connections. A flood costs an accept and a
@@ -70,9 +77,11 @@ pub(super) fn welcome<E: Engine + 'static>(admission: &Admission, stream: UnixSt
             Ok(Err(error)) => return events::stranger(counted.uid, &events::chain(&error)),
             Err(_) => return events::stranger(counted.uid, "its account could not be looked up in time"),
         };
-        if caller.user.is_none() && !caller.admin && !caller.service {
+        if caller.is_stranger() {
             events::stranger(counted.uid, "it is not in group podspawn");
+            broker.measures.count(&DENIALS, "stranger");
         }
+        let _looking = caller.only_looks().then(|| counted.looks());
         connection::serve(broker, caller, &counted, connection).await;
     });
 }
@@ -98,12 +107,21 @@ impl Counted {
     fn new(open: &Rc<RefCell<HashMap<u32, Peer>>>, uid: u32) -> Option<Self> {
         let mut peers = open.borrow_mut();
         let everybody: u32 = peers.values().map(|peer| peer.connections).sum();
-        let peer = peers.entry(uid).or_insert_with(|| Peer { connections: 0, window: Instant::now(), calls: 0 });
+        let peer =
+            peers.entry(uid).or_insert_with(|| Peer { connections: 0, looking: 0, window: Instant::now(), calls: 0 });
         if everybody >= MAX_CONNECTIONS || peer.connections >= MAX_PER_UID {
             return None;
         }
         peer.connections += 1;
         Some(Self { open: Rc::clone(open), uid })
+    }
+
+    /// Notes that this one only looks, until the guard is dropped.
+    fn looks(&self) -> Looking {
+        if let Some(peer) = self.open.borrow_mut().get_mut(&self.uid) {
+            peer.looking += 1;
+        }
+        Looking { open: Rc::clone(&self.open), uid: self.uid }
     }
 
     /// Waits until the uid may ask again.
@@ -125,6 +143,20 @@ impl Counted {
         }
         peer.calls += 1;
         None
+    }
+}
+
+/// See [`Counted::looks`].
+struct Looking {
+    open: Rc<RefCell<HashMap<u32, Peer>>>,
+    uid: u32,
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if let Some(peer) = self.open.borrow_mut().get_mut(&self.uid) {
+            peer.looking = peer.looking.saturating_sub(1);
+        }
     }
 }
 
@@ -161,5 +193,18 @@ mod tests {
         }
         assert!(Counted::new(&open, 7).unwrap().too_early().is_some());
         assert!(Counted::new(&open, 8).unwrap().too_early().is_none());
+    }
+
+    #[test]
+    fn whoever_only_looks_is_nobody_to_stay_for() {
+        let admission = Admission::default();
+        let scraper = Counted::new(&admission.open, 7).unwrap();
+        assert!(!admission.is_empty());
+        let looking = scraper.looks();
+        assert!(admission.is_empty() && admission.connections() == 1);
+        let login = Counted::new(&admission.open, 8).unwrap();
+        assert!(!admission.is_empty());
+        drop((login, looking));
+        assert!(!admission.is_empty(), "until it is known");
     }
 }

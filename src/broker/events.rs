@@ -20,7 +20,7 @@ pub(super) fn session(summary: &Summary, happening: &Happening<'_>) {
     let Summary { id, key, container, connections, .. } = summary;
     let (user, project) = (&key.user, project(key));
     match happening {
-        Happening::Created => {
+        Happening::Created { .. } => {
             info!(event = "container_create", %user, project, session = %id, %container, image = summary.image, "container created for {key}");
         }
         Happening::Failed { error } => {
@@ -37,7 +37,7 @@ pub(super) fn session(summary: &Summary, happening: &Happening<'_>) {
             let (outcome, command) = (outcome_text(*outcome), run.command.as_deref().unwrap_or(run.kind));
             info!(event = "command", %user, project, session = %id, %container, channel = channel.0, command, outcome, "{key} ran a command: {outcome}");
         }
-        Happening::Destroying { reason } => {
+        Happening::Destroying { reason, .. } => {
             info!(event = "container_destroy", %user, project, session = %id, %container, reason, "container of {key} is removed: {reason}");
         }
     }

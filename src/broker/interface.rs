@@ -57,8 +57,11 @@ mod tests {
             let interface = Interface::try_from(text).unwrap();
             assert_eq!(interface.name().to_string(), name);
         }
-        let sessions = Interface::try_from(SESSIONS).unwrap();
-        let methods: Vec<_> = sessions.methods().map(|method| method.name().to_string()).collect();
-        assert_eq!(methods, ["Attach", "List", "Stop", "Ended"]);
+        let methods = |text| {
+            let interface = Interface::try_from(text).unwrap();
+            interface.methods().map(|method| method.name().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(methods(SESSIONS), ["Attach", "List", "Stop", "Ended"]);
+        assert_eq!(methods(METRICS), ["Snapshot", "Measurements"]);
     }
 }

@@ -4,14 +4,19 @@ mod admin;
 mod metrics;
 mod sessions;
 
+pub(super) use metrics::count;
+
 use super::{
     authorize::Caller,
     events, interface,
+    look::Looks,
     prepare::{auditing, log_path},
 };
 use crate::{
     engine::Engine,
     log::LogFile,
+    measure::Measures,
+    protocol::measurements::MEASUREMENTS,
     protocol::varlink::{ATTACH, CLEANUP, DENIED, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
     session::Sessions,
     settings::{Live, Settings},
@@ -31,6 +36,8 @@ pub(super) struct Broker<E> {
     pub(super) sessions: Sessions<E>,
     pub(super) settings: RefCell<Live>,
     pub(super) log: LogFile,
+    pub(super) measures: Rc<Measures>,
+    pub(super) looks: Looks,
     /// When somebody last asked for a session, which is what the broker stays for.
     pub(super) last_login: Cell<Option<Instant>>,
     /// Calls that are being worked on.
@@ -99,6 +106,7 @@ impl<E: Engine + 'static> Broker<E> {
             STOP => self.stop(caller, parameters),
             ENDED => self.ended(caller, parameters).await,
             SNAPSHOT => self.snapshot(caller).await,
+            MEASUREMENTS => self.measurements(caller).await,
             CLEANUP => self.cleanup(caller, parameters).await,
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {

@@ -1,13 +1,17 @@
 //! Bringing settings, state, engine and sessions together.
 
-use super::{events, methods::Broker};
+use super::{admit::Admission, events, look::Looks, methods::Broker, rest};
 use crate::{
     backup,
     config::AbsolutePath,
-    engine::DockerEngine,
+    engine::{DockerEngine, Measured},
     log::LogFile,
+    measure::{
+        Measures,
+        catalog::{CREATED, CREATION_TIME, DESTROYED},
+    },
     policy,
-    session::{AttachError, Auditing, GuestBinary, Rules, Sessions},
+    session::{AttachError, Auditing, GuestBinary, Happening, Observer, Rules, Sessions},
     settings::{Live, Settings},
     store::{Store, StoreError},
 };
@@ -50,9 +54,29 @@ pub(super) fn log_path(settings: &Settings) -> Option<&Path> {
     settings.config.log.file.as_ref().map(AbsolutePath::as_path)
 }
 
+/// Counts what happens, and tells the log.
+fn observer(measures: Rc<Measures>) -> Observer {
+    Box::new(move |summary, happening| {
+        match happening {
+            Happening::Created { phases } => {
+                measures.count(&CREATED, "ok");
+                phases.iter().for_each(|(phase, took)| measures.time(&CREATION_TIME, phase, *took));
+            }
+            Happening::Failed { .. } => measures.count(&CREATED, "failed"),
+            Happening::Destroying { cause, .. } => measures.count(&DESTROYED, cause.as_str()),
+            Happening::Connected { .. } | Happening::Disconnected { .. } | Happening::Ran { .. } => {}
+        }
+        events::session(summary, happening);
+    })
+}
+
 /// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine. What a restore has
 /// left half-way is not opened.
-pub(super) fn prepare(etc: &Path, log: &LogFile) -> Result<Broker<DockerEngine>, Unready> {
+pub(super) fn prepare(
+    etc: &Path,
+    log: &LogFile,
+    admission: &Admission,
+) -> Result<Broker<Measured<DockerEngine>>, Unready> {
     if backup::is_restore_pending(etc) {
         return Err(Unready {
             for_user: "the server's state is being restored; try again later, or ask the administrator",
@@ -76,11 +100,14 @@ pub(super) fn prepare(etc: &Path, log: &LogFile) -> Result<Broker<DockerEngine>,
             _ => unready,
         }
     })?;
+    let measures = Rc::new(Measures::default());
+    rest::end(&measures);
     let engine = DockerEngine::new(&config.engine.to_string()).map_err(|error| Unready::state(&error, "engine"))?;
+    let engine = Measured::new(engine, Rc::clone(&measures));
     let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
     let guest = GuestBinary::new(executable, database.with_file_name("guest"));
     let sessions =
-        Sessions::new(engine, store, guest, SOCKETS.into(), Box::new(events::session), Box::new(events::audit));
+        Sessions::new(engine, store, guest, SOCKETS.into(), observer(Rc::clone(&measures)), Box::new(events::audit));
     // Before the sessions come back: there may be something to tell of them.
     sessions.audit_to(auditing(&current));
     let times = &config.session;
@@ -103,6 +130,8 @@ pub(super) fn prepare(etc: &Path, log: &LogFile) -> Result<Broker<DockerEngine>,
         sessions,
         settings: RefCell::new(settings),
         log: log.clone(),
+        measures,
+        looks: Looks::new(admission.clone(), database),
         last_login: Cell::new(None),
         in_flight: Rc::default(),
     })

@@ -1,4 +1,4 @@
-//! Giving up what the broker does not need.
+//! Giving up what the broker, and whoever serves beside it, does not need.
 
 use anyhow::{Context as _, ensure};
 use caps::{CapSet, CapsHashSet};
@@ -6,7 +6,7 @@ use caps::{CapSet, CapsHashSet};
 /// Drops every capability, from the bounding set too, and makes sure that none is left.
 ///
 /// Called before any input is read. The unit drops them as well; this is for whoever starts the broker otherwise.
-pub(super) fn drop_capabilities() -> anyhow::Result<()> {
+pub fn drop_capabilities() -> anyhow::Result<()> {
     // The bounding set first: lowering it needs a capability. Without one it must be empty already, or it is of no
     // use to us: with no_new_privs nothing can be gained from it.
     for capability in caps::all() {

@@ -7,7 +7,11 @@ use super::{
     prepare::{Unready, prepare},
     privileges::drop_capabilities,
 };
-use crate::{engine::DockerEngine, log::LogFile, sys::passing::refuse_descriptors};
+use crate::{
+    engine::{DockerEngine, Measured},
+    log::LogFile,
+    sys::passing::refuse_descriptors,
+};
 use anyhow::{Context as _, bail};
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use std::{
@@ -102,14 +106,14 @@ impl Life {
         &mut self,
         listener: &UnixListener,
         etc: &Path,
-    ) -> anyhow::Result<Option<Rc<Broker<DockerEngine>>>> {
+    ) -> anyhow::Result<Option<Rc<Broker<Measured<DockerEngine>>>>> {
         let mut retry = interval(RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unready: Option<Unready> = None;
         loop {
             tokio::select! {
                 biased;
-                _ = retry.tick() => match prepare(etc, &self.log) {
+                _ = retry.tick() => match prepare(etc, &self.log, &self.admission) {
                     Ok(broker) => {
                         let broker = Rc::new(broker);
                         tell(&[NotifyState::Ready, NotifyState::Status(status(&broker))]);
@@ -142,7 +146,11 @@ impl Life {
     }
 
     /// Accepts connections until there is nothing to stay for.
-    async fn serve(mut self, listener: &UnixListener, broker: &Rc<Broker<DockerEngine>>) -> anyhow::Result<()> {
+    async fn serve(
+        mut self,
+        listener: &UnixListener,
+        broker: &Rc<Broker<Measured<DockerEngine>>>,
+    ) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut last_use = began;
         loop {
@@ -161,6 +169,7 @@ impl Life {
                         events::idle_exit(self.idle_exit);
                         broker.sessions.tidy();
                         broker.sessions.close_audit();
+                        broker.rest().await;
                         return Ok(());
                     }
                     events::log_file(&self.log);
@@ -177,7 +186,7 @@ impl Life {
 
     /// Answers what was asked before the end was: an upgrade in the middle of a creation is nobody's failed login. Who
     /// connects meanwhile waits for the next broker.
-    async fn finish(broker: &Broker<DockerEngine>) {
+    async fn finish(broker: &Broker<Measured<DockerEngine>>) {
         tell(&[NotifyState::Stopping]);
         let deadline = Instant::now() + FINISH;
         while broker.in_flight.get() > 0 && Instant::now() < deadline {
@@ -186,6 +195,7 @@ impl Life {
         // A reply that was made a moment ago has yet to be written.
         tokio::time::sleep(Duration::from_millis(20)).await;
         broker.sessions.close_audit();
+        broker.rest().await;
     }
 
     fn watchdog(&self, mut states: Vec<NotifyState>) {
@@ -210,7 +220,7 @@ async fn accepted_or_pause<A>(
     }
 }
 
-fn status(broker: &Broker<DockerEngine>) -> String {
+fn status(broker: &Broker<Measured<DockerEngine>>) -> String {
     let (sessions, connections) = broker.sessions.counts();
     format!("{sessions} sessions, {connections} connections")
 }

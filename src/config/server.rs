@@ -41,6 +41,8 @@ pub struct Config {
     pub projects_file: Option<AbsolutePath>,
     /// `backup`: where backups go.
     pub backup: Backups,
+    /// `metrics`: what is measured beyond numbers.
+    pub metrics: Metrics,
 }
 
 /// `auth`.
@@ -116,6 +118,13 @@ pub struct Backups {
     pub keep: u32,
 }
 
+/// `metrics`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Whether users are named. Whoever may look at the metrics then knows who is there.
+    pub per_user: bool,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -139,6 +148,7 @@ impl Default for Config {
             engine: EngineHost::known("/var/run/docker.sock"),
             projects_file: None,
             backup: Backups { dir: AbsolutePath::known("/var/backups/podspawn"), keep: 14 },
+            metrics: Metrics::default(),
         }
     }
 }
@@ -236,6 +246,7 @@ impl Config {
             backup.read("dir", &mut self.backup.dir);
             backup.number("keep", 1..=MAX_BACKUPS, &mut self.backup.keep);
         });
+        top.section("metrics", |metrics| metrics.flag("per_user", &mut self.metrics.per_user));
     }
 }
 

@@ -19,6 +19,8 @@ pub struct EngineInfo {
     pub runtimes: Vec<String>,
     /// The one that it takes when none is named.
     pub default_runtime: String,
+    /// Where it keeps images and containers on its own host; empty if it does not tell.
+    pub data_root: String,
 }
 
 /// Whether a container runs, and how it ended if not.

@@ -53,6 +53,20 @@ pub enum Denial {
     },
 }
 
+impl Denial {
+    /// Which it is, as it is counted.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownProject { .. } => "unknown_project",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::TooManySessions { .. } => "too_many_sessions",
+            Self::TooManyContainers { .. } => "too_many_containers",
+            Self::NotBuilt { .. } => "not_built",
+        }
+    }
+}
+
 fn open_projects(open: &[ProjectName]) -> String {
     if open.is_empty() {
         return "no project is open to you".to_owned();

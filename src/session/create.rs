@@ -19,7 +19,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a new container's guest may take to connect: it does so first of all, but a busy machine is slow.
@@ -40,8 +40,8 @@ impl<E: Engine + 'static> Sessions<E> {
         let sessions = self.clone();
         tokio::task::spawn_local(async move {
             match sessions.create(&session, &plan, subnet, subnets).await {
-                Ok(()) => {
-                    sessions.tell(&session, &Happening::Created);
+                Ok(phases) => {
+                    sessions.tell(&session, &Happening::Created { phases: &phases });
                     session.phase.send_replace(Phase::Running);
                     sessions.arm(&session);
                     // Those who wait are woken now; if there is none, the client went away during the creation.
@@ -61,11 +61,13 @@ impl<E: Engine + 'static> Sessions<E> {
         plan: &Plan,
         subnet: Subnet,
         subnets: Subnets,
-    ) -> Result<(), AttachError> {
+    ) -> Result<[(&'static str, Duration); 4], AttachError> {
+        let began = Instant::now();
         let link = self.listen(session).map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
         crash::point("create.listening");
         let home = Self::home(session, plan).await?;
         crash::point("create.home-made");
+        let prepared = Instant::now();
         // The engine looks the network up when the container starts, so neither waits for the other.
         let (network, container, closed) = tokio::join!(
             self.create_network(session, subnet, subnets),
@@ -78,6 +80,7 @@ impl<E: Engine + 'static> Sessions<E> {
             Link::open_to_all(&self.0.sockets, &session.id)
                 .map_err(|error| AttachError::Files("cannot open the socket to the container", error))?;
         }
+        let made = Instant::now();
         let failed = |step| move |source| AttachError::Engine { step, source };
         self.0.engine.start_container(&container).await.map_err(failed("starting the container"))?;
         crash::point("create.started");
@@ -90,13 +93,19 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.store.set_running(&session.id, pid)?;
         crash::point("create.running-stored");
         link.expect(pid);
+        let started = Instant::now();
         let up = tokio::select! {
             up = link.wait_up(GUEST_START) => up,
             () = session.died.notified() => false,
         };
         if up {
             crash::point("create.guest-up");
-            return Ok(());
+            return Ok([
+                ("prepare", prepared - began),
+                ("make", made - prepared),
+                ("start", started - made),
+                ("guest", started.elapsed()),
+            ]);
         }
         match self.0.engine.inspect_container(&container).await {
             Ok(status) if !status.running => Err(ended_at_once(&status)),

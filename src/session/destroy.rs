@@ -1,7 +1,7 @@
 //! Ending a session: container first, then network, then row, so that what is left is always found by its row.
 
 use super::{
-    AttachError, Happening, Sessions,
+    AttachError, Cause, Happening, Sessions,
     entry::{Phase, Session},
 };
 use crate::{engine::Engine, link::Link, sys::crash};
@@ -16,19 +16,19 @@ const UNDO_TRIES: u32 = 3;
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Begins to destroy, once; nobody can enter from now on. What the engine refuses is tried again until it is done.
-    pub(super) fn destroy(&self, session: &Rc<Session>, reason: impl AsRef<str>) {
+    pub(super) fn destroy(&self, session: &Rc<Session>, cause: Cause, reason: impl AsRef<str>) {
         if !session.is_running() {
             return;
         }
-        self.condemn(session, reason.as_ref());
+        self.condemn(session, cause, reason.as_ref());
         self.close(session, reason.as_ref());
         self.finish_destroying(session);
     }
 
     /// Tells and writes that it ends: from now on nobody enters, and a crash does not forget it.
-    pub(super) fn condemn(&self, session: &Session, reason: &str) {
+    pub(super) fn condemn(&self, session: &Session, cause: Cause, reason: &str) {
         self.remember(session, format!("your container was removed: {reason}"));
-        self.tell(session, &Happening::Destroying { reason });
+        self.tell(session, &Happening::Destroying { cause, reason });
         crash::point("destroy.begun");
         self.write_end(session, reason);
     }

@@ -71,6 +71,23 @@ impl AttachError {
     /// What a user is told when something could not be written for want of space.
     pub const DISK_FULL: &str = "the server's disk is full; ask the administrator to free some";
 
+    /// What failed, as it is counted; `None` if it was decided so.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied(_) => None,
+            Self::Shared(error) => error.kind(),
+            Self::Image { .. } => Some("image"),
+            Self::Engine { .. } => Some("engine"),
+            Self::PoolRouted { .. } | Self::NoSubnet => Some("network"),
+            Self::Store(_) => Some("state"),
+            Self::Files(..) => Some("files"),
+            Self::Home(_) => Some("home"),
+            Self::Silent(_) => Some("guest"),
+            Self::Audit(_) => Some("audit"),
+        }
+    }
+
     /// The one line that the user sees: what happened and what to do next. Details are for the log.
     #[must_use]
     pub fn for_user(&self) -> String {

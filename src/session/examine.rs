@@ -82,7 +82,7 @@ impl<E: Engine + 'static> Sessions<E> {
     pub(super) fn destroy_dead(&self, session: &Rc<Session>, ending: Ending) {
         if session.is_running() {
             self.remember(session, ending.for_user());
-            self.destroy(session, ending.to_string());
+            self.destroy(session, ending.into(), ending.to_string());
         }
     }
 

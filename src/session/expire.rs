@@ -1,6 +1,6 @@
 //! When a session ends by itself: the grace period, the lifetime, and the notices before it.
 
-use super::{Rules, Sessions, entry::Session, now};
+use super::{Cause, Rules, Sessions, entry::Session, now};
 use crate::{
     domain::{Mode, Span, State},
     engine::Engine,
@@ -46,7 +46,7 @@ impl<E: Engine + 'static> Sessions<E> {
             return;
         }
         if session.rules.get().mode == Mode::DestroyOnDisconnect {
-            return self.destroy(session, "the last connection ended");
+            return self.destroy(session, Cause::Disconnect, "the last connection ended");
         }
         let since = now();
         session.abandoned.set(Some(since));
@@ -110,14 +110,14 @@ impl<E: Engine + 'static> Sessions<E> {
                     return self.ask_again(session);
                 }
                 if session.is_deserted() {
-                    return self.destroy(session, GRACE_IS_OVER);
+                    return self.destroy(session, Cause::GracePeriod, GRACE_IS_OVER);
                 }
                 // Somebody is just entering. If they do not get in, the grace period begins again.
                 session.abandoned.set(None);
                 self.arm(session);
             }
             Some((due_at, Due::Lifetime)) if due_at <= at => {
-                self.end(session, lifetime_is_over(session.rules.get()));
+                self.end(session, Cause::Lifetime, lifetime_is_over(session.rules.get()));
             }
             _ => self.arm(session),
         }
@@ -136,11 +136,11 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Ends a session under whoever is connected: they are told, hung up, and given a moment; then it is destroyed.
-    pub(super) fn end(&self, session: &Rc<Session>, reason: String) {
+    pub(super) fn end(&self, session: &Rc<Session>, cause: Cause, reason: String) {
         if !session.is_running() || session.connections() == 0 {
-            return self.destroy(session, reason);
+            return self.destroy(session, cause, reason);
         }
-        self.condemn(session, &reason);
+        self.condemn(session, cause, &reason);
         session.notify(&format!("this container is being removed: {reason}"));
         session.closing.replace(Some(reason.clone()));
         if let Some(link) = session.link() {

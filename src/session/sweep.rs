@@ -4,7 +4,7 @@
 //! was restored, containers that a crash or an older version left.
 
 use super::{
-    Sessions,
+    Cause, Sessions,
     expire::{self, Due},
 };
 use crate::{
@@ -90,7 +90,8 @@ impl<E: Engine + 'static> Sessions<E> {
                 let Some(reason) = expire::reason(&session, due, at) else { continue };
                 if !dry_run {
                     // Whoever is connected in spite of a lifetime that is over is told and hung up first.
-                    self.end(&session, reason.clone());
+                    let cause = if due == Due::Grace { Cause::GracePeriod } else { Cause::Lifetime };
+                    self.end(&session, cause, reason.clone());
                 }
                 removed.push(Removed { kind: Kind::Session, name, reason });
             }

@@ -66,13 +66,13 @@ impl Host {
         let log = Rc::clone(&self.log);
         let observer: Observer = Box::new(move |summary, happening| {
             let what = match happening {
-                Happening::Created => "created".to_owned(),
+                Happening::Created { .. } => "created".to_owned(),
                 Happening::Failed { .. } => "failed".to_owned(),
                 Happening::Connected { .. } => "connected".to_owned(),
                 Happening::Disconnected { reason: Some("idle"), .. } => "disconnected: idle".to_owned(),
                 Happening::Disconnected { .. } => "disconnected".to_owned(),
                 Happening::Ran { .. } => "ran".to_owned(),
-                Happening::Destroying { reason } => format!("destroying: {reason}"),
+                Happening::Destroying { reason, .. } => format!("destroying: {reason}"),
             };
             log.borrow_mut().push(format!("{}: {what}", summary.key));
         });

@@ -4,7 +4,9 @@ use super::{Answer, Broker, Failure, parse, value};
 use crate::{
     broker::{authorize::Caller, events},
     engine::Engine,
+    measure::catalog::{CLEANUPS, SWEPT},
     protocol::varlink::{CleanupParameters, CleanupReply, RemovedInfo},
+    sys::clock::unix_seconds,
 };
 use serde_json::Value;
 
@@ -16,10 +18,16 @@ impl<E: Engine + 'static> Broker<E> {
             return Err(Failure::permission_denied());
         }
         let removed = self.sessions.sweep(dry_run).await.map_err(|error| {
+            self.measures.count(&CLEANUPS, "failed");
             events::sweep_failed(&error);
             Failure::unavailable(format!("the pass could not be finished: {}", events::chain(&error)))
         })?;
         if !dry_run {
+            self.measures.count(&CLEANUPS, "ok");
+            self.measures.last_cleanup.set(Some(unix_seconds()));
+            for one in &removed {
+                self.measures.count(&SWEPT, one.kind.as_str());
+            }
             events::swept(&removed);
         }
         let info = |one: crate::session::Removed| RemovedInfo {

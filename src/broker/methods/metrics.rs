@@ -1,11 +1,11 @@
-//! `io.podspawn.Metrics`: how many there are of what.
+//! `io.podspawn.Metrics`: how many there are of what, and everything that is measured.
 
 use super::{Answer, Broker, Failure, value};
 use crate::{
     broker::authorize::{Caller, Scope},
     domain::State,
     engine::Engine,
-    protocol::varlink::SnapshotReply,
+    protocol::{measurements::MeasurementsReply, varlink::SnapshotReply},
     session::Summary,
     sys::clock::unix_seconds,
 };
@@ -21,6 +21,7 @@ impl<E: Engine + 'static> Broker<E> {
     pub(super) async fn snapshot(&self, caller: &Caller) -> Result<Answer, Failure> {
         let user = match caller.scope() {
             Scope::Everybody => None,
+            _ if caller.metrics => None,
             Scope::Own(user) => Some(user),
             Scope::Nothing => return Err(Failure::permission_denied()),
         };
@@ -30,9 +31,18 @@ impl<E: Engine + 'static> Broker<E> {
         reply.containers = containers.ok().and_then(Result::ok).map(number);
         Ok(value(&reply))
     }
+
+    /// Everything that is measured.
+    pub(super) async fn measurements(&self, caller: &Caller) -> Result<Answer, Failure> {
+        if !caller.may_measure() {
+            return Err(Failure::permission_denied());
+        }
+        let families = self.look(ENGINE).await;
+        Ok(value(&MeasurementsReply { families, resting: false }))
+    }
 }
 
-fn count(sessions: &[Summary], now: i64) -> SnapshotReply {
+pub(crate) fn count(sessions: &[Summary], now: i64) -> SnapshotReply {
     let of = |state| number(sessions.iter().filter(|session| session.state == state).count());
     let oldest = sessions.iter().map(|session| session.created).min();
     SnapshotReply {

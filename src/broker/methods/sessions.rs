@@ -5,6 +5,7 @@ use crate::{
     broker::{
         authorize::{Caller, Scope},
         events,
+        login::Login,
     },
     domain::{ProjectName, SessionKey, Span, UserName},
     engine::Engine,
@@ -40,12 +41,16 @@ impl<E: Engine + 'static> Broker<E> {
         let project = parameters.project.as_ref().map(|name| name.chars().take(MAX_TOLD).collect::<String>());
         let Some(user) = &caller.user else { return Err(Failure::permission_denied()) };
         self.last_login.set(Some(Instant::now()));
-        let request = self.request(user, parameters).inspect_err(|failure| {
+        let login = Login::begin(&self.measures);
+        let request = self.request(user, parameters).map_err(|(kind, failure)| {
+            login.denied(kind);
             let reason = failure.parameters["reason"].as_str().unwrap_or_default();
             events::refused(caller, user, reason);
             self.sessions.audit_denial(Some(user), project.as_deref(), Some(caller.uid), reason);
+            failure
         })?;
         let mut progress = |step: &Step| {
+            login.waits();
             report.send_replace(Some(to_value(&AttachReply {
                 progress: Some(Progress { step: step.text.clone(), done: step.done, total: step.total }),
                 ..AttachReply::default()
@@ -53,6 +58,7 @@ impl<E: Engine + 'static> Broker<E> {
         };
         let attached = self.sessions.attach(&request, &mut progress).await.map_err(|error| {
             events::not_attached(&request.key, &error);
+            login.failed(&error);
             match &error {
                 AttachError::Denied(_) => {
                     self.sessions.audit_denial(Some(user), project.as_deref(), Some(caller.uid), &error.for_user());
@@ -61,6 +67,7 @@ impl<E: Engine + 'static> Broker<E> {
                 _ => Failure::unavailable(error.for_user()),
             }
         })?;
+        login.succeeded();
         let reply = AttachReply {
             progress: None,
             session: Some(attached.session.to_string()),
@@ -71,15 +78,20 @@ impl<E: Engine + 'static> Broker<E> {
     }
 
     /// Checks what the user asks for against the settings.
-    fn request(&self, user: &UserName, parameters: AttachParameters) -> Result<Request, Failure> {
+    fn request(&self, user: &UserName, parameters: AttachParameters) -> Result<Request, (&'static str, Failure)> {
+        let invalid = |failure| ("invalid", failure);
         if parameters.user.as_ref().is_some_and(|claimed| claimed != user.as_ref()) {
-            return Err(Failure::denied(format!("you are {user}, and can enter your own containers only")));
+            let reason = format!("you are {user}, and can enter your own containers only");
+            return Err(("not_allowed", Failure::denied(reason)));
         }
         let project = parameters.project.as_deref().map(str::parse::<ProjectName>).transpose();
-        let project = project.map_err(|error| Failure::denied(error.to_string()))?;
+        let project = project.map_err(|error| invalid(Failure::denied(error.to_string())))?;
         let what = match parameters.command {
             None => What::Shell,
-            Some(command) => what(BASE64_STANDARD.decode(command).map_err(|_| Failure::invalid("command"))?)?,
+            Some(command) => {
+                let command = BASE64_STANDARD.decode(command).map_err(|_| invalid(Failure::invalid("command")))?;
+                what(command).map_err(invalid)?
+            }
         };
         let settings = {
             let mut live = self.settings.borrow_mut();
@@ -92,8 +104,8 @@ impl<E: Engine + 'static> Broker<E> {
             }
             settings
         };
-        let plan =
-            policy::decide(&settings, user, project.as_ref()).map_err(|denial| Failure::denied(denial.to_string()))?;
+        let plan = policy::decide(&settings, user, project.as_ref())
+            .map_err(|denial| (denial.kind(), Failure::denied(denial.to_string())))?;
         let resources = &settings.config.resources;
         Ok(Request {
             key: SessionKey { user: user.clone(), project },

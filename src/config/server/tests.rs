@@ -21,6 +21,7 @@ security:
   seccomp_profile: ""
 engine:    { host: "unix:///var/run/docker.sock" }
 backup:    { dir: /var/backups/podspawn, keep: 14 }
+metrics:   { per_user: false }
 "#;
 
 fn messages(text: &str) -> Vec<String> {
@@ -77,6 +78,7 @@ security:
 engine:    { host: "unix:///run/podman/podman.sock" }
 projects_file: /p.yaml
 backup:    { dir: /mnt/backups, keep: 3 }
+metrics:   { per_user: true }
 "#,
     )
     .unwrap();
@@ -95,6 +97,7 @@ backup:    { dir: /mnt/backups, keep: 3 }
     assert_ne!((changed.defaults, changed.state, changed.log), (default.defaults, default.state, default.log));
     assert_ne!(changed.resources, default.resources);
     assert_eq!((changed.backup.dir.as_path(), changed.backup.keep), (Path::new("/mnt/backups"), 3));
+    assert!(changed.metrics.per_user);
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) fn info(version: SystemVersion, info: SystemInfo) -> EngineInfo {
             .collect(),
         runtimes,
         default_runtime: short(info.default_runtime),
+        data_root: short(info.docker_root_dir),
     }
 }
 

@@ -1,0 +1,77 @@
+//! How much of the machine something has: memory of a process or a container, space of a file system.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
+
+/// Most bytes of a file of the kernel's that is short.
+const MAX_BYTES: u64 = 4096;
+
+/// Where Docker puts containers into the tree of control groups, with its two drivers and in both layouts.
+const GROUPS: [&str; 4] = [
+    "/sys/fs/cgroup/system.slice/docker-{}.scope/memory.current",
+    "/sys/fs/cgroup/docker/{}/memory.current",
+    "/sys/fs/cgroup/memory/system.slice/docker-{}.scope/memory.usage_in_bytes",
+    "/sys/fs/cgroup/memory/docker/{}/memory.usage_in_bytes",
+];
+
+/// A file system's space, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// For whoever is not root.
+    pub available: u64,
+    /// Altogether.
+    pub size: u64,
+}
+
+/// The space of the file system that `path` is on. May take as long as a server that is far away.
+pub fn space(path: &Path) -> io::Result<Space> {
+    let about = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(about.f_frsize);
+    Ok(Space { available: bytes(about.f_bavail), size: bytes(about.f_blocks) })
+}
+
+/// The resident memory of this process, in bytes.
+pub fn own_memory() -> io::Result<u64> {
+    let text = short(Path::new("/proc/self/status"))?;
+    let resident = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+    let kibibytes: u64 = resident.and_then(|number| number.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(kibibytes.saturating_mul(1024))
+}
+
+/// The memory that the control group of a container has, in bytes; `None` where it is not to be found.
+#[must_use]
+pub fn container_memory(id: &str) -> Option<u64> {
+    GROUPS.iter().find_map(|path| short(Path::new(&path.replace("{}", id))).ok()?.trim().parse().ok())
+}
+
+fn short(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// When a file was last written, in Unix seconds.
+pub fn written(path: &Path) -> io::Result<i64> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(fs::symlink_metadata(path)?.mtime())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_its_directory_space() {
+        assert!(own_memory().unwrap() > 100_000);
+        let space = space(Path::new("/")).unwrap();
+        assert!(space.size > 0 && space.available <= space.size, "{space:?}");
+    }
+
+    #[test]
+    fn a_container_that_is_not_there_has_no_memory() {
+        assert_eq!(container_memory("no-such-container"), None);
+    }
+}
