@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::command::{
-    add_user, auth_keys, backup, broker, check_config, cleanup, completions, guest, list, list_users, man, remove_user,
-    restore, server_setup, spawn, status, stop,
+    add_user, auth_keys, backup, broker, check_config, cleanup, completions, guest, list, list_users, man, metrics,
+    remove_user, restore, server_setup, spawn, status, stop,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -61,6 +61,9 @@ enum Verb {
     /// Serve the broker's socket (systemd runs this)
     #[command(hide = true)]
     Broker(broker::Options),
+    /// Serve what is measured over HTTP (systemd runs this)
+    #[command(hide = true)]
+    Metrics(metrics::Options),
     /// Be the first process of a container (the engine runs this)
     #[command(hide = true)]
     Guest(guest::Options),
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Verb::Spawn(options) => spawn::run(options),
         Verb::Guest(options) => guest::run(options),
         Verb::Broker(options) => report(broker::run(&options)),
+        Verb::Metrics(options) => report(metrics::run(&options)),
         Verb::Completions(options) => report(completions::run(&options, &visible())),
         Verb::Man(options) => report(man::run(&options, visible())),
     }

@@ -1,10 +1,15 @@
 //! `podspawn backup`: a copy of what cannot be had again, and the end of old ones.
 
-use crate::backup::{Order, Report, back_up};
+use crate::{
+    backup::{Order, Report, back_up},
+    protocol::measurements::BACKUP_STAMP,
+};
 use serde_json::json;
 use std::{
+    fs::{self, OpenOptions},
     io::{self, Write as _},
-    path::PathBuf,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
 };
 
 /// Options of the verb.
@@ -38,9 +43,21 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let order = Order { etc: &options.config, to: options.to.as_deref(), keep: options.keep, homes: options.homes };
     let report = back_up(&order)?;
+    stamp(Path::new(BACKUP_STAMP));
     let text = if options.json { as_json(&report) } else { as_text(&report) };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
+}
+
+/// Leaves the time for the metrics, where there is a place for it. Whoever may write there removes what another left.
+fn stamp(path: &Path) {
+    let _ = fs::remove_file(path);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
+    if let Err(error) = made.map(drop)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        eprintln!("podspawn: the backup is complete, but {} cannot be written: {error}", path.display());
+    }
 }
 
 fn as_text(report: &Report) -> String {
@@ -113,5 +130,18 @@ mod tests {
         );
         assert_eq!(told["pruned"], json!(["/b/20260301T101530Z"]));
         assert_eq!(told["skipped"][0]["reason"], "it is a socket");
+    }
+
+    #[test]
+    fn the_time_of_a_backup_is_left_anew_and_nothing_without_a_place_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (directory.path().join("last"), directory.path().join("elsewhere"));
+        fs::write(&elsewhere, "mine").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        stamp(&path);
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
+        stamp(&directory.path().join("no/place"));
+        assert!(!directory.path().join("no").exists());
     }
 }

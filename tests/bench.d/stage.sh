@@ -11,13 +11,15 @@ stage_files() {
         [tmpfiles.d]=usr/lib/tmpfiles.d
         [catalog]=usr/lib/systemd/catalog
         [logrotate.d]=etc/logrotate.d
+        [prometheus]=usr/share/podspawn/prometheus
+        [grafana]=usr/share/podspawn/grafana
         [sshd_config.d]=$3
     )
     for from in "${!places[@]}"; do
         for file in "$systemd/$from"/*; do
             [ -f "$file" ] || continue
             case $from/${file##*/} in
-            ./*.socket | ./*.service | ./*.timer | ./*.target | ./*.slice | *.d/* | catalog/*.catalog) ;;
+            ./*.socket | ./*.service | ./*.timer | ./*.target | ./*.slice | *.d/* | catalog/*.catalog | prometheus/*.yml | grafana/*.json) ;;
             *) continue ;;
             esac
             install -d "$stage/${places[$from]}"

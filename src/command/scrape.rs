@@ -1,0 +1,155 @@
+//! What is measured, asked of the broker, or of what it left when it went to rest.
+
+use crate::{
+    client::{CallError, Client},
+    measure::{
+        catalog::{BROKER_RUNNING, UP},
+        gauge,
+    },
+    protocol::measurements::{Family, MAX_MEASUREMENTS_BYTES, MEASUREMENTS, MeasurementsReply},
+    sys::listening,
+};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    time::Duration,
+};
+
+/// How long the broker may take: it gives the engine three seconds, and Prometheus asks for ten at most.
+const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How it is with the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    /// It answers.
+    Answers,
+    /// It has nothing to do, and its socket will start it.
+    Rests,
+    /// It is there and does not answer as it should.
+    Fails,
+    /// Nobody listens.
+    Gone,
+}
+
+/// Everything that is measured, and why nothing is, if so. A broker that rests is not started.
+pub(super) fn scrape(socket: &Path, last: &Path) -> (Vec<Family>, Option<String>) {
+    let (condition, mut families, error) = look(socket, last);
+    let up = matches!(condition, Condition::Answers | Condition::Rests);
+    let running = matches!(condition, Condition::Answers | Condition::Fails);
+    let truth = |is| if is { 1.0 } else { 0.0 };
+    families.insert(0, gauge(&UP, truth(up)));
+    families.insert(1, gauge(&BROKER_RUNNING, truth(running)));
+    (families, error)
+}
+
+fn look(socket: &Path, last: &Path) -> (Condition, Vec<Family>, Option<String>) {
+    if let Ok(last) = read(last)
+        && last.resting
+    {
+        return match listening::is_bound(socket) {
+            Ok(true) => (Condition::Rests, last.families, None),
+            Ok(false) => (Condition::Gone, Vec::new(), Some("nobody listens on the broker's socket".to_owned())),
+            Err(error) => (Condition::Gone, Vec::new(), Some(format!("the broker's socket: {error}"))),
+        };
+    }
+    match ask(socket) {
+        Ok(families) => (Condition::Answers, families, None),
+        Err(error) => {
+            let gone = matches!(error, CallError::Unreachable(_));
+            (if gone { Condition::Gone } else { Condition::Fails }, Vec::new(), Some(error.to_string()))
+        }
+    }
+}
+
+fn ask(socket: &Path) -> Result<Vec<Family>, CallError> {
+    let mut client = Client::connect(socket, TIMEOUT)?;
+    let (reply, _): (MeasurementsReply, _) = client.call(MEASUREMENTS, serde_json::json!({}), |_| ())?;
+    Ok(reply.families)
+}
+
+fn read(path: &Path) -> io::Result<MeasurementsReply> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_MEASUREMENTS_BYTES as u64).read_to_end(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::catalog::SESSIONS,
+        openmetrics::{Dialect, render},
+    };
+    use std::{
+        fs,
+        io::Write as _,
+        os::unix::net::{UnixListener, UnixStream},
+        thread,
+    };
+
+    fn text(socket: &Path, last: &Path) -> String {
+        render(&scrape(socket, last).0, Dialect::Text)
+    }
+
+    fn left(resting: bool) -> String {
+        let last = MeasurementsReply { families: vec![gauge(&SESSIONS, 0.0)], resting };
+        serde_json::to_string(&last).unwrap()
+    }
+
+    /// Answers one call with `reply`.
+    fn broker(listener: UnixListener, reply: &'static str) -> thread::JoinHandle<()> {
+        thread::spawn(move || {
+            let (mut stream, _): (UnixStream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(reply.as_bytes()).unwrap();
+        })
+    }
+
+    #[test]
+    fn a_broker_that_rests_is_not_woken_and_one_that_is_gone_is_told_from_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (socket, last) = (directory.path().join("broker.sock"), directory.path().join("last.json"));
+        fs::write(&last, left(true)).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let resting = text(&socket, &last);
+        for line in ["podspawn_up 1", "podspawn_broker_running 0", "podspawn_sessions_total 0"] {
+            assert!(resting.lines().any(|found| found == line), "{line}: {resting}");
+        }
+        assert!(listener.accept().is_err());
+        drop(listener);
+        let gone = text(&socket, &last);
+        assert!(gone.contains("podspawn_up 0\n") && gone.contains("podspawn_broker_running 0\n"), "{gone}");
+        assert!(!gone.contains("podspawn_sessions"), "nobody knows: {gone}");
+    }
+
+    #[test]
+    fn a_broker_that_was_stopped_is_asked_whatever_it_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let (socket, last) = (directory.path().join("broker.sock"), directory.path().join("last.json"));
+        fs::write(&last, left(false)).unwrap();
+        let reply = "{\"parameters\":{\"families\":[{\"name\":\"podspawn_sessions_total\",\"help\":\"\",\"kind\":\"unknown\",\"samples\":[{\"value\":4}]}]}}\0";
+        let answering = broker(UnixListener::bind(&socket).unwrap(), reply);
+        let told = text(&socket, &last);
+        answering.join().unwrap();
+        for line in ["podspawn_up 1", "podspawn_broker_running 1", "podspawn_sessions_total 4"] {
+            assert!(told.lines().any(|found| found == line), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_broker_that_does_not_do_its_work_runs_and_is_not_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let (socket, last) = (directory.path().join("broker.sock"), directory.path().join("last.json"));
+        let refusal = "{\"error\":\"io.podspawn.Sessions.Unavailable\",\"parameters\":{\"reason\":\"not now\"}}\0";
+        let answering = broker(UnixListener::bind(&socket).unwrap(), refusal);
+        let (families, error) = scrape(&socket, &last);
+        answering.join().unwrap();
+        assert_eq!(
+            render(&families, Dialect::Text).lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>(),
+            ["podspawn_up 0", "podspawn_broker_running 1"]
+        );
+        assert_eq!(error.as_deref(), Some("not now"));
+    }
+}
