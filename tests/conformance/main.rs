@@ -27,6 +27,7 @@ mod images;
 mod limits;
 mod logs;
 mod many;
+mod metrics;
 mod modes;
 mod peer;
 mod privileges;
