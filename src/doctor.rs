@@ -6,8 +6,11 @@
 pub mod binary;
 pub mod immutable;
 pub mod layout;
+mod report;
 pub mod sshd;
 pub mod ways_in;
+
+pub use report::{Outcome, Report};
 
 /// What a finding means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
