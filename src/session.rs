@@ -8,6 +8,7 @@
 mod attach;
 mod create;
 mod destroy;
+mod diagnose;
 mod directories;
 mod ended;
 mod ending;
@@ -28,6 +29,7 @@ mod tell;
 mod trail;
 
 pub use attach::{Attached, Request};
+pub use diagnose::{Diagnosis, PoolUse};
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;

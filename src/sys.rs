@@ -16,4 +16,5 @@ pub mod routes;
 pub mod seqpacket;
 pub mod signalfd;
 pub mod signals;
+pub mod systemd;
 pub mod terminal;

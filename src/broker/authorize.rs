@@ -1,11 +1,11 @@
 //! Who may ask what: the one place where it is decided, from what the kernel says of the peer.
 //!
-//! | caller | Attach | List, Stop, Ended, Snapshot | Cleanup |
-//! |---|---|---|---|
-//! | group `podspawn` | its own session | its own | no |
-//! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's | yes |
-//! | the broker's own account (its timers) | no | no | yes |
-//! | anyone else | no | no | no |
+//! | caller | Attach | List, Stop, Ended, Snapshot | Cleanup | Diagnose |
+//! |---|---|---|---|---|
+//! | group `podspawn` | its own session | its own | no | no |
+//! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's | yes | yes |
+//! | the broker's own account (its timers) | no | no | yes | no |
+//! | anyone else | no | no | no | no |
 
 use crate::{
     accounts::{AccountError, Accounts},

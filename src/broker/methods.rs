@@ -1,6 +1,7 @@
 //! The methods of every interface: who is asked for what, and how an answer or a failure looks.
 
 mod admin;
+mod diagnose;
 mod metrics;
 mod sessions;
 
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     engine::Engine,
     log::LogFile,
-    protocol::varlink::{ATTACH, CLEANUP, DENIED, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
+    protocol::varlink::{ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
     session::Sessions,
     settings::{Live, Settings},
 };
@@ -100,6 +101,7 @@ impl<E: Engine + 'static> Broker<E> {
             ENDED => self.ended(caller, parameters).await,
             SNAPSHOT => self.snapshot(caller).await,
             CLEANUP => self.cleanup(caller, parameters).await,
+            DIAGNOSE => self.diagnose(caller).await,
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {
                 let name =
