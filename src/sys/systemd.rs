@@ -20,6 +20,12 @@ pub fn systemctl() -> Option<PathBuf> {
 pub struct Unit(BTreeMap<String, String>);
 
 impl Unit {
+    /// A unit as systemd would print it, for the tests of those who judge one.
+    #[cfg(test)]
+    pub(crate) fn parse_for_test(text: &str) -> Self {
+        parse(text).pop().unwrap_or_default()
+    }
+
     /// The value of a property; empty if systemd does not tell it.
     #[must_use]
     pub fn property(&self, name: &str) -> &str {
