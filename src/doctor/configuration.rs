@@ -27,7 +27,11 @@ fn judge(mistakes: &[String], problems: Option<&[String]>) -> Report {
     if findings.is_empty() {
         return match problems {
             Some(_) => Report::pass(CHECK, "the files are valid, and the broker goes by them"),
-            None => Report::pass(CHECK, "the files are valid; whether the broker goes by them is unknown"),
+            None => Report::unknown(
+                CHECK,
+                "the files are valid, but the broker does not say that it goes by them",
+                "see broker",
+            ),
         };
     }
     let mut report = Report::of(CHECK, findings, "");
@@ -51,6 +55,7 @@ mod tests {
         assert!(kept.seen.ends_with("last good configuration") && kept.remedy == REMEDY);
         assert!(judge(&mistake, None).seen.ends_with("lets nobody in"));
         assert_eq!(judge(&[], Some(&[])).outcome, Outcome::Pass);
+        assert!(judge(&[], None).seen.starts_with("unknown"));
         let unreadable = judge(&[], Some(&["config.yaml: Permission denied".to_owned()]));
         assert!(unreadable.outcome == Outcome::Fail && unreadable.remedy.contains("chmod"), "{unreadable:?}");
     }

@@ -14,6 +14,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
+    fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -22,6 +23,8 @@ use std::{
 const CHECKS: [&str; 4] = ["accounts", "directories", "accounts-open", "engine-access"];
 /// How long a shell may take.
 const SHELL: Duration = Duration::from_secs(3);
+/// Write permission of the group or of others.
+const OTHERS_WRITE: u32 = 0o022;
 /// Most names in a line.
 const MAX_NAMES: usize = 5;
 /// The engine's usual group, which is root in all but name.
@@ -52,11 +55,17 @@ fn accounts(missing: &[String]) -> Report {
     Report::of(CHECKS[0], findings, "podspawn's groups and service accounts are there")
 }
 
+/// One that is missing, or that others can write to, is a fault; a host may have its reasons for another owner or mode.
 fn directories(missing: &[String]) -> Report {
-    let wrong = missing.iter().filter_map(|line| line.strip_prefix("directory "));
     let remedy = "systemd-tmpfiles --create podspawn.conf";
-    let findings = wrong.map(|what| Finding::broken(format!("it should be {what}"), remedy)).collect();
-    Report::of(CHECKS[1], findings, "podspawn's directories have the owners and modes they should")
+    let finding = |what: &str| {
+        let about = what.split(',').next().and_then(|path| fs::metadata(path).ok());
+        let is_fault = about.is_none_or(|about| !about.is_dir() || about.mode() & OTHERS_WRITE != 0);
+        let make = if is_fault { Finding::broken } else { Finding::notable };
+        make(format!("it should be {what}"), remedy)
+    };
+    let wrong = missing.iter().filter_map(|line| line.strip_prefix("directory "));
+    Report::of(CHECKS[1], wrong.map(finding).collect(), "podspawn's directories have the owners and modes they should")
 }
 
 fn open(host: &Host, local: &LocalAccounts, users: &[UserName]) -> Report {
@@ -141,7 +150,7 @@ fn cannot_run(shell: &Path, identity: &Identity) -> Option<String> {
 mod tests {
     use super::*;
     use crate::doctor::Outcome;
-    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn local() -> LocalAccounts {
         let root = tempfile::tempdir().unwrap();
@@ -169,7 +178,13 @@ mod tests {
         let missing = ["group podspawn-admin", "directory /x, a:b with mode 0700"].map(str::to_owned);
         assert_eq!(accounts(&missing).seen, "there is no group podspawn-admin");
         assert_eq!(directories(&missing).seen, "it should be /x, a:b with mode 0700");
-        assert_eq!(directories(&missing[..1]).outcome, Outcome::Pass);
+        assert_eq!((directories(&missing).outcome, directories(&missing[..1]).outcome), (Outcome::Fail, Outcome::Pass));
+        let root = tempfile::tempdir().unwrap();
+        let of = |mode| {
+            fs::set_permissions(root.path(), fs::Permissions::from_mode(mode)).unwrap();
+            directories(&[format!("directory {}, a:b with mode 0750", root.path().display())]).outcome
+        };
+        assert_eq!((of(0o755), of(0o770)), (Outcome::Warn, Outcome::Fail));
     }
 
     #[test]

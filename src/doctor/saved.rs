@@ -7,7 +7,7 @@ use std::{fs, io, path::Path};
 const CHECK: &str = "backup-last";
 /// Backups are made every day; with this age one is missing.
 const OLD: i64 = 2 * 24 * 3600;
-const REMEDY: &str = "systemctl start podspawn-backup.service, and journalctl -u podspawn-backup if that fails";
+const REMEDY: &str = "systemctl start podspawn-backup.service";
 
 /// `backup-last`.
 pub(super) fn look(host: &Host) -> Vec<Report> {

@@ -20,9 +20,15 @@ const OWNER: &str = "podspawn";
 /// `state-db`.
 pub(super) fn database(host: &Host) -> Vec<Report> {
     let path = host.settings.config.state.db_path.as_path();
+    // First of all: the question may start the broker, which makes a database where there is none.
+    let has_broker = host.broker().is_ok();
     let owner = host.local.as_ref().and_then(|local| local.account(OWNER)).map(|account| account.uid);
     let mut findings = match fs::symlink_metadata(path) {
         Ok(about) => owned(path, about.uid(), about.mode() & 0o7777, about.is_file(), owner),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_broker => {
+            let seen = format!("{} is gone, and the broker goes on with what nobody will find again", path.display());
+            return vec![Report::fail(DATABASE, seen, "systemctl restart podspawn-broker.service")];
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return vec![Report::pass(
                 DATABASE,
@@ -33,7 +39,6 @@ pub(super) fn database(host: &Host) -> Vec<Report> {
     };
     let schema = examine(path, Path::new(SCRATCH));
     match &schema {
-        Ok(_) => {}
         Err(Examination::Damaged(why)) => findings.push(Finding::broken(
             format!("{}: {why}", path.display()),
             "podspawn restore /var/backups/podspawn/TIME, the newest there is",
@@ -41,7 +46,7 @@ pub(super) fn database(host: &Host) -> Vec<Report> {
         Err(Examination::Unknown(why)) if findings.is_empty() => {
             return vec![Report::unknown(DATABASE, why, "systemctl restart podspawn-broker, and look again")];
         }
-        Err(Examination::Unknown(_)) => {}
+        Ok(_) | Err(Examination::Unknown(_)) => {}
     }
     let schema = schema.map_or_else(|_| "?".to_owned(), |schema| schema.to_string());
     vec![Report::of(DATABASE, findings, format!("{} is whole, with schema {schema}", path.display()))]
@@ -103,15 +108,19 @@ impl Drop for Scratch {
     }
 }
 
-/// `homes`, `lock-directory`.
-pub(super) fn directories(host: &Host) -> Vec<Report> {
+/// `homes`.
+pub(super) fn homes(host: &Host) -> Vec<Report> {
     let homes = host.settings.config.state.homes_dir.as_path();
-    let state = host.settings.config.state.db_path.as_path().parent().unwrap_or(Path::new("/"));
-    let first = match host.broker() {
+    vec![match host.broker() {
         Ok(reply) => judge_homes(homes, reply.homes_error.as_deref()),
         Err(_) => Report::unknown(HOMES, "the broker does not say", "see broker"),
-    };
-    vec![first, locks(&state.join("locks"))]
+    }]
+}
+
+/// `lock-directory`.
+pub(super) fn lock_directory(host: &Host) -> Vec<Report> {
+    let state = host.settings.config.state.db_path.as_path().parent().unwrap_or(Path::new("/"));
+    vec![locks(&state.join("locks"))]
 }
 
 fn judge_homes(homes: &Path, error: Option<&str>) -> Report {

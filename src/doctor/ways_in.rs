@@ -77,15 +77,14 @@ pub fn way_in(account: &Account, options: &Effective, local: &LocalAccounts, roo
 pub fn none_left() -> Finding {
     let remedy = if has_key(Path::new(EMERGENCY_KEYS)) {
         format!(
-            "sshd does not read {0} yet; add to sshd_config, before any Match: \
-             AuthorizedKeysFile .ssh/authorized_keys {0}",
-            EMERGENCY_KEYS
+            "sshd does not read {EMERGENCY_KEYS} yet; add to sshd_config, before any Match: \
+             AuthorizedKeysFile .ssh/authorized_keys {EMERGENCY_KEYS}"
         )
     } else {
         format!(
             "give root, or a member of sudo or wheel who is not podspawn's, a key or a password that sshd takes, or put a \
-             key into {0} and add to sshd_config, before any Match: AuthorizedKeysFile .ssh/authorized_keys {0}",
-            EMERGENCY_KEYS
+             key into {EMERGENCY_KEYS} and add to sshd_config, before any Match: AuthorizedKeysFile .ssh/authorized_keys \
+             {EMERGENCY_KEYS}"
         )
     };
     Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy)

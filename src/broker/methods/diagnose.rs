@@ -129,7 +129,7 @@ fn engine_reply(info: EngineInfo) -> EngineReply {
 async fn homes_error(path: PathBuf) -> Option<String> {
     let told = format!("{}: no answer in time", path.display());
     let look = tokio::task::spawn_blocking(move || not_writable(&path));
-    tokio::time::timeout(FILES, look).await.map_or(Some(told), |looked| looked.unwrap_or_default())
+    tokio::time::timeout(FILES, look).await.ok().and_then(Result::ok).unwrap_or(Some(told))
 }
 
 /// Why this process cannot write to the directory, if it cannot: its unit may not let it, whatever the mode is.
