@@ -44,7 +44,13 @@ pub(super) fn configuration(host: &Host) -> Vec<Report> {
     let (options, local) = match (host.sshd_for_a_user(), host.accounts()) {
         (Ok(options), Ok(local)) => (options, local),
         (Err(why), _) => {
-            let mut reports = vec![Report::fail("sshd-config", format!("sshd says: {why}"), "sshd -t")];
+            // Debian's sshd says nothing of its files while its service, which makes that directory, does not run.
+            let first = if why.contains("privilege separation directory") {
+                Report::unknown("sshd-config", format!("sshd says: {why}"), "see sshd-running")
+            } else {
+                Report::fail("sshd-config", format!("sshd says: {why}"), "sshd -t")
+            };
+            let mut reports = vec![first];
             reports.extend(["sshd-users", "sshd-startups"].map(|check| Report::unknown(check, REFUSES, "sshd -t")));
             return reports;
         }
@@ -66,7 +72,7 @@ fn forced(options: &Effective, host: &Host) -> Report {
     let binary = installed_binary(options).unwrap_or_else(|| host.binary.clone());
     let mut findings = judge::forced(options, &block::Block::new(binary).text());
     for finding in &mut findings {
-        "podspawn server-setup puts the block back; if it says that there is nothing to do, another Match block comes first"
+        "podspawn server-setup, and do what it says; if that is nothing, another Match block comes first: change that"
             .clone_into(&mut finding.remedy);
     }
     // What NixOS makes has a program of its own in front, which key-lookup runs.
@@ -118,6 +124,9 @@ pub(super) fn running(host: &Host) -> Vec<Report> {
     let here = active.or_else(|| units.iter().find(|unit| unit.property("LoadState") == "loaded"));
     let name = here.map_or("sshd.service", |unit| unit.property("Id"));
     let first = match addresses {
+        None if active.is_none() && host.systemctl.is_some() => {
+            Report::fail(CHECKS[0], format!("{name} does not run"), format!("systemctl start {name}"))
+        }
         None => Report::unknown(CHECKS[0], REFUSES, "sshd -t"),
         Some(_) if answers => Report::pass(CHECKS[0], format!("{name} answers")),
         Some(addresses) => {
