@@ -19,7 +19,7 @@ use std::{
 };
 
 /// How long the broker may take; it gives the engine less.
-const BROKER: Duration = Duration::from_secs(8);
+const BROKER: Duration = Duration::from_secs(6);
 /// How long guests may take to speak after the broker was started, by the very question maybe.
 const GUESTS: Duration = Duration::from_millis(700);
 /// A client that is somewhere else (RFC 5737).
