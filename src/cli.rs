@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::command::{
-    add_user, auth_keys, backup, broker, check_config, cleanup, completions, guest, list, list_users, man, metrics,
-    remove_user, restore, server_setup, spawn, status, stop,
+    add_user, auth_keys, backup, broker, check_config, cleanup, completions, doctor, guest, list, list_users, man,
+    metrics, remove_user, restore, server_setup, spawn, status, stop,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -46,6 +46,8 @@ enum Verb {
     ListUsers(list_users::Options),
     /// List sessions: all for root, your own otherwise
     List(list::Options),
+    /// Look for whatever could be wrong with this host, and say what to do about it
+    Doctor(doctor::Options),
     /// Count sessions, connections and containers: all for root, your own otherwise
     Status(status::Options),
     /// End a session: tell and hang up whoever is connected, then destroy the container
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::ListUsers(options) => report(list_users::run(&options)),
         Verb::List(options) => report(list::run(&options)),
         Verb::Status(options) => report(status::run(&options)),
+        Verb::Doctor(options) => doctor::run(&options).unwrap_or_else(|error| report(Err(error))),
         Verb::Stop(options) => report(stop::run(options)),
         Verb::Cleanup(options) => report(cleanup::run(&options)),
         Verb::Backup(options) => report(backup::run(&options)),

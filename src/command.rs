@@ -7,6 +7,7 @@ pub mod broker;
 pub mod check_config;
 pub mod cleanup;
 pub mod completions;
+pub mod doctor;
 pub mod guest;
 mod keys;
 pub mod list;

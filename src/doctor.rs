@@ -4,10 +4,32 @@
 //! what is broken, and others list it.
 
 pub mod binary;
+mod catalogue;
+mod configuration;
+mod container_engine;
+mod entrance;
+mod examine;
+mod host;
 pub mod immutable;
+mod installed;
 pub mod layout;
+mod lookup;
+mod people;
+mod records;
+mod report;
+mod room;
+mod runtime;
+mod saved;
+mod services;
 pub mod sshd;
+mod state;
+mod surroundings;
 pub mod ways_in;
+
+pub use catalogue::{CHECKS, Check};
+pub use examine::examine;
+pub use host::Host;
+pub use report::{Outcome, Report};
 
 /// What a finding means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

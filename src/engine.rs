@@ -14,7 +14,7 @@ mod spec;
 
 pub use docker::{DockerEngine, UnsupportedHost};
 pub use error::EngineError;
-pub use found::{ContainerStatus, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
+pub use found::{ContainerStatus, Enforced, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
 pub use measured::Measured;
 pub use notice::Notice;
 pub use spec::{ContainerSpec, Labels, NetworkSpec};
@@ -51,6 +51,9 @@ pub trait Engine {
 
     /// Fetches an image from its registry, telling `report` of every step.
     async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError>;
+
+    /// Whether the engine's host has an image, which is then not fetched.
+    async fn has_image(&self, image: &ImageRef) -> Result<bool, EngineError>;
 
     /// Every container that carries our label, in whatever state.
     async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError>;

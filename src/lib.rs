@@ -1,7 +1,7 @@
 //! podspawn: `ssh user@host` lands in the user's own container.
 //!
-//! The floors, lowest first: `domain`; `config`, `policy`, `protocol`, `openmetrics`; `measure`, `store`, `engine`, `guest`, `link`,
-//! `accounts`, `audit`, `log`, `settings`, `client`, `sshd`, `sys`; `session`, `backup`, `doctor`; `broker`; `command`;
+//! The floors, lowest first: `domain`; `config`, `policy`, `protocol`, `openmetrics`; `measure`, `store`, `engine`,
+//! `guest`, `link`, `accounts`, `audit`, `log`, `settings`, `client`, `sshd`, `sys`; `session`, `backup`; `doctor`; `broker`; `command`;
 //! `cli`. A module imports lower floors only (`tests/floors.rs`).
 
 pub mod accounts;

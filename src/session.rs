@@ -9,6 +9,7 @@ mod attach;
 mod cause;
 mod create;
 mod destroy;
+mod diagnose;
 mod directories;
 mod ended;
 mod ending;
@@ -30,6 +31,7 @@ mod trail;
 
 pub use attach::{Attached, Request};
 pub use cause::Cause;
+pub use diagnose::{Diagnosis, PoolUse};
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;

@@ -4,6 +4,7 @@
 
 pub mod block;
 mod effective;
+pub mod greeting;
 mod main_file;
 pub mod pattern;
 

@@ -17,5 +17,6 @@ pub mod routes;
 pub mod seqpacket;
 pub mod signalfd;
 pub mod signals;
+pub mod systemd;
 pub mod terminal;
 pub mod usage;

@@ -212,6 +212,8 @@ async fn the_engine_tells_what_it_is() {
     let info = engine.info().await.unwrap();
     println!("{info:?}");
     assert!(info.version.starts_with(|c: char| c.is_ascii_digit()) && info.api_version.starts_with("1."), "{info:?}");
+    assert!(info.components.contains_key("runc") && info.data_root.starts_with('/'), "{info:?}");
+    assert!(info.enforced.memory.is_some() && info.enforced.pids.is_some(), "{info:?}");
     assert!(info.runtimes.contains(&info.default_runtime), "{info:?}");
 }
 

@@ -32,7 +32,7 @@ const FLOORS: [(&str, f32); 29] = [
     ("session", 3.0),
     ("backup", 3.0),
     ("image", 3.0),
-    ("doctor", 3.0),
+    ("doctor", 3.5),
     ("broker", 4.0),
     ("command", 5.0),
     ("cli", 6.0),

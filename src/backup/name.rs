@@ -17,6 +17,15 @@ impl BackupName {
         Self(at.strftime(FORMAT).to_string())
     }
 
+    /// The second, since the epoch.
+    #[must_use]
+    pub fn second(&self) -> i64 {
+        let time = jiff::civil::DateTime::strptime(FORMAT, &self.0);
+        let time = time.and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC));
+        // A name that is none was refused when it was read.
+        time.map_or(0, |time| time.timestamp().as_second())
+    }
+
     /// The name while it is being written or removed.
     pub(super) fn partial(&self) -> String {
         format!("{PARTIAL}{}", self.0)
@@ -58,6 +67,7 @@ mod tests {
     fn names_are_in_the_order_of_time_and_nothing_else_is_one() {
         let name = |second: i64| BackupName::of(jiff::Timestamp::from_second(second).unwrap());
         assert_eq!(name(1_773_569_730).to_string(), "20260315T101530Z");
+        assert_eq!(name(1_773_569_730).second(), 1_773_569_730);
         assert!(name(1_773_569_730) < name(1_773_569_731) && name(1_773_569_731) < name(1_893_456_000));
         assert_eq!("20260315T101530Z".parse(), Ok(name(1_773_569_730)));
         assert_eq!(BackupName::of_partial(Path::new(".partial-20260315T101530Z")), Some(name(1_773_569_730)));

@@ -1,12 +1,12 @@
 //! Who may ask what: the one place where it is decided, from what the kernel says of the peer.
 //!
-//! | caller | Attach | List, Stop, Ended, Snapshot | Measurements | Cleanup |
-//! |---|---|---|---|---|
-//! | group `podspawn` | its own session | its own | no | no |
-//! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's | yes | yes |
-//! | the broker's own account (its timers) | no | no | no | yes |
-//! | group `podspawn-metrics` | as without | everybody's Snapshot | yes | no |
-//! | anyone else | no | no | no | no |
+//! | caller | Attach | List, Stop, Ended, Snapshot | Measurements | Cleanup | Diagnose |
+//! |---|---|---|---|---|---|
+//! | group `podspawn` | its own session | its own | no | no | no |
+//! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's | yes | yes | yes |
+//! | the broker's own account (its timers) | no | no | no | yes | no |
+//! | group `podspawn-metrics` | as without | everybody's Snapshot | yes | no | no |
+//! | anyone else | no | no | no | no | no |
 //!
 //! A uid that systemd has made for a service (`DynamicUser=`) is nobody's who logs in: in group `podspawn` it reaches the
 //! socket, and no more.

@@ -1,6 +1,7 @@
 //! The methods of every interface: who is asked for what, and how an answer or a failure looks.
 
 mod admin;
+mod diagnose;
 mod metrics;
 mod sessions;
 
@@ -17,7 +18,7 @@ use crate::{
     log::LogFile,
     measure::Measures,
     protocol::measurements::MEASUREMENTS,
-    protocol::varlink::{ATTACH, CLEANUP, DENIED, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
+    protocol::varlink::{ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
     session::Sessions,
     settings::{Live, Settings},
 };
@@ -108,6 +109,7 @@ impl<E: Engine + 'static> Broker<E> {
             SNAPSHOT => self.snapshot(caller).await,
             MEASUREMENTS => self.measurements(caller).await,
             CLEANUP => self.cleanup(caller, parameters).await,
+            DIAGNOSE => self.diagnose(caller).await,
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {
                 let name =

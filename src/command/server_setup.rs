@@ -55,7 +55,7 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     super::require_root("server-setup")?;
     let binary = std::env::current_exe().context("finding podspawn's own path")?;
-    let caller = proof::caller();
+    let caller = doctor::ways_in::caller();
     // The files of another sshd than the host's are nobody's service, unless it is named.
     let is_hosts = options.sshd_config.as_path() == Path::new(sshd::CONFIG);
     let service = if is_hosts || options.service_name.is_some() {

@@ -1,21 +1,20 @@
 //! systemd, where it runs this host.
 
-use crate::sys::program::{self, Finished};
-use anyhow::{Context as _, ensure};
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
+use crate::sys::{
+    program::{self, Finished},
+    systemd,
 };
+use anyhow::{Context as _, ensure};
+use std::{path::PathBuf, time::Duration};
 
 /// Its tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Systemctl(PathBuf);
 
 impl Systemctl {
-    /// `None` where another init runs, by the directory that `sd_booted(3)` looks at.
+    /// `None` where another init runs.
     pub(super) fn find() -> Option<Self> {
-        let booted = Path::new("/run/systemd/system").symlink_metadata().is_ok_and(|about| about.is_dir());
-        program::find("systemctl").filter(|_| booted).map(Self)
+        systemd::systemctl().map(Self)
     }
 
     /// Runs it to its end, whatever that is.

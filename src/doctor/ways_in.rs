@@ -3,7 +3,7 @@
 //! An administrator is root, a member of a group that sudo trusts by custom, or whoever called us through sudo. One who
 //! is in group podspawn gets a container and does not count.
 
-use super::binary::obstacle;
+use super::{Finding, binary::obstacle};
 use crate::{
     accounts::{
         Account,
@@ -70,6 +70,30 @@ pub fn way_in(account: &Account, options: &Effective, local: &LocalAccounts, roo
         return None;
     }
     key.or_else(|| by_password.then(|| "a password".to_owned()))
+}
+
+/// That nobody could.
+#[must_use]
+pub fn none_left() -> Finding {
+    let remedy = if has_key(Path::new(EMERGENCY_KEYS)) {
+        format!(
+            "sshd does not read {EMERGENCY_KEYS} yet; add to sshd_config, before any Match: \
+             AuthorizedKeysFile .ssh/authorized_keys {EMERGENCY_KEYS}"
+        )
+    } else {
+        format!(
+            "give root, or a member of sudo or wheel who is not podspawn's, a key or a password that sshd takes, or put a \
+             key into {EMERGENCY_KEYS} and add to sshd_config, before any Match: AuthorizedKeysFile .ssh/authorized_keys \
+             {EMERGENCY_KEYS}"
+        )
+    };
+    Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy)
+}
+
+/// The caller of sudo, who administers this host whatever its groups are.
+#[must_use]
+pub fn caller() -> Option<String> {
+    std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty() && name != "root")
 }
 
 /// Where the account's keys come from.

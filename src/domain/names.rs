@@ -84,7 +84,7 @@ impl std::fmt::Display for SessionKey {
 }
 
 /// An image reference as the engine takes it: `name[:tag][@digest]`, bounded and free of whitespace and options.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageRef(Box<str>);
 text_type!(ImageRef);

@@ -116,6 +116,16 @@ impl Pool {
         self.network
     }
 
+    /// How many of the subnets have an address in common with `other`, which is within the pool or within one of them.
+    #[must_use]
+    pub const fn within(self, other: Subnet) -> u32 {
+        1 << self.prefix.saturating_sub(if other.prefix > self.network.prefix {
+            other.prefix
+        } else {
+            self.network.prefix
+        })
+    }
+
     /// The subnets, lowest first.
     pub fn subnets(self) -> impl Iterator<Item = Subnet> {
         let step = 32 - u32::from(self.prefix);
@@ -137,6 +147,8 @@ mod tests {
         assert_eq!(subnets[4095].to_string(), "10.209.255.240/28");
         assert!(subnets.windows(2).all(|pair| !pair[0].overlaps(pair[1])));
         assert!(subnets[9].overlaps(pool.network()));
+        let within = |text: &str| pool.within(text.parse().unwrap());
+        assert_eq!((within("10.209.4.0/24"), within("10.209.9.9/32"), within("10.0.0.0/8")), (16, 1, 4096));
     }
 
     #[test]

@@ -194,6 +194,15 @@ impl Engine for DockerEngine {
         }
     }
 
+    async fn has_image(&self, image: &ImageRef) -> Result<bool, EngineError> {
+        let docker = self.client()?;
+        match within(DEADLINE_READ, docker.inspect_image(image.as_ref())).await {
+            Ok(_) => Ok(true),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+            Err(error) => Err(explain(error, |_, _| None)),
+        }
+    }
+
     async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
         let docker = self.client()?;
         let options = ListContainersOptionsBuilder::default().all(true).filters(&ours()).build();

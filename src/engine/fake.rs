@@ -35,6 +35,7 @@ pub enum Verb {
     RemoveContainer,
     RemoveNetwork,
     Pull,
+    HasImage,
     Containers,
     Networks,
     Watch,
@@ -228,6 +229,10 @@ impl Engine for FakeEngine {
             Ok(())
         })
         .await
+    }
+
+    async fn has_image(&self, image: &ImageRef) -> Result<bool, EngineError> {
+        self.call(Verb::HasImage, image.as_ref(), |world| Ok(world.images.contains(image.as_ref()))).await
     }
 
     async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {

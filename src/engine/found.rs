@@ -2,7 +2,7 @@
 
 use super::spec;
 use crate::domain::{ContainerId, ContainerName, NetworkId, ProjectName, SessionId, Subnet, UserName};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What the engine is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,8 +19,25 @@ pub struct EngineInfo {
     pub runtimes: Vec<String>,
     /// The one that it takes when none is named.
     pub default_runtime: String,
+    /// The versions of what it is made of, by name: `containerd`, `runc`.
+    pub components: BTreeMap<String, String>,
     /// Where it keeps images and containers on its own host; empty if it does not tell.
     pub data_root: String,
+    /// What the kernel lets it enforce.
+    pub enforced: Enforced,
+    /// What it warns of itself, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// Which limits of a container hold; `None` where the engine does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Enforced {
+    /// Memory.
+    pub memory: Option<bool>,
+    /// Processes.
+    pub pids: Option<bool>,
+    /// Processors.
+    pub cpus: Option<bool>,
 }
 
 /// Whether a container runs, and how it ended if not.

@@ -95,6 +95,10 @@ impl<E: Engine> Engine for Measured<E> {
         self.timed("pull", self.engine.pull(image, report)).await
     }
 
+    async fn has_image(&self, image: &ImageRef) -> Result<bool, EngineError> {
+        self.timed("has_image", self.engine.has_image(image)).await
+    }
+
     async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
         self.timed("containers", self.engine.containers()).await
     }

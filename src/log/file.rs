@@ -55,6 +55,16 @@ impl LogFile {
         self.state().open();
     }
 
+    /// Why it is not written, if it is not; looks whether it could be.
+    #[must_use]
+    pub fn failing(&self) -> Option<LogFileError> {
+        let mut state = self.state();
+        if state.path.is_some() && (state.failing.is_some() || state.is_replaced()) {
+            state.open();
+        }
+        state.failing.clone()
+    }
+
     /// Whether it stopped being written, or is written again, since this was last asked.
     #[must_use]
     pub fn news(&self) -> Option<Result<(), LogFileError>> {

@@ -36,6 +36,9 @@ pub const SNAPSHOT: &str = "io.podspawn.Metrics.Snapshot";
 /// `io.podspawn.Admin.Cleanup`.
 pub const CLEANUP: &str = "io.podspawn.Admin.Cleanup";
 
+/// `io.podspawn.Admin.Diagnose`.
+pub const DIAGNOSE: &str = "io.podspawn.Admin.Diagnose";
+
 /// The error of a session that does not exist.
 pub const NO_SUCH_SESSION: &str = "io.podspawn.Sessions.NoSuchSession";
 /// The error that carries a refusal by policy, shown to the user verbatim.
@@ -211,6 +214,105 @@ pub struct RemovedInfo {
 pub struct CleanupReply {
     /// What was removed, in that order.
     pub removed: Vec<RemovedInfo>,
+}
+
+/// What the engine is, in the reply to `Diagnose`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EngineReply {
+    /// Its version.
+    pub version: String,
+    /// As `docker info` lists them.
+    pub security_options: Vec<String>,
+    /// Its OCI runtimes.
+    pub runtimes: Vec<String>,
+    /// The one that it takes when none is named.
+    pub default_runtime: String,
+    /// The versions of what it is made of, by name.
+    pub components: BTreeMap<String, String>,
+    /// Where it keeps images and containers.
+    pub data_root: String,
+    /// Whether containers outlive its restart.
+    pub live_restore: bool,
+    /// Whether a limit of memory holds; absent where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<bool>,
+    /// Whether a limit of processes holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids_limit: Option<bool>,
+    /// Whether a limit of processors holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<bool>,
+    /// What it warns of itself.
+    pub warnings: Vec<String>,
+}
+
+/// An image that somebody would get, in the reply to `Diagnose`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageInfo {
+    /// The image.
+    pub image: String,
+    /// Who gets it: `everybody`, a user or a project.
+    pub of: String,
+    /// Whether the engine has it; absent if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub present: Option<bool>,
+}
+
+/// How much of `network.pool` is left, in the reply to `Diagnose`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolInfo {
+    /// The pool.
+    pub network: String,
+    /// Its subnets.
+    pub subnets: u32,
+    /// Those that no session can have for the host's routes.
+    pub routed: u32,
+    /// Those that sessions have.
+    pub used: u32,
+}
+
+/// Parameters of the reply to `Diagnose`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DiagnoseReply {
+    /// The broker's version.
+    pub version: String,
+    /// What is wrong with the configuration's files, a line each; the broker goes on with the last good ones.
+    pub problems: Vec<String>,
+    /// What the engine is; absent if it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineReply>,
+    /// Why it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_error: Option<String>,
+    /// The images that somebody would get, at most some hundred.
+    pub images: Vec<ImageInfo>,
+    /// What belongs to no session; absent if the engine does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Vec<RemovedInfo>>,
+    /// The pool of networks; absent if no session can have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolInfo>,
+    /// Why no session can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_error: Option<String>,
+    /// Sessions whose container should run.
+    pub running: u32,
+    /// Those of them whose guest does not speak.
+    pub silent: Vec<String>,
+    /// Why the log file is not written, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_error: Option<String>,
+    /// Why the audit log is not written, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_error: Option<String>,
+    /// Why the broker cannot write to `homes_dir`, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub homes_error: Option<String>,
+    /// When the newest session was made, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<i64>,
 }
 
 /// Parameters of the reply to `Stop`: none.

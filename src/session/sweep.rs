@@ -114,6 +114,14 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(removed)
     }
 
+    /// What a pass would remove beside sessions that are due: sessions whose container ended, and what belongs to none.
+    pub(super) async fn orphans(&self) -> Result<Vec<Removed>, EngineError> {
+        let mut found = self.sweep_dead(true).await?;
+        found.extend(self.sweep_orphans(true).await?);
+        found.extend(self.sweep_directories(true));
+        Ok(found)
+    }
+
     async fn sweep_orphans(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
         let mut removed = Vec::new();
         let reason = || "it belongs to no session".to_owned();

@@ -2,6 +2,7 @@
 
 mod audit;
 pub(super) mod clock;
+mod diagnose;
 mod idle;
 
 use super::*;

@@ -143,6 +143,12 @@ impl Trail {
         })
     }
 
+    /// Why the file is not written, if it is not; tries to.
+    pub(super) fn failing(&self, store: &Store) -> Option<Arc<AuditError>> {
+        self.write(store);
+        self.failure.borrow().clone()
+    }
+
     /// Gives the file up if another is meant, or if it has no longer its name.
     fn leave_old_file(&self, other: bool) {
         let mut file = self.file.borrow_mut();

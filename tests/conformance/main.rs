@@ -15,6 +15,7 @@ mod backup;
 mod bench;
 mod client;
 mod commands;
+mod doctor;
 mod ends;
 mod engine;
 mod environment;

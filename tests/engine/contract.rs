@@ -169,6 +169,7 @@ pub(super) async fn an_absent_image_is_told_from_other_errors(engine: &impl Engi
     let error = engine.pull(&image, &mut |_| {}).await.unwrap_err();
     assert!(matches!(&error, EngineError::PullFailed { image: absent, .. } if *absent == image), "{error:?}");
     assert!(!error.is_unknown());
+    assert!(!engine.has_image(&image).await.unwrap() && engine.has_image(&ground.image).await.unwrap());
 }
 
 pub(super) async fn what_the_engine_does_not_accept_is_refused(engine: &impl Engine, ground: &Ground) {

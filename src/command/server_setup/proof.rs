@@ -101,7 +101,7 @@ impl Court<'_> {
         findings.extend(of(before, &self.witnesses.others).next().and_then(doctor::sshd::foreign_command));
         findings.extend(self.unchanged(before, after));
         if self.ways_in(after).is_empty() {
-            findings.push(no_way_in());
+            findings.push(ways_in::none_left());
         }
         let mut seen = Vec::new();
         findings.retain(|finding| !seen.contains(finding) && (seen.push(finding.clone()), true).1);
@@ -161,28 +161,6 @@ impl Court<'_> {
 /// The answers about `users`.
 fn of<'a>(answers: &'a Answers, users: &'a [String]) -> impl Iterator<Item = &'a Effective> {
     users.iter().flat_map(|user| ADDRESSES.iter().filter_map(|address| answers.get(&(user.clone(), *address))))
-}
-
-fn no_way_in() -> Finding {
-    let remedy = if ways_in::has_key(Path::new(ways_in::EMERGENCY_KEYS)) {
-        format!(
-            "sshd does not read {0} yet; add to sshd_config, before any Match: \
-             AuthorizedKeysFile .ssh/authorized_keys {0}",
-            ways_in::EMERGENCY_KEYS
-        )
-    } else {
-        format!(
-            "give root, or a member of sudo or wheel who is not podspawn's, a key or a password that sshd takes, or put a \
-             key into {0} and add to sshd_config, before any Match: AuthorizedKeysFile .ssh/authorized_keys {0}",
-            ways_in::EMERGENCY_KEYS
-        )
-    };
-    Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy)
-}
-
-/// The caller of sudo, who administers this host whatever its groups are.
-pub(super) fn caller() -> Option<String> {
-    std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty() && name != "root")
 }
 
 /// Where accounts and their key files are.

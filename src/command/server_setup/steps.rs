@@ -6,7 +6,7 @@ use super::{
     journal::Journal,
     place::{Change, Place},
     proof::{Answers, Court, Witnesses},
-    service::{self, Service},
+    service::Service,
 };
 use crate::{
     accounts::local::LocalAccounts,
@@ -207,7 +207,7 @@ impl Setup {
         anyhow::ensure!(&found == expected, "sshd reads the files otherwise than the copy of them that was found good");
         if let Service::Running(running) = &self.service {
             let any = expected.values().next();
-            running.reload(any.and_then(|options| service::address(options.words("listenaddress"))))?;
+            running.reload(any.and_then(|options| sshd::greeting::address(options.words("listenaddress"))))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::failure::shorten;
 use crate::{
     domain::Invalid,
     engine::{
-        ContainerStatus, EngineError, EngineInfo, FoundContainer, FoundNetwork, Notice, PullProgress,
+        ContainerStatus, Enforced, EngineError, EngineInfo, FoundContainer, FoundNetwork, Notice, PullProgress,
         found::FoundLabels,
     },
 };
@@ -40,7 +40,16 @@ pub(super) fn info(version: SystemVersion, info: SystemInfo) -> EngineInfo {
             .collect(),
         runtimes,
         default_runtime: short(info.default_runtime),
+        components: version
+            .components
+            .unwrap_or_default()
+            .into_iter()
+            .take(MAX_LISTED)
+            .map(|component| (shorten(&component.name), shorten(&component.version)))
+            .collect(),
         data_root: short(info.docker_root_dir),
+        enforced: Enforced { memory: info.memory_limit, pids: info.pids_limit, cpus: info.cpu_cfs_quota },
+        warnings: info.warnings.unwrap_or_default().iter().take(MAX_LISTED).map(|text| shorten(text)).collect(),
     }
 }
 

@@ -1,0 +1,187 @@
+//! `io.podspawn.Admin.Diagnose`: what only the broker can see of what it needs, for `podspawn doctor`.
+
+use super::{Answer, Broker, Failure, value};
+use crate::{
+    broker::{authorize::Caller, events},
+    domain::ImageRef,
+    engine::{Engine, EngineInfo},
+    protocol::varlink::{DiagnoseReply, EngineReply, ImageInfo, PoolInfo, RemovedInfo},
+    session::{Capacity, Diagnosis, PoolUse, Removed},
+    settings::Settings,
+    sys::routes,
+};
+use rustix::fs::{Access, access};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Most images that the engine is asked about, and most lines of any list.
+const MAX_IMAGES: usize = 200;
+const MAX_LINES: usize = 100;
+/// How long a file system may take.
+const FILES: Duration = Duration::from_secs(2);
+
+impl<E: Engine + 'static> Broker<E> {
+    /// How everything is at this moment.
+    pub(super) async fn diagnose(&self, caller: &Caller) -> Result<Answer, Failure> {
+        if !caller.admin {
+            return Err(Failure::permission_denied());
+        }
+        let refreshed = self.settings.borrow_mut().refresh();
+        events::settings(&refreshed);
+        let problems = self.settings.borrow().problems().iter().take(MAX_LINES).map(ToString::to_string).collect();
+        let settings = self.settings.borrow().current();
+        if refreshed == crate::settings::Refreshed::Reloaded {
+            self.follow(&settings);
+        }
+        let resources = &settings.config.resources;
+        let capacity = Capacity {
+            per_user: resources.max_per_user,
+            total: resources.max_containers,
+            pool: settings.config.network,
+            routes: routes::list,
+        };
+        let wanted = images(&settings);
+        let asked: Vec<ImageRef> = wanted.keys().cloned().collect();
+        let found = self.sessions.diagnose(&capacity, &asked).await;
+        let mut reply = reply(found, wanted);
+        reply.problems = problems;
+        reply.log_error = self.log.failing().map(|error| events::chain(&error));
+        reply.homes_error = homes_error(settings.config.state.homes_dir.as_path().to_owned()).await;
+        reply.newest = self.sessions.list(None).iter().map(|session| session.created).max();
+        Ok(value(&reply))
+    }
+}
+
+/// Every image that somebody would get, with who that is; the first of several.
+fn images(settings: &Settings) -> BTreeMap<ImageRef, String> {
+    let mut images = BTreeMap::from([(settings.config.defaults.image.clone(), "everybody".to_owned())]);
+    let users = settings.users.iter().filter_map(|(user, own)| Some((own.image.as_ref()?, format!("user {user}"))));
+    let projects =
+        settings.projects.iter().filter_map(|(name, own)| Some((own.image.as_ref()?, format!("project {name}"))));
+    for (image, of) in users.chain(projects) {
+        if images.len() == MAX_IMAGES {
+            break;
+        }
+        images.entry(image.clone()).or_insert(of);
+    }
+    images
+}
+
+fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply {
+    let Diagnosis { engine, orphans, images, pool, running, silent, audit } = found;
+    let present: BTreeMap<ImageRef, bool> = images.into_iter().collect();
+    let (engine, engine_error) = apart(engine);
+    let (pool, pool_error) = apart(pool);
+    DiagnoseReply {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        engine: engine.map(engine_reply),
+        engine_error: engine_error.map(|error| events::chain(&error)),
+        images: wanted
+            .into_iter()
+            .map(|(image, of)| ImageInfo { present: present.get(&image).copied(), image: image.to_string(), of })
+            .collect(),
+        orphans: orphans.ok().map(|found| found.into_iter().take(MAX_LINES).map(removed).collect()),
+        pool: pool.map(|PoolUse { network, subnets, routed, used }| PoolInfo {
+            network: network.to_string(),
+            subnets,
+            routed,
+            used,
+        }),
+        pool_error,
+        running: u32::try_from(running).unwrap_or(u32::MAX),
+        silent: silent.into_iter().take(MAX_LINES).collect(),
+        audit_error: audit.map(|error| events::chain(&error)),
+        ..DiagnoseReply::default()
+    }
+}
+
+fn apart<T, E>(result: Result<T, E>) -> (Option<T>, Option<E>) {
+    match result {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(error)),
+    }
+}
+
+fn removed(Removed { kind, name, reason }: Removed) -> RemovedInfo {
+    RemovedInfo { kind: kind.as_str().to_owned(), name, reason }
+}
+
+fn engine_reply(info: EngineInfo) -> EngineReply {
+    EngineReply {
+        version: info.version,
+        security_options: info.security_options,
+        runtimes: info.runtimes,
+        default_runtime: info.default_runtime,
+        components: info.components,
+        data_root: info.data_root,
+        live_restore: info.live_restore,
+        memory_limit: info.enforced.memory,
+        pids_limit: info.enforced.pids,
+        cpu_limit: info.enforced.cpus,
+        warnings: info.warnings,
+    }
+}
+
+/// As [`not_writable`], where waiting holds up nobody: homes may be on a server that is away.
+async fn homes_error(path: PathBuf) -> Option<String> {
+    let told = format!("{}: no answer in time", path.display());
+    let look = tokio::task::spawn_blocking(move || not_writable(&path));
+    tokio::time::timeout(FILES, look).await.ok().and_then(Result::ok).unwrap_or(Some(told))
+}
+
+/// Why this process cannot write to the directory, if it cannot: its unit may not let it, whatever the mode is.
+fn not_writable(path: &Path) -> Option<String> {
+    access(path, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Config, Projects, UserOverrides},
+        engine::EngineError,
+    };
+
+    #[test]
+    fn every_image_that_somebody_would_get_is_asked_for_once() {
+        let settings = Settings {
+            config: Config::parse("defaults: {image: \"a:1\"}").unwrap(),
+            projects: Projects::parse("web: {repo: /r, image: \"b:1\"}\napi: {repo: /r}").unwrap(),
+            users: BTreeMap::from([
+                ("alice".parse().unwrap(), UserOverrides::parse("image: \"b:1\"").unwrap()),
+                ("bob".parse().unwrap(), UserOverrides::parse("image: \"a:1\"").unwrap()),
+            ]),
+            seccomp: None,
+        };
+        let found: Vec<_> = images(&settings).into_iter().map(|(image, of)| format!("{image} {of}")).collect();
+        assert_eq!(found, ["a:1 everybody", "b:1 user alice"]);
+    }
+
+    #[test]
+    fn what_the_engine_does_not_say_is_absent_and_never_no() {
+        let gone = || EngineError::Unreachable(std::io::ErrorKind::ConnectionRefused.into());
+        let found = Diagnosis {
+            engine: Err(gone()),
+            orphans: Err(gone()),
+            images: Vec::new(),
+            pool: Err("no pool".into()),
+            running: 2,
+            silent: vec!["alice".into()],
+            audit: None,
+        };
+        let reply = reply(found, BTreeMap::from([("a:1".parse().unwrap(), "everybody".to_owned())]));
+        assert!(reply.engine.is_none() && reply.engine_error.is_some_and(|why| why.contains("does not answer")));
+        assert_eq!((reply.orphans, reply.images[0].present, reply.pool), (None, None, None));
+        assert_eq!((reply.pool_error.as_deref(), reply.running), (Some("no pool"), 2));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_told_with_the_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(not_writable(directory.path()), None);
+        assert!(not_writable(&directory.path().join("gone")).is_some_and(|why| why.contains("No such file")));
+    }
+}

@@ -1,0 +1,111 @@
+//! `podspawn doctor`: every check of this host, a line each, with what to do.
+
+use super::table::colour;
+use crate::doctor::{Host, Outcome, Report, examine};
+use anyhow::Context as _;
+use serde_json::json;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  podspawn doctor\n  podspawn doctor --json | jq -r '.checks[] | select(.outcome != \"pass\") | .check'\n\n\
+                  Each line is pass, warn or fail, the check, what was seen, and what to do. Nothing is changed. \
+                  What could not be looked at is a warning that begins with unknown. Ends with 1 if anything failed."
+)]
+pub struct Options {
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb.
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let reports = examine(Host::look().context("finding podspawn's own path")?);
+    let text = if options.json { as_json(&reports)? } else { as_text(&reports, colour()) };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(if count(&reports, Outcome::Fail) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn count(reports: &[Report], outcome: Outcome) -> usize {
+    reports.iter().filter(|report| report.outcome == outcome).count()
+}
+
+fn as_json(reports: &[Report]) -> anyhow::Result<String> {
+    let report = json!({
+        "version": 1,
+        "passed": count(reports, Outcome::Pass),
+        "warned": count(reports, Outcome::Warn),
+        "failed": count(reports, Outcome::Fail),
+        "checks": reports,
+    });
+    Ok(serde_json::to_string_pretty(&report).context("writing JSON")? + "\n")
+}
+
+/// A line for each, and one below with what to do.
+fn as_text(reports: &[Report], colour: bool) -> String {
+    let width = reports.iter().map(|report| report.check.len()).max().unwrap_or(0);
+    // What others may have written into a name or a message cannot move the cursor.
+    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+    let mut text = String::new();
+    for Report { check, outcome, seen, remedy } in reports {
+        let (on, off) = match (colour, outcome) {
+            (false, _) => ("", ""),
+            (true, Outcome::Pass) => ("\x1b[32m", "\x1b[0m"),
+            (true, Outcome::Warn) => ("\x1b[33m", "\x1b[0m"),
+            (true, Outcome::Fail) => ("\x1b[31m", "\x1b[0m"),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{on}{}{off}  {check:width$}  {}", outcome.as_str(), plain(seen));
+        if !remedy.is_empty() {
+            let _ = writeln!(text, "      {:width$}  -> {}", "", plain(remedy));
+        }
+    }
+    let _ = writeln!(
+        text,
+        "{} passed, {} warnings, {} failed",
+        count(reports, Outcome::Pass),
+        count(reports, Outcome::Warn),
+        count(reports, Outcome::Fail)
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reports() -> Vec<Report> {
+        vec![
+            Report::pass("clock", "right"),
+            Report::warn("images", "a:1 is\x1b[2J missing", "docker pull a:1"),
+            Report::fail("broker", "it is away", "start it"),
+        ]
+    }
+
+    #[test]
+    fn each_check_is_one_line_with_what_to_do_below_it() {
+        assert_eq!(
+            as_text(&reports(), false),
+            "pass  clock   right\n\
+             warn  images  a:1 is[2J missing\n              -> docker pull a:1\n\
+             fail  broker  it is away\n              -> start it\n\
+             1 passed, 1 warnings, 1 failed\n"
+        );
+        assert!(as_text(&reports(), true).starts_with("\x1b[32mpass\x1b[0m  clock   right\n"));
+    }
+
+    #[test]
+    fn programs_get_the_same() {
+        let json: serde_json::Value = serde_json::from_str(&as_json(&reports()).unwrap()).unwrap();
+        assert_eq!((&json["version"], &json["failed"], &json["warned"]), (&json!(1), &json!(1), &json!(1)));
+        assert_eq!(
+            json["checks"][2],
+            json!({"check": "broker", "outcome": "fail", "seen": "it is away", "remedy": "start it"})
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! What a check has to say: one line.
+
+use super::{Finding, Severity};
+use serde::Serialize;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Pass,
+    /// It works, and somebody should know; or nobody could find out.
+    Warn,
+    /// Somebody does not get in, or gets more than they should.
+    Fail,
+}
+
+impl Outcome {
+    /// As it is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// The line of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The check's name, which stays the same from version to version.
+    pub check: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was seen.
+    pub seen: String,
+    /// What to do, with the command if there is one; empty if there is nothing to do.
+    pub remedy: String,
+}
+
+/// Most findings that one line tells.
+const MAX_TOLD: usize = 4;
+
+impl Report {
+    /// As it should be.
+    #[must_use]
+    pub fn pass(check: &'static str, seen: impl Into<String>) -> Self {
+        Self { check, outcome: Outcome::Pass, seen: seen.into(), remedy: String::new() }
+    }
+
+    /// It works, and somebody should know.
+    #[must_use]
+    pub fn warn(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, outcome: Outcome::Warn, seen: seen.into(), remedy: remedy.into() }
+    }
+
+    /// It does not work, or lets in more than it should.
+    #[must_use]
+    pub fn fail(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, outcome: Outcome::Fail, seen: seen.into(), remedy: remedy.into() }
+    }
+
+    /// Nobody could look, so it is not known to be good.
+    #[must_use]
+    pub fn unknown(check: &'static str, why: impl std::fmt::Display, remedy: impl Into<String>) -> Self {
+        Self::warn(check, format!("unknown: {why}"), remedy)
+    }
+
+    /// All of a check's findings on one line, the worst first; `good` is what to say without any.
+    #[must_use]
+    pub fn of(check: &'static str, mut findings: Vec<Finding>, good: impl Into<String>) -> Self {
+        findings.sort_by_key(|finding| finding.severity);
+        let Some(worst) = findings.first().map(|finding| finding.severity) else { return Self::pass(check, good) };
+        let mut seen: Vec<&str> = findings.iter().take(MAX_TOLD).map(|finding| finding.what.as_str()).collect();
+        let more = format!("{} more", findings.len().saturating_sub(MAX_TOLD));
+        if findings.len() > MAX_TOLD {
+            seen.push(&more);
+        }
+        let mut remedies: Vec<&str> = Vec::new();
+        for finding in findings.iter().take(MAX_TOLD).filter(|finding| !finding.remedy.is_empty()) {
+            if !remedies.contains(&finding.remedy.as_str()) {
+                remedies.push(&finding.remedy);
+            }
+        }
+        let outcome = if worst == Severity::Broken { Outcome::Fail } else { Outcome::Warn };
+        Self { check, outcome, seen: seen.join("; "), remedy: remedies.join("; ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_findings_are_one_line_with_the_worst_first_and_each_remedy_once() {
+        let findings = vec![
+            Finding::notable("a", "x"),
+            Finding::broken("b", "y"),
+            Finding::notable("c", "x"),
+            Finding::notable("d", ""),
+            Finding::notable("e", "z"),
+        ];
+        let report = Report::of("check", findings, "good");
+        assert_eq!((report.outcome, report.seen.as_str()), (Outcome::Fail, "b; a; c; d; 1 more"));
+        assert_eq!(report.remedy, "y; x");
+        assert_eq!(Report::of("check", vec![Finding::notable("a", "")], "good").outcome, Outcome::Warn);
+        assert_eq!(Report::of("check", Vec::new(), "good"), Report::pass("check", "good"));
+    }
+
+    #[test]
+    fn what_nobody_could_look_at_never_passes() {
+        assert_eq!(Report::unknown("check", "no answer", "").outcome, Outcome::Warn);
+        let json = serde_json::to_value(Report::fail("check", "it is so", "mend it")).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"check": "check", "outcome": "fail", "seen": "it is so", "remedy": "mend it"})
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! How sessions and what they need are, for whoever looks for a fault. Nothing is changed and nothing is concluded.
+
+use super::{Capacity, Removed, Sessions, subnets::Subnets};
+use crate::{
+    audit::AuditError,
+    domain::{ImageRef, Subnet},
+    engine::{Engine, EngineError, EngineInfo},
+};
+use std::{io, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
+
+/// How long the engine may take for everything that it is asked. Whoever waits is told what it did not say.
+const ENGINE: Duration = Duration::from_secs(5);
+
+/// What was found.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// What the engine is.
+    pub engine: Result<EngineInfo, EngineError>,
+    /// What a pass would remove beside sessions that are due.
+    pub orphans: Result<Vec<Removed>, EngineError>,
+    /// Whether the engine has each image; shorter than what was asked where it did not say.
+    pub images: Vec<(ImageRef, bool)>,
+    /// Where networks come from.
+    pub pool: Result<PoolUse, String>,
+    /// Sessions with a container that should run.
+    pub running: usize,
+    /// Those of them whose guest does not speak.
+    pub silent: Vec<String>,
+    /// Why the audit log is not written, if it is not.
+    pub audit: Option<Arc<AuditError>>,
+}
+
+/// How much of the pool is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// The pool.
+    pub network: Subnet,
+    /// Its subnets.
+    pub subnets: u32,
+    /// Those that no session can have because the host has a route into them.
+    pub routed: u32,
+    /// Those that sessions have.
+    pub used: u32,
+}
+
+impl<E: Engine + 'static> Sessions<E> {
+    /// Looks at everything. The engine is asked once for each image.
+    pub async fn diagnose(&self, capacity: &Capacity, images: &[ImageRef]) -> Diagnosis {
+        let end = Instant::now() + ENGINE;
+        let engine = timeout_at(end, self.0.engine.info()).await.unwrap_or_else(|_| Err(late()));
+        let orphans = timeout_at(end, self.orphans()).await.unwrap_or_else(|_| Err(late()));
+        let mut found = Vec::new();
+        for image in images.iter().filter(|_| engine.is_ok()) {
+            match timeout_at(end, self.0.engine.has_image(image)).await {
+                Ok(Ok(present)) => found.push((image.clone(), present)),
+                Ok(Err(_)) => {}
+                Err(_) => break,
+            }
+        }
+        let running: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
+        let is_silent = |session: &super::Session| !session.link().is_some_and(|link| link.is_up());
+        let silent = running.iter().filter(|one| is_silent(one)).map(|one| one.key.to_string()).collect();
+        Diagnosis {
+            engine,
+            orphans,
+            images: found,
+            pool: self.pool_use(capacity),
+            running: running.len(),
+            silent,
+            audit: self.0.trail.failing(&self.0.store),
+        }
+    }
+
+    fn pool_use(&self, capacity: &Capacity) -> Result<PoolUse, String> {
+        let Subnets { pool, avoid } =
+            Subnets::of(capacity.pool, (capacity.routes)()).map_err(|error| error.for_user())?;
+        let used = self.0.store.count().map_err(|error| error.to_string())?;
+        // Routes within one another are counted twice; there may be thousands, and the pool is not gone through for each.
+        let routed = avoid.iter().fold(0_u32, |sum, route| sum.saturating_add(pool.within(*route)));
+        let subnets = pool.capacity();
+        Ok(PoolUse { network: pool.network(), subnets, routed: routed.min(subnets), used })
+    }
+}
+
+fn late() -> EngineError {
+    EngineError::Unreachable(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
+}

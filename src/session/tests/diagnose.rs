@@ -1,0 +1,56 @@
+//! What is told to whoever looks for a fault.
+
+use super::*;
+use crate::{domain::ImageRef, sys::routes::Route};
+
+fn capacity(host: &Host) -> Capacity {
+    Capacity {
+        routes: || Ok(vec![Route { subnet: "10.9.0.0/26".parse().unwrap(), interface: "tun0".into() }]),
+        ..host.request("alice", None).capacity
+    }
+}
+
+#[test]
+fn a_session_and_what_belongs_to_none_are_told_apart_and_nothing_is_changed() {
+    let host = Host::with_config("network: {pool: 10.9.0.0/24, prefix: 28}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let images: [ImageRef; 2] = [IMAGE, "absent:1"].map(|name| name.parse().unwrap());
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let found = sessions.diagnose(&capacity(host), &images).await;
+        assert!(found.engine.is_ok() && found.orphans.unwrap().is_empty());
+        assert_eq!(found.images, images.iter().cloned().zip([true, false]).collect::<Vec<_>>());
+        let pool = found.pool.unwrap();
+        assert_eq!((pool.subnets, pool.routed, pool.used), (16, 4, 1));
+        assert_eq!((found.running, found.silent.len()), (1, 0));
+        // A database of before alice came: what she has belongs to nobody.
+        let other = host.root.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        let without = Sessions::new(
+            host.engine.clone(),
+            Store::open_in_memory().unwrap(),
+            GuestBinary::new("/etc/hostname".into(), other.join("guest")),
+            other,
+            Box::new(|_, _| {}),
+            Box::new(|_| {}),
+        );
+        let orphans = without.diagnose(&capacity(host), &[]).await.orphans.unwrap();
+        let kinds: Vec<&str> = orphans.iter().map(|one| one.kind.as_str()).collect();
+        assert_eq!((kinds, host.engine.counts()), (vec!["container", "network"], (1, 1)));
+    });
+}
+
+#[test]
+fn an_engine_that_does_not_answer_leaves_everything_unknown_that_it_alone_knows() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        for verb in [Verb::Info, Verb::Containers] {
+            host.engine.fail_next(verb, EngineError::Unreachable(io::ErrorKind::ConnectionRefused.into()));
+        }
+        let found = sessions.diagnose(&capacity(host), &[IMAGE.parse().unwrap()]).await;
+        assert!(found.engine.is_err() && found.orphans.is_err() && found.images.is_empty());
+        assert!(found.pool.is_ok(), "that is the host's own");
+    });
+}

@@ -1,0 +1,80 @@
+//! What systemd says of its units.
+
+use super::program;
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Its tool; `None` where another init runs this host, by the directory that `sd_booted(3)` looks at.
+#[must_use]
+pub fn systemctl() -> Option<PathBuf> {
+    let booted = Path::new("/run/systemd/system").symlink_metadata().is_ok_and(|about| about.is_dir());
+    program::find("systemctl").filter(|_| booted)
+}
+
+/// The properties of one unit, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unit(BTreeMap<String, String>);
+
+impl Unit {
+    /// A unit as systemd would print it, for the tests of those who judge one.
+    #[cfg(test)]
+    pub(crate) fn parse_for_test(text: &str) -> Self {
+        parse(text).pop().unwrap_or_default()
+    }
+
+    /// The value of a property; empty if systemd does not tell it.
+    #[must_use]
+    pub fn property(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether it is there, and runs or waits as it should.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        ["active", "reloading"].contains(&self.property("ActiveState"))
+    }
+
+    /// The moment that a property of the monotonic clock tells; `None` if it has not come yet.
+    #[must_use]
+    pub fn moment(&self, name: &str) -> Option<Duration> {
+        self.property(name).parse().ok().filter(|micros| *micros > 0).map(Duration::from_micros)
+    }
+}
+
+/// The `properties` of each of `units`, in their order, whether they exist or not.
+pub fn show(systemctl: &Path, units: &[&str], properties: &[&str], deadline: Duration) -> io::Result<Vec<Unit>> {
+    let properties = format!("--property={}", properties.join(","));
+    let arguments: Vec<&str> = ["show", &properties, "--"].into_iter().chain(units.iter().copied()).collect();
+    let done = program::run(systemctl, &arguments, b"", deadline)?;
+    let found = parse(&done.out);
+    if done.succeeded() && found.len() == units.len() { Ok(found) } else { Err(io::Error::other(done.complaint())) }
+}
+
+/// Units are apart by an empty line.
+fn parse(text: &str) -> Vec<Unit> {
+    let unit = |block: &str| {
+        let pairs = block.lines().filter_map(|line| line.split_once('='));
+        Unit(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    };
+    text.split("\n\n").filter(|block| !block.trim().is_empty()).map(unit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_and_their_properties_are_told_apart() {
+        let units =
+            parse("ActiveState=active\nListen=/run/a=b (Stream)\nStamp=1500000\n\nActiveState=failed\nStamp=0\n");
+        assert_eq!(units.len(), 2);
+        assert!(units[0].is_active() && !units[1].is_active());
+        assert_eq!(units[0].property("Listen"), "/run/a=b (Stream)");
+        assert_eq!((units[0].moment("Stamp"), units[1].moment("Stamp")), (Some(Duration::from_millis(1500)), None));
+        assert_eq!(units[1].property("Absent"), "");
+    }
+}

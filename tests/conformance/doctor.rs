@@ -1,0 +1,183 @@
+//! `doctor` on a host that is well, and on one that is broken in one place after the other: each time it names that
+//! place and no other, and what it says helps.
+
+mod sabotages;
+
+use crate::{
+    bench::{self, Bench, DEADLINE, Disturbance},
+    client::Finished,
+};
+use sabotages::{
+    FIRST,
+    Heal::{AsTold, AsToldBy, By},
+    ONLY_THE_BROKER, RELOAD, SABOTAGES, Sabotage,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+/// A host that is well: timers, a backup, a way in for root, and of the configuration only what is the bench's own.
+const PREPARE: &str = r"
+mkdir -p /run/podspawn-test && cd /run/podspawn-test && rm -rf doctor && mkdir doctor
+cp -a /etc/ssh /etc/podspawn doctor/
+find /etc/podspawn/users -name '*.yaml' -delete
+printf '{}\n' >/etc/podspawn/projects.yaml
+install -d -m 0700 /root/.ssh
+install -m 0600 /etc/podspawn/keys/alice /root/.ssh/authorized_keys
+systemd-tmpfiles --create podspawn.conf
+systemctl --quiet enable --now podspawn-broker.socket podspawn-cleanup.timer podspawn-backup.timer
+systemctl reload ssh
+systemctl start podspawn-cleanup.service podspawn-backup.service
+podspawn cleanup
+";
+
+/// Whatever is left of a sabotage that was not healed, and of [`PREPARE`].
+const MEND: &str = r"
+cd /run/podspawn-test
+umount /var/lib/podspawn/homes /etc/ssh 2>/dev/null
+rm -f /usr/local/sbin/sshd /usr/bin/podspawn.new
+chmod 0755 /usr/bin/podspawn
+[ ! -d doctor/podspawn ] || { rm -rf /etc/podspawn && mv doctor/podspawn /etc/podspawn; }
+[ ! -d doctor/ssh ] || { rm -rf /etc/ssh && mv doctor/ssh /etc/ssh; }
+[ ! -f doctor/logrotate ] || mv doctor/logrotate /etc/logrotate.d/podspawn
+for log in podspawn.log audit.jsonl; do
+    rmdir /var/log/podspawn/$log 2>/dev/null
+    [ ! -f doctor/$log ] || mv doctor/$log /var/log/podspawn/
+done
+rm -rf /root/.ssh/authorized_keys /run/systemd/system/podspawn-cleanup.service.d /var/lib/podspawn/locks
+usermod --shell /bin/sh --expiredate '' alice
+gpasswd --delete alice docker >/dev/null 2>&1
+ip route del 10.0.0.0/8 dev lo 2>/dev/null
+docker rm --force podspawn-doctor-orphan >/dev/null 2>&1
+systemctl daemon-reload
+systemctl start docker
+systemd-sysusers podspawn.conf; systemd-tmpfiles --create podspawn.conf
+systemctl --quiet disable --now podspawn-cleanup.timer podspawn-backup.timer
+systemctl --quiet enable --now podspawn-broker.socket
+systemctl try-restart podspawn-broker.service
+systemctl reload-or-restart ssh && sleep 0.2
+ssh-keyscan -T 5 127.0.0.1 >/dev/null 2>&1
+";
+
+/// What is as the machine is that the bench is on: nothing of the bench's.
+const MACHINES: [&str; 4] = ["clock", "disk", "engine-isolation", "engine-runtime"];
+
+/// What is so on every bench: the journal is in memory, and 480 users could start more than any machine holds.
+const KNOWN: [&str; 2] = ["journal", "memory"];
+
+/// Each check with its outcome (what could not be looked at has one of its own), and with its remedy.
+type Lines = BTreeMap<String, (String, String)>;
+
+fn doctor(done: &Finished) -> Lines {
+    let text = String::from_utf8_lossy(&done.out);
+    let json: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {done:?}"));
+    let checks = json["checks"].as_array().unwrap();
+    let failed = checks.iter().filter(|check| check["outcome"] == "fail").count();
+    assert_eq!(json["failed"], failed, "{text}");
+    assert_eq!(done.code, Some(i32::from(failed > 0)), "{text}");
+    let line = |check: &Value| {
+        let text = |name: &str| check[name].as_str().unwrap().to_owned();
+        let outcome = if text("seen").starts_with("unknown: ") { "unknown".to_owned() } else { text("outcome") };
+        assert!(outcome != "unknown" || text("outcome") == "warn", "{check}");
+        (text("check"), (outcome, text("remedy")))
+    };
+    checks.iter().map(line).collect()
+}
+
+/// The outcomes alone.
+fn outcomes(lines: &Lines) -> BTreeMap<&str, &str> {
+    lines.iter().map(|(check, (outcome, _))| (check.as_str(), outcome.as_str())).collect()
+}
+
+/// Runs `script`, which must succeed, and then doctor.
+fn after(bench: &Bench, script: &str) -> Lines {
+    let script = script.replace("{RELOAD}", RELOAD).replace("{FIRST}", FIRST);
+    let script = format!(
+        "{{ set -e; {script}\n}} >/run/podspawn-test/doctor.out 2>&1 || {{ cat /run/podspawn-test/doctor.out; exit 99; }}; exec podspawn doctor --json"
+    );
+    let done = bench.bash(&[], &script);
+    assert_ne!(done.code, Some(99), "{script}: {done:?}");
+    doctor(&done)
+}
+
+/// Runs `script` and then doctor until everything is as it was: what was started may take a moment.
+#[track_caller]
+fn healed(bench: &Bench, script: &str, well: &Lines) {
+    let end = Instant::now() + DEADLINE;
+    let mut lines = after(bench, script);
+    while outcomes(&lines) != outcomes(well) {
+        assert!(Instant::now() < end, "not healed by {script}: {}", difference(well, &lines).join(", "));
+        std::thread::sleep(Duration::from_millis(200));
+        lines = after(bench, "true");
+    }
+}
+
+/// The checks that say something else.
+fn difference(well: &Lines, ill: &Lines) -> Vec<String> {
+    assert_eq!(well.len(), ill.len());
+    let changed = ill.iter().filter(|(check, (outcome, _))| well[*check].0 != *outcome);
+    changed.map(|(check, _)| check.clone()).collect()
+}
+
+#[test]
+fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
+    let bench = bench::alone();
+    let _mend = Disturbance::of(&bench, PREPARE, MEND);
+    // Sessions of tests before this one end in their time.
+    let end = Instant::now() + DEADLINE;
+    let well = loop {
+        let lines = after(&bench, "true");
+        let expected = |check: &str| if KNOWN.contains(&check) { "warn" } else { "pass" };
+        let odd: Vec<String> = lines
+            .iter()
+            .filter(|(check, (outcome, _))| !MACHINES.contains(&check.as_str()) && outcome != expected(check))
+            .map(|(check, (outcome, remedy))| format!("{check} is {outcome}: {remedy}"))
+            .collect();
+        if odd.is_empty() {
+            break lines;
+        }
+        assert!(Instant::now() < end, "a host that is well: {}", odd.join("; "));
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    // What is healed is looked at together with what is broken next: a run of doctor's less for each.
+    let (mut heal, mut wrong) = ("true".to_owned(), Vec::new());
+    for Sabotage(check, consequences, breaks, remedy) in SABOTAGES {
+        let ill = after(&bench, &format!("{heal}\n{breaks}"));
+        let named: BTreeSet<String> = difference(&well, &ill).into_iter().collect();
+        let expected: BTreeSet<String> = std::iter::once(check).chain(*consequences).map(|one| (*one).into()).collect();
+        let helpless = expected.iter().filter(|one| ill[*one].0 == "pass" || ill[*one].1.is_empty());
+        let helpless: Vec<&String> = helpless.collect();
+        if named != expected || !helpless.is_empty() {
+            // The others are told as well.
+            wrong.push(format!(
+                "broken: {breaks}\n  named {named:?}\n  and not {expected:?}; no help with {helpless:?}\n  healed before: {heal}"
+            ));
+        }
+        heal = match remedy {
+            AsTold => ill[*check].1.clone(),
+            AsToldBy(other) => ill[*other].1.clone(),
+            By(script) => (*script).to_owned(),
+        };
+    }
+    healed(&bench, &heal, &well);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn whoever_is_not_root_is_told_what_was_not_looked_at() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let done = bench.bash(&["-u", &user.name], "podspawn doctor --json");
+    let lines = doctor(&done);
+    let outcome = |check: &str| lines[check].0.as_str();
+    for check in ["sshd-config", "accounts-open", "key-files", "state-db", "ways-in", "backup-last", "lock-directory"] {
+        assert_eq!((outcome(check), lines[check].1.as_str()), ("unknown", "sudo podspawn doctor"), "{check}");
+    }
+    // A tenant learns nothing of the engine or of others from the broker.
+    for check in ONLY_THE_BROKER {
+        assert_eq!(outcome(check), "unknown", "{check}");
+    }
+    assert_eq!((outcome("broker-socket"), outcome("sshd-version")), ("pass", "pass"));
+}
