@@ -15,7 +15,9 @@ use std::{
 #[command(
     after_help = "Examples:\n  podspawn doctor\n  podspawn doctor --json | jq -r '.checks[] | select(.outcome != \"pass\") | .check'\n\n\
                   Each line is pass, warn or fail, the check, what was seen, and what to do. Nothing is changed. \
-                  What could not be looked at is a warning that begins with unknown. Ends with 1 if anything failed."
+                  What could not be looked at is a warning that begins with unknown. Ends with 1 if anything failed.\n\n\
+                  JSON has the keys version (1), passed, warned and failed (numbers), and checks: a list of objects with check, outcome, \
+                  seen and remedy. Names of checks and outcomes stay as they are; seen and remedy are for people."
 )]
 pub struct Options {
     /// Print JSON, for programs
