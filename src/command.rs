@@ -13,6 +13,7 @@ mod keys;
 pub mod list;
 pub mod list_users;
 pub mod man;
+mod progress;
 pub mod remove_user;
 pub mod restore;
 pub mod server_setup;
@@ -21,6 +22,7 @@ pub mod status;
 pub mod stop;
 mod systemctl;
 mod table;
+pub mod verify_image;
 
 /// Refuses whoever is not root, before a file says it less clearly.
 fn require_root(verb: &str) -> anyhow::Result<()> {

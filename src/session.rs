@@ -27,6 +27,7 @@ mod subnets;
 mod sweep;
 mod tell;
 mod trail;
+mod verify;
 
 pub use attach::{Attached, Request};
 pub use diagnose::{Diagnosis, PoolUse};
@@ -37,6 +38,7 @@ pub use home::HomeError;
 pub use notice::Reach;
 pub use sweep::{Kind, Removed};
 pub use trail::{AuditObserver, Auditing};
+pub use verify::VerifyError;
 
 use crate::{
     audit::Run,
@@ -49,7 +51,7 @@ use crate::{
 use entry::{Phase, Session};
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::PathBuf,
     rc::Rc,
@@ -191,6 +193,8 @@ struct Inner<E> {
     watched_since: Cell<Option<Instant>>,
     /// Why sessions ended.
     ends: RefCell<ended::Ends>,
+    /// What carries our label and belongs to no session, because an image is being looked at.
+    verifying: RefCell<BTreeSet<SessionId>>,
 }
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -220,6 +224,7 @@ impl<E: Engine + 'static> Sessions<E> {
             engine_back,
             watched_since: Cell::new(None),
             ends,
+            verifying: RefCell::default(),
         }))
     }
 

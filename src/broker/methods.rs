@@ -4,6 +4,7 @@ mod admin;
 mod diagnose;
 mod metrics;
 mod sessions;
+mod verify;
 
 use super::{
     authorize::Caller,
@@ -13,7 +14,9 @@ use super::{
 use crate::{
     engine::Engine,
     log::LogFile,
-    protocol::varlink::{ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
+    protocol::varlink::{
+        ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE, VERIFY_IMAGE,
+    },
     session::Sessions,
     settings::{Live, Settings},
 };
@@ -101,6 +104,7 @@ impl<E: Engine + 'static> Broker<E> {
             ENDED => self.ended(caller, parameters).await,
             SNAPSHOT => self.snapshot(caller).await,
             CLEANUP => self.cleanup(caller, parameters).await,
+            VERIFY_IMAGE => self.verify_image(caller, parameters, report).await,
             DIAGNOSE => self.diagnose(caller).await,
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {

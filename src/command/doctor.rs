@@ -28,14 +28,19 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let reports = examine(Host::look().context("finding podspawn's own path")?);
     let text = if options.json { as_json(&reports)? } else { as_text(&reports, colour()) };
     io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(if count(&reports, Outcome::Fail) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(exit_code(&reports))
+}
+
+/// 1 if anything failed.
+pub(super) fn exit_code(reports: &[Report]) -> ExitCode {
+    if count(reports, Outcome::Fail) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn count(reports: &[Report], outcome: Outcome) -> usize {
     reports.iter().filter(|report| report.outcome == outcome).count()
 }
 
-fn as_json(reports: &[Report]) -> anyhow::Result<String> {
+pub(super) fn as_json(reports: &[Report]) -> anyhow::Result<String> {
     let report = json!({
         "version": 1,
         "passed": count(reports, Outcome::Pass),
@@ -47,7 +52,7 @@ fn as_json(reports: &[Report]) -> anyhow::Result<String> {
 }
 
 /// A line for each, and one below with what to do.
-fn as_text(reports: &[Report], colour: bool) -> String {
+pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
     let width = reports.iter().map(|report| report.check.len()).max().unwrap_or(0);
     // What others may have written into a name or a message cannot move the cursor.
     let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();

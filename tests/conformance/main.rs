@@ -38,3 +38,4 @@ mod terminal;
 mod transfer;
 mod upgrade;
 mod users;
+mod verify_image;
