@@ -145,7 +145,10 @@ impl<E: Engine + 'static> Verification<E> {
         let refused = |source| AttachError::Engine { step: "starting the container", source };
         match inner.engine.start_container(&container).await {
             Ok(()) => {}
-            Err(error @ EngineError::Refused(_)) => return Err(VerifyError::NotStarted(refused(error))),
+            // It answers, and what it complains about is most likely in the image.
+            Err(error @ (EngineError::Refused(_) | EngineError::Other { .. })) => {
+                return Err(VerifyError::NotStarted(refused(error)));
+            }
             Err(error) => return Err(refused(error).into()),
         }
         tokio::select! {
