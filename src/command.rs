@@ -14,6 +14,7 @@ pub mod list;
 pub mod list_users;
 pub mod man;
 mod progress;
+mod prove;
 pub mod remove_user;
 pub mod restore;
 pub mod server_setup;

@@ -31,6 +31,7 @@ mod many;
 mod modes;
 mod peer;
 mod privileges;
+mod prove;
 mod refusals;
 mod setup;
 mod shell;
