@@ -19,6 +19,11 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// Whether somebody has it. Makes no file: whoever only looks changes nothing.
+    pub(super) fn is_held() -> bool {
+        File::open(LOCK).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+    }
+
     /// The lock; `None` if somebody has it.
     pub(super) fn take() -> io::Result<Option<Self>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(LOCK)?;
