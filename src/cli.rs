@@ -2,7 +2,7 @@
 
 use crate::command::{
     add_user, auth_keys, backup, broker, check_config, cleanup, completions, doctor, guest, list, list_users, man,
-    metrics, remove_user, restore, server_setup, spawn, status, stop,
+    metrics, remove_user, restore, server_setup, spawn, status, stop, verify_image,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -54,6 +54,8 @@ enum Verb {
     Stop(stop::Options),
     /// Remove what is due and what belongs to nobody
     Cleanup(cleanup::Options),
+    /// Check that an image has what people need in their containers
+    VerifyImage(verify_image::Options),
     /// Copy state, keys and configuration into a directory of the moment's name
     Backup(backup::Options),
     /// Bring a backup back: all of it or nothing
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(options) => doctor::run(&options).unwrap_or_else(|error| report(Err(error))),
         Verb::Stop(options) => report(stop::run(options)),
         Verb::Cleanup(options) => report(cleanup::run(&options)),
+        Verb::VerifyImage(options) => verify_image::run(&options).unwrap_or_else(|error| report(Err(error))),
         Verb::Backup(options) => report(backup::run(&options)),
         Verb::Restore(options) => report(restore::run(&options)),
         Verb::Spawn(options) => spawn::run(options),

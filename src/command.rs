@@ -14,6 +14,8 @@ pub mod list;
 pub mod list_users;
 pub mod man;
 pub mod metrics;
+mod progress;
+mod prove;
 pub mod remove_user;
 pub mod restore;
 mod scrape;
@@ -23,6 +25,7 @@ pub mod status;
 pub mod stop;
 mod systemctl;
 mod table;
+pub mod verify_image;
 
 /// Refuses whoever is not root, before a file says it less clearly.
 fn require_root(verb: &str) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod container_engine;
 mod entrance;
 mod examine;
 mod host;
+pub mod image;
 pub mod immutable;
 mod installed;
 pub mod layout;

@@ -7,10 +7,12 @@
 
 mod accounts;
 mod agent;
+pub mod agent_keys;
 mod broker;
 mod channel;
 mod dotfiles;
 mod environment;
+pub mod examine;
 mod files;
 mod home;
 mod identity;

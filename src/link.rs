@@ -6,6 +6,7 @@
 
 mod pace;
 mod socket;
+mod word;
 
 use crate::{
     domain::{ChannelId, Outcome, SessionId},
@@ -25,6 +26,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle, time};
+pub use word::Word;
 
 /// Connections that may wait until it is known which process is the container's init.
 const MAX_UNKNOWN: usize = 8;

@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes in, values out. The sockets are elsewhere.
 
+pub mod examination;
 pub mod guest;
 pub mod measurements;
 pub mod packet;

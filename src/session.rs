@@ -28,6 +28,7 @@ mod subnets;
 mod sweep;
 mod tell;
 mod trail;
+mod verify;
 
 pub use attach::{Attached, Request};
 pub use cause::Cause;
@@ -39,6 +40,7 @@ pub use home::HomeError;
 pub use notice::Reach;
 pub use sweep::{Kind, Removed};
 pub use trail::{AuditObserver, Auditing};
+pub use verify::VerifyError;
 
 use crate::{
     audit::Run,
@@ -51,7 +53,7 @@ use crate::{
 use entry::{Phase, Session};
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::PathBuf,
     rc::Rc,
@@ -198,6 +200,8 @@ struct Inner<E> {
     watched_since: Cell<Option<Instant>>,
     /// Why sessions ended.
     ends: RefCell<ended::Ends>,
+    /// What carries our label and belongs to no session, because an image is being looked at.
+    verifying: RefCell<BTreeSet<SessionId>>,
 }
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -227,6 +231,7 @@ impl<E: Engine + 'static> Sessions<E> {
             engine_back,
             watched_since: Cell::new(None),
             ends,
+            verifying: RefCell::default(),
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Who may ask what: the one place where it is decided, from what the kernel says of the peer.
 //!
-//! | caller | Attach | List, Stop, Ended, Snapshot | Measurements | Cleanup | Diagnose |
+//! | caller | Attach | List, Stop, Ended, Snapshot | Measurements | Cleanup | Diagnose, `VerifyImage` |
 //! |---|---|---|---|---|---|
 //! | group `podspawn` | its own session | its own | no | no | no |
 //! | uid 0, group `podspawn-admin` | as above, if in group `podspawn` too | everybody's | yes | yes | yes |

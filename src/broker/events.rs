@@ -6,9 +6,9 @@
 use super::authorize::Caller;
 use crate::{
     audit::AuditError,
-    domain::{Outcome, SessionKey, UserName},
+    domain::{ImageRef, Outcome, SessionKey, UserName},
     log::LogFile,
-    session::{AttachError, Happening, Reach, Removed, Summary},
+    session::{AttachError, Happening, Reach, Removed, Summary, VerifyError},
     settings::Refreshed,
     store::BadRow,
 };
@@ -109,6 +109,17 @@ pub(super) fn idle_exit(after: Duration) {
 /// The kernel has no connection to give.
 pub(super) fn accept_failed(error: &io::Error) {
     error!(event = "accept_failed", "accepting a connection: {error}");
+}
+
+/// An image was looked at.
+pub(super) fn verified(caller: &Caller, image: &ImageRef, error: Option<&VerifyError>) {
+    let uid = caller.uid;
+    match error {
+        None => info!(event = "image_verified", %image, uid, "image {image} was looked at"),
+        Some(error) => {
+            warn!(event = "image_not_verified", %image, uid, "image {image} could not be looked at: {}", chain(error));
+        }
+    }
 }
 
 /// What a pass removed.

@@ -4,6 +4,7 @@ mod admin;
 mod diagnose;
 mod metrics;
 mod sessions;
+mod verify;
 
 pub(super) use metrics::count;
 
@@ -18,7 +19,9 @@ use crate::{
     log::LogFile,
     measure::Measures,
     protocol::measurements::MEASUREMENTS,
-    protocol::varlink::{ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE},
+    protocol::varlink::{
+        ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE, VERIFY_IMAGE,
+    },
     session::Sessions,
     settings::{Live, Settings},
 };
@@ -109,6 +112,7 @@ impl<E: Engine + 'static> Broker<E> {
             SNAPSHOT => self.snapshot(caller).await,
             MEASUREMENTS => self.measurements(caller).await,
             CLEANUP => self.cleanup(caller, parameters).await,
+            VERIFY_IMAGE => self.verify_image(caller, parameters, report).await,
             DIAGNOSE => self.diagnose(caller).await,
             "org.varlink.service.GetInfo" => Ok(value(&interface::info())),
             "org.varlink.service.GetInterfaceDescription" => {

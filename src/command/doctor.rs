@@ -1,6 +1,10 @@
 //! `podspawn doctor`: every check of this host, a line each, with what to do.
 
-use super::table::colour;
+use super::{
+    prove::{self, Interrupt},
+    require_root,
+    table::colour,
+};
 use crate::doctor::{Host, Outcome, Report, examine};
 use anyhow::Context as _;
 use serde_json::json;
@@ -13,9 +17,11 @@ use std::{
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  podspawn doctor\n  podspawn doctor --json | jq -r '.checks[] | select(.outcome != \"pass\") | .check'\n\n\
+    after_help = "Examples:\n  podspawn doctor\n  podspawn doctor --prove\n  podspawn doctor --json | jq -r '.checks[] | select(.outcome != \"pass\") | .check'\n\n\
                   Each line is pass, warn or fail, the check, what was seen, and what to do. Nothing is changed. \
                   What could not be looked at is a warning that begins with unknown. Ends with 1 if anything failed.\n\n\
+                  --prove makes an account of its own, podspawn-prove-XXXXXXXX, logs in with it through sshd, tries what \
+                  people do, and removes all of it: at the end, after a failure, and on a signal.\n\n\
                   JSON has the keys version (1), passed, warned and failed (numbers), and checks: a list of objects with check, outcome, \
                   seen and remedy. Names of checks and outcomes stay as they are; seen and remedy are for people."
 )]
@@ -23,21 +29,40 @@ pub struct Options {
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
+    /// Log in, too, by an account that is made for it and removed
+    #[arg(long)]
+    prove: bool,
 }
 
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let reports = examine(Host::look().context("finding podspawn's own path")?);
+    let interrupt = if options.prove {
+        require_root("doctor --prove")?;
+        Some(Interrupt::new().context("watching for signals")?)
+    } else {
+        None
+    };
+    let mut reports = examine(Host::look().context("finding podspawn's own path")?);
+    match &interrupt {
+        Some(interrupt) => reports.extend(prove::run(interrupt)),
+        None => reports.extend(prove::left()),
+    }
     let text = if options.json { as_json(&reports)? } else { as_text(&reports, colour()) };
     io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(if count(&reports, Outcome::Fail) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(exit_code(&reports))
+}
+
+/// 1 if anything failed.
+pub(super) fn exit_code(reports: &[Report]) -> ExitCode {
+    if count(reports, Outcome::Fail) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn count(reports: &[Report], outcome: Outcome) -> usize {
     reports.iter().filter(|report| report.outcome == outcome).count()
 }
 
-fn as_json(reports: &[Report]) -> anyhow::Result<String> {
+/// The lines and how many there are of each kind; stable.
+pub(super) fn as_json(reports: &[Report]) -> anyhow::Result<String> {
     let report = json!({
         "version": 1,
         "passed": count(reports, Outcome::Pass),
@@ -49,7 +74,7 @@ fn as_json(reports: &[Report]) -> anyhow::Result<String> {
 }
 
 /// A line for each, and one below with what to do.
-fn as_text(reports: &[Report], colour: bool) -> String {
+pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
     let width = reports.iter().map(|report| report.check.len()).max().unwrap_or(0);
     // What others may have written into a name or a message cannot move the cursor.
     let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();

@@ -1,5 +1,5 @@
 //! `podspawn guest`: PID 1 of a container; with `--sftp` the SFTP server of one login; with a program behind `--` what
-//! sets up a user's dotfiles before it.
+//! sets up a user's dotfiles before it; with `--examine` what looks at an image; with `--agent` what asks the SSH agent.
 
 use crate::guest::{self, Dotfiles};
 use std::{ffi::OsString, process::ExitCode};
@@ -13,6 +13,12 @@ pub struct Options {
     /// Serve SFTP on stdin and stdout instead
     #[arg(long)]
     sftp: bool,
+    /// Look at the image, preferring this shell, and tell the broker instead
+    #[arg(long, value_name = "SHELL")]
+    examine: Option<String>,
+    /// Print the keys of the SSH agent that `SSH_AUTH_SOCK` names instead
+    #[arg(long)]
+    agent: bool,
     /// The user's home is a mount that outlives the container
     #[arg(long)]
     persistent_home: bool,
@@ -30,14 +36,19 @@ pub struct Options {
 /// Runs the guest. It prints what goes wrong at the start to standard error, which is the container's log.
 #[must_use]
 pub fn run(options: Options) -> ExitCode {
-    let Options { sftp, persistent_home, dotfiles, install, program } = options;
+    let Options { sftp, examine, agent, persistent_home, dotfiles, install, program } = options;
     let dotfiles = dotfiles.map(|repo| Dotfiles { repo, install });
     if let Some(dotfiles) = dotfiles.as_ref().filter(|_| !program.is_empty()) {
         let error = guest::set_up(dotfiles, &program);
         eprintln!("podspawn: cannot run {}: {error}", program[0].display());
         return ExitCode::from(NOT_RUN);
     }
-    let result = if sftp { guest::sftp::run() } else { guest::run(persistent_home, dotfiles) };
+    let result = match examine {
+        _ if sftp => guest::sftp::run(),
+        _ if agent => guest::agent_keys::run(),
+        Some(shell) => guest::examine::run(&shell),
+        None => guest::run(persistent_home, dotfiles),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -14,7 +14,7 @@ use crate::{
     config::AbsolutePath,
     doctor::immutable,
     domain::UserName,
-    protocol::varlink::{LIST, ListReply, Nothing, STOP, SessionInfo, StopParameters},
+    protocol::varlink::{LIST, ListReply, Nothing, SOCKET_PATH, STOP, SessionInfo, StopParameters},
     settings,
     sshd::block::GROUP,
 };
@@ -45,6 +45,22 @@ pub struct Options {
     purge: bool,
     #[command(flatten)]
     broker: Broker,
+    /// Say nothing of what is done
+    #[arg(skip)]
+    quiet: bool,
+}
+
+impl Options {
+    /// Everything of `user`, and not a word.
+    pub(super) fn all_of(user: UserName) -> Self {
+        Self { user, force: true, purge: true, broker: Broker { socket: SOCKET_PATH.into() }, quiet: true }
+    }
+
+    fn say(&self, what: std::fmt::Arguments<'_>) {
+        if !self.quiet {
+            println!("{what}");
+        }
+    }
 }
 
 /// Runs the verb.
@@ -54,13 +70,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let removal = Removal::of(options)?;
     removal.sessions_are_gone().with_context(|| format!("{user} was not removed"))?;
     if removal.remove_keys()? {
-        println!("removed the keys of {user}: nobody new gets in");
+        options.say(format_args!("removed the keys of {user}: nobody new gets in"));
     }
     removal.end_sessions()?;
     if let Some(path) = &removal.overrides
         && keys::remove(path)?
     {
-        println!("removed {}", path.display());
+        options.say(format_args!("removed {}", path.display()));
     }
     removal.remove_account()?;
     removal.home()?;
@@ -174,7 +190,7 @@ impl<'a> Removal<'a> {
                 Ok(sessions) => sessions,
                 // It was asked for, and the keys are gone: what is left of a session ends by itself.
                 Err(error) => {
-                    println!("note: {error:#}; see podspawn list");
+                    self.options.say(format_args!("note: {error:#}; see podspawn list"));
                     return Ok(());
                 }
             };
@@ -185,7 +201,7 @@ impl<'a> Removal<'a> {
             for session in sessions.iter().filter(|session| session.status != "destroying") {
                 let parameters = StopParameters { user: Some(session.user.clone()), project: session.project.clone() };
                 match self.options.broker.connect()?.call::<_, Nothing>(STOP, parameters, |_| ()) {
-                    Ok(_) => println!("stopped {}", name(session)),
+                    Ok(_) => self.options.say(format_args!("stopped {}", name(session))),
                     // Gone by itself, or asked again in the next round.
                     Err(error) => tracing::debug!("stop: {error}"),
                 }
@@ -200,13 +216,13 @@ impl<'a> Removal<'a> {
             Standing::Ours if self.local.account(user.as_ref()).is_some() => {
                 self.end_processes()?;
                 account::tool("userdel", &["--", user.as_ref()])?;
-                println!("removed account {user}");
+                self.options.say(format_args!("removed account {user}"));
             }
             Standing::Ours | Standing::Joined => {
-                println!(
+                self.options.say(format_args!(
                     "note: account {user} is not podspawn's own and stays, in group {GROUP}, where it cannot log in over \
                      ssh; gpasswd --delete {user} {GROUP} gives it this host's shell back"
-                );
+                ));
             }
             Standing::Ordinary | Standing::Absent => {}
         }
@@ -217,10 +233,10 @@ impl<'a> Removal<'a> {
         let home = self.homes.join(self.user.as_ref());
         if self.options.purge {
             if purge::remove(&self.homes, self.user.as_ref())? {
-                println!("removed {}", home.display());
+                self.options.say(format_args!("removed {}", home.display()));
             }
         } else if home.symlink_metadata().is_ok() {
-            println!("note: {} stays; --purge removes it", home.display());
+            self.options.say(format_args!("note: {} stays; --purge removes it", home.display()));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ mod agent;
 mod connection;
 mod flow;
 mod last_word;
-mod progress;
+
 mod request;
 
 use crate::{
@@ -87,7 +87,7 @@ fn session(options: Options) -> Result<Outcome, String> {
 /// Asks the broker for a channel, telling a waiting human what takes so long. The second is the session's id.
 fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<String>), String> {
     // Progress would be noise in a script's output even on a terminal: only for people in a shell.
-    let mut display = progress::Display::new(request.terminal && std::io::stderr().is_terminal());
+    let mut display = super::progress::Display::new(request.terminal && std::io::stderr().is_terminal());
     let mut ask = || {
         Client::connect(socket, BROKER_TIMEOUT)?.call(ATTACH, &request.parameters, |reply: AttachReply| {
             if let Some(step) = reply.progress {

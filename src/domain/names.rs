@@ -138,6 +138,12 @@ impl ContainerName {
         }
     }
 
+    /// That of a container in which an image is looked at. All of the id: there is no second try.
+    #[must_use]
+    pub fn of_examination(id: &super::SessionId) -> Self {
+        Self(format!("podspawn-verify-{id}").into())
+    }
+
     /// The same name with the session's short id appended, for when the plain one is taken.
     #[must_use]
     pub fn unique(&self, id: &super::SessionId) -> Self {

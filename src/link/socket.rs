@@ -132,18 +132,28 @@ impl Connection {
     /// The next packet, `None` if it is one that this version does not know; an error is the end of the connection.
     /// Cancel-safe.
     pub(super) async fn receive(&self) -> io::Result<Option<FromGuest>> {
+        let bytes = self.fill(GUEST_PACKET_BYTES).await?;
+        match decode(&self.buffer.borrow()[..bytes]) {
+            Ok(packet) => Ok(Some(packet)),
+            Err(PacketError::Unknown(_)) => Ok(None),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+
+    /// The bytes of the next packet, of which there are at most so many.
+    pub(super) async fn receive_bytes(&self, most: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.fill(most).await?;
+        Ok(self.buffer.borrow()[..bytes].to_vec())
+    }
+
+    /// Reads a packet of at most so many bytes into the buffer; how many it has.
+    async fn fill(&self, most: usize) -> io::Result<usize> {
         loop {
             let mut ready = self.socket.readable().await?;
             let mut buffer = self.buffer.borrow_mut();
-            buffer.resize(GUEST_PACKET_BYTES.min(MAX_PACKET_BYTES), 0);
+            buffer.resize(most.min(MAX_PACKET_BYTES), 0);
             match ready.try_io(|socket| Ok(seqpacket::receive(socket, &mut buffer)?)) {
-                Ok(Ok(Received::Packet(bytes, fds))) if fds.is_empty() => {
-                    return match decode(&buffer[..bytes]) {
-                        Ok(packet) => Ok(Some(packet)),
-                        Err(PacketError::Unknown(_)) => Ok(None),
-                        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-                    };
-                }
+                Ok(Ok(Received::Packet(bytes, fds))) if fds.is_empty() => return Ok(bytes),
                 Ok(Ok(Received::Closed)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 // A guest has no reason to send descriptors here.
                 Ok(Ok(_)) => return Err(io::ErrorKind::InvalidData.into()),

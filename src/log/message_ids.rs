@@ -27,6 +27,8 @@ pub(super) fn message_id(event: &str) -> Option<&'static str> {
         "auth_keys" => "ffb8c13a8f494570a4e828915416b536",
         "engine_lost" => "e724f0aaa84346ab82dfa708159467b2",
         "engine_back" => "fcf0690700e2424a849c73c9fe58e07d",
+        "image_verified" => "398e7dab7ba747dc87ef89121085e37a",
+        "image_not_verified" => "cc272f13932944b3a8fcdb742d90a1ea",
         _ => return None,
     })
 }

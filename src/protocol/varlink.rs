@@ -3,6 +3,7 @@
 //! Descriptors ride along as `SCM_RIGHTS`; a parameter `…Fd` is an index into those of its message, systemd's
 //! convention.
 
+use super::examination::Facts;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -35,6 +36,9 @@ pub const SNAPSHOT: &str = "io.podspawn.Metrics.Snapshot";
 
 /// `io.podspawn.Admin.Cleanup`.
 pub const CLEANUP: &str = "io.podspawn.Admin.Cleanup";
+
+/// `io.podspawn.Admin.VerifyImage`.
+pub const VERIFY_IMAGE: &str = "io.podspawn.Admin.VerifyImage";
 
 /// `io.podspawn.Admin.Diagnose`.
 pub const DIAGNOSE: &str = "io.podspawn.Admin.Diagnose";
@@ -313,6 +317,32 @@ pub struct DiagnoseReply {
     /// When the newest session was made, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<i64>,
+}
+
+/// Parameters of `VerifyImage`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyImageParameters {
+    /// The image, as the engine names it.
+    pub image: String,
+}
+
+/// Parameters of the replies to `VerifyImage`: any number of progress reports, then one with facts or a problem.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyImageReply {
+    /// What is being done while the caller waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// The shell that logins prefer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
+    /// What the image has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// Why a container of it does not even start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// Parameters of the reply to `Stop`: none.

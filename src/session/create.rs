@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::Dotfiles,
-    domain::{Bind, ContainerId, Hardening, NetworkId, Span, Subnet},
+    domain::{Bind, ContainerId, ContainerName, Hardening, NetworkId, SessionId, Span, Subnet},
     engine::{ContainerSpec, ContainerStatus, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
@@ -23,10 +23,10 @@ use std::{
 };
 
 /// How long a new container's guest may take to connect: it does so first of all, but a busy machine is slow.
-const GUEST_START: Duration = Duration::from_secs(20);
+pub(super) const GUEST_START: Duration = Duration::from_secs(20);
 
 /// How often another subnet is tried when the engine has a network of its own in the pool.
-const MAX_SUBNETS: usize = 64;
+pub(super) const MAX_SUBNETS: usize = 64;
 
 /// What the engine grants everybody at its own shutdown before it kills.
 const STOP_TIMEOUT: Span = Span::from_secs(10);
@@ -115,7 +115,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Whether the container's root gets past the mode of a socket that is not its own. Then nobody else in there needs
     /// to, and a tenant cannot even connect to the guest's socket.
-    async fn root_overrides_modes(&self, plan: &Plan) -> bool {
+    pub(super) async fn root_overrides_modes(&self, plan: &Plan) -> bool {
         let has = |names: &[String], wanted: &str| names.iter().any(|name| name == wanted || name == "ALL");
         let Hardening { cap_drop, cap_add, .. } = &plan.hardening;
         if !has(cap_add, "DAC_OVERRIDE") && has(cap_drop, "DAC_OVERRIDE") {
@@ -136,7 +136,7 @@ impl<E: Engine + 'static> Sessions<E> {
         subnet: Subnet,
         mut subnets: Subnets,
     ) -> Result<NetworkId, AttachError> {
-        let mut spec = NetworkSpec { name: network_name(session), subnet, labels: labels(session) };
+        let mut spec = NetworkSpec { name: network_name(&session.id), subnet, labels: labels(session) };
         for _ in 0..=MAX_SUBNETS {
             match self.0.engine.create_network(&spec).await {
                 Ok(id) => {
@@ -176,9 +176,7 @@ impl<E: Engine + 'static> Sessions<E> {
         home: Option<PathBuf>,
     ) -> Result<ContainerId, AttachError> {
         let guest = self.0.guest.path().await.map_err(|e| AttachError::Files("cannot copy the guest", e))?;
-        let bind = |source, target: &str| Bind { source, target: target.into(), writable: false };
-        let mut binds =
-            vec![bind(guest, GUEST_BINARY), bind(Link::directory(&self.0.sockets, &session.id), GUEST_SOCKET_DIR)];
+        let mut binds = guest_binds(guest, Link::directory(&self.0.sockets, &session.id));
         let mut entrypoint = vec![GUEST_BINARY.to_owned(), "guest".to_owned()];
         if let Some(source) = home {
             let target = Path::new(HOMES).join(session.key.user.as_ref());
@@ -189,22 +187,8 @@ impl<E: Engine + 'static> Sessions<E> {
             entrypoint.push(format!("{DOTFILES}={repo}"));
             entrypoint.extend(install.iter().map(|install| format!("{INSTALL}={install}")));
         }
-        let mut hostname = session.name.borrow().to_string();
-        hostname.truncate(MAX_HOSTNAME);
-        let mut spec = ContainerSpec {
-            name: session.name.borrow().clone(),
-            hostname,
-            image: plan.image.clone(),
-            network: network_name(session),
-            labels: labels(session),
-            limits: plan.limits,
-            hardening: plan.hardening.clone(),
-            binds,
-            entrypoint,
-            // The user's own variables go with every connection: a change takes effect at the next login.
-            environment: Vec::new(),
-            stop_timeout: STOP_TIMEOUT,
-        };
+        let name = session.name.borrow().clone();
+        let mut spec = container_spec(plan, name, network_name(&session.id), labels(session), binds, entrypoint);
         let (mut pulled, mut renamed) = (false, false);
         loop {
             match self.0.engine.create_container(&spec).await {
@@ -249,15 +233,48 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 }
 
-fn ended_at_once(status: &ContainerStatus) -> AttachError {
+/// A container with a session's limits, hardening and network, whatever runs in it.
+pub(super) fn container_spec(
+    plan: &Plan,
+    name: ContainerName,
+    network: String,
+    labels: Labels,
+    binds: Vec<Bind>,
+    entrypoint: Vec<String>,
+) -> ContainerSpec {
+    let mut hostname = name.to_string();
+    hostname.truncate(MAX_HOSTNAME);
+    ContainerSpec {
+        name,
+        hostname,
+        image: plan.image.clone(),
+        network,
+        labels,
+        limits: plan.limits,
+        hardening: plan.hardening.clone(),
+        binds,
+        entrypoint,
+        // The user's own variables go with every connection: a change takes effect at the next login.
+        environment: Vec::new(),
+        stop_timeout: STOP_TIMEOUT,
+    }
+}
+
+/// What the container sees of the host: the guest's program, and the socket that it speaks on.
+pub(super) fn guest_binds(program: PathBuf, sockets: PathBuf) -> Vec<Bind> {
+    let bind = |source, target: &str| Bind { source, target: target.into(), writable: false };
+    vec![bind(program, GUEST_BINARY), bind(sockets, GUEST_SOCKET_DIR)]
+}
+
+pub(super) fn ended_at_once(status: &ContainerStatus) -> AttachError {
     let exit_code = status.exit_code.unwrap_or_default();
     let source = EngineError::Refused(format!("the container ended at once with exit code {exit_code}"));
     AttachError::Engine { step: "starting the container", source }
 }
 
 /// Unlike a container's, nobody types a network's name: the id makes it unique.
-fn network_name(session: &Session) -> String {
-    format!("podspawn-{}", session.id)
+pub(super) fn network_name(id: &SessionId) -> String {
+    format!("podspawn-{id}")
 }
 
 fn labels(session: &Session) -> Labels {

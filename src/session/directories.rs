@@ -12,7 +12,7 @@ impl<E: Engine + 'static> Sessions<E> {
         // What bears no id is not ours to remove.
         let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<SessionId>().ok());
         let mut removed = Vec::new();
-        for id in ids.filter(|id| self.find_id(id).is_none()) {
+        for id in ids.filter(|id| !self.is_in_use(id)) {
             if !dry_run {
                 if let Err(error) = Link::remove_directory(&self.0.sockets, &id) {
                     tracing::debug!(%error, session = %id, "removing a socket directory of nobody");

@@ -163,6 +163,6 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     fn owns(&self, id: Option<&SessionId>) -> bool {
-        id.is_some_and(|id| self.find_id(id).is_some())
+        id.is_some_and(|id| self.is_in_use(id))
     }
 }

@@ -25,6 +25,7 @@ use tokio::time::{sleep, timeout};
 
 mod ends;
 mod networks;
+mod verify;
 
 const IMAGE: &str = "debian:12";
 

@@ -4,7 +4,7 @@
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Gid, Uid},
+    process::{Gid, Signal, Uid, set_parent_process_death_signal},
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 use std::{
@@ -99,6 +99,12 @@ pub fn run_as(
     finish(command.current_dir("/"), arguments, input, deadline)
 }
 
+/// Has the kernel kill what `command` starts when this process dies, however it does.
+pub fn die_with_us(command: &mut Command) -> &mut Command {
+    // SAFETY: between fork and exec it makes one system call and allocates nothing.
+    unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) }
+}
+
 fn finish(command: &mut Command, arguments: &[&str], input: &[u8], deadline: Duration) -> io::Result<Finished> {
     let end = Instant::now() + deadline;
     let child = command
@@ -106,6 +112,8 @@ fn finish(command: &mut Command, arguments: &[&str], input: &[u8], deadline: Dur
         .env_clear()
         .env("PATH", PLACES.join(":"))
         .env("LC_ALL", "C")
+        // What is typed at the terminal is for us to act on: a tool that is cut short would leave half of its work.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -28,7 +28,7 @@ fn a_person_at_a_terminal_is_told_what_takes_so_long() {
 }
 
 /// Gives the registry of the bench an image of 64 MiB that the engine has forgotten again.
-const PUBLISH: &str = "
+pub(crate) const PUBLISH: &str = "
     set -e
     systemctl stop docker-registry
     printf '%s\n' 'version: 0.1' 'http: {addr: 127.0.0.1:5000}' \

@@ -43,7 +43,7 @@ pub(in crate::command) enum Standing {
 
 /// One thing that has to be done about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::command) enum Step {
     Make,
     /// Another name for opening it: a password that no password fits.
     NoPassword,
@@ -53,9 +53,9 @@ pub(super) enum Step {
 
 /// What is known of an account, and what it has to become.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) standing: Standing,
-    pub(super) steps: Vec<Step>,
+pub(in crate::command) struct Plan {
+    pub(in crate::command) standing: Standing,
+    pub(in crate::command) steps: Vec<Step>,
 }
 
 /// Finds an account in the files, and where they do not have it in what the host asks otherwise.
@@ -83,7 +83,7 @@ pub(in crate::command) fn find(
 }
 
 /// What has to be done so that `user` may log in with keys; `existing` says that an ordinary account is meant.
-pub(super) fn plan(
+pub(in crate::command) fn plan(
     user: &UserName,
     found: &(Standing, Option<Account>),
     local: &LocalAccounts,
@@ -136,7 +136,7 @@ pub(super) fn plan(
 
 impl Step {
     /// Does it; returns what was done.
-    pub(super) fn run(&self, user: &UserName) -> anyhow::Result<String> {
+    pub(in crate::command) fn run(&self, user: &UserName) -> anyhow::Result<String> {
         let user = user.as_ref();
         Ok(match self {
             Self::Make => {

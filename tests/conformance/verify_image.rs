@@ -1,0 +1,173 @@
+//! `podspawn verify-image`: what it says of images that have everything, little, and broken parts, and that it leaves
+//! nothing.
+
+use crate::{
+    bench::{self, Bench, Disturbance, eventually},
+    client::{Finished, Process},
+    first_connect::PUBLISH,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+impl Bench {
+    fn verify(&self, image: &str) -> Finished {
+        self.bash(&[], &format!("podspawn verify-image --json {image}"))
+    }
+
+    /// The exit code, and the outcome and text of each line by its check.
+    #[track_caller]
+    fn verified(&self, image: &str) -> (Option<i32>, BTreeMap<String, (String, String)>) {
+        let done = self.verify(image);
+        let told: Value = serde_json::from_slice(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"));
+        let lines = told["checks"].as_array().unwrap();
+        let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+        let told = lines.iter().map(|line| {
+            assert_eq!(line["outcome"] == "fail", line["outcome"] != "warn" && !text(line, "remedy").is_empty());
+            (text(line, "check"), (text(line, "outcome"), text(line, "seen")))
+        });
+        (done.code, told.collect())
+    }
+
+    #[track_caller]
+    fn assert_nothing_verified_is_left(&self) {
+        let left =
+            "docker ps -aq --filter name=podspawn-verify; docker network ls -q --filter label=podspawn-user=podspawn";
+        eventually("nothing is left", || self.root(left).is_empty());
+    }
+}
+
+/// An image made of the workload by a script; named `podspawn-test-NAME`.
+fn image_with(bench: &Bench, name: &str, script: &str) {
+    bench.root(&format!(
+        "docker rm -f {name} >/dev/null 2>&1; docker run --name {name} podspawn-workload bash -c '{script}' &&
+         docker commit {name} podspawn-test-{name} >/dev/null && docker rm {name} >/dev/null"
+    ));
+}
+
+fn failing(told: &BTreeMap<String, (String, String)>) -> Vec<&str> {
+    told.iter().filter(|(_, line)| line.0 == "fail").map(|(check, _)| check.as_str()).collect()
+}
+
+#[test]
+fn images_with_everything_with_little_and_with_one_binary_are_each_described_as_they_are() {
+    let bench = bench::shared();
+    let (code, told) = bench.verified("podspawn-workload");
+    assert_eq!((code, failing(&told).len(), told.len()), (Some(0), 0, 12), "{told:?}");
+    assert!(told.values().all(|line| line.0 == "pass"), "{told:?}");
+    assert!(told["git"].1.starts_with("git version") && told["locale"].1 == "C.UTF-8, en_US.UTF-8", "{told:?}");
+
+    let (code, told) = bench.verified("podspawn-alpine-like");
+    assert_eq!((code, failing(&told)), (Some(0), vec![]), "{told:?}");
+    assert_eq!((told["shell"].0.as_str(), told["git"].0.as_str()), ("pass", "warn"));
+    assert!(told["shell"].1.starts_with("/bin/sh runs") && told["sftp"].1.contains("own server"), "{told:?}");
+
+    let (code, told) = bench.verified("podspawn-scratch");
+    assert_eq!((code, failing(&told)), (Some(1), vec!["shell"]), "{told:?}");
+    assert!(told["account"].0 == "pass" && told["home"].0 == "pass", "{told:?}");
+    assert!(told["architecture"].1.contains("its programs are for"), "{told:?}");
+    bench.assert_nothing_verified_is_left();
+}
+
+#[test]
+fn broken_parts_of_an_image_fail_at_their_own_lines() {
+    let bench = bench::shared();
+    // A shell without its loader, a git that hangs, an account in the way, no certificates.
+    image_with(
+        &bench,
+        "broken",
+        "printf \"#!/no/such/loader\\n\" >/bin/bash.new; chmod 755 /bin/bash.new; rm -f /etc/ssl/certs/ca-certificates.crt; \
+         printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git; echo dev:x:1000:1000::/home/dev:/bin/sh >>/etc/passwd; \
+         mv /bin/bash.new /bin/bash",
+    );
+    let (code, told) = bench.verified("podspawn-test-broken");
+    assert_eq!((code, failing(&told)), (Some(1), vec!["git", "shell"]), "{told:?}");
+    assert!(told["shell"].1.contains("loader or its interpreter is missing"), "{told:?}");
+    assert!(told["git"].1.contains("did not end within"), "{told:?}");
+    assert!(told["account"].1.contains("uid 1001 (1000 is the image's dev)"), "{told:?}");
+    assert_eq!(told["certificates"].0, "warn");
+    // Accounts that cannot be read, and a home that cannot be made.
+    image_with(&bench, "sealed", "seq -f \"x%.0f:x:7:7::/:/bin/sh\" 60000 >>/etc/passwd");
+    let told = bench.verified("podspawn-test-sealed").1;
+    assert!(failing(&told) == ["account"] && told["account"].1.contains("larger than"), "{told:?}");
+    // What the engine itself stumbles over: a container of it does not even start.
+    image_with(&bench, "stillborn", "rm /etc/passwd; mkdir /etc/passwd");
+    let told = bench.verified("podspawn-test-stillborn").1;
+    assert!(failing(&told) == ["architecture"] && told["architecture"].1.contains("does not start"), "{told:?}");
+    image_with(&bench, "homeless", "rm -rf /home; touch /home");
+    assert_eq!(failing(&bench.verified("podspawn-test-homeless").1), ["home"]);
+    // Set-uid means nothing where privileges cannot be gained, and sudo there is a promise that is not kept.
+    image_with(&bench, "sudoer", "cp /bin/su /usr/bin/sudo; chmod 4755 /usr/bin/sudo");
+    let (code, told) = bench.verified("podspawn-test-sudoer");
+    assert!(code == Some(0) && told["set-uid"].0 == "warn" && told["set-uid"].1.contains("sudo"), "{told:?}");
+    bench.assert_nothing_verified_is_left();
+    bench.root(
+        "docker rmi podspawn-test-broken podspawn-test-sealed podspawn-test-stillborn podspawn-test-homeless podspawn-test-sudoer >/dev/null",
+    );
+}
+
+#[test]
+fn an_image_that_is_not_there_and_a_name_that_is_none_are_refused_and_nobody_but_an_administrator_asks() {
+    let bench = bench::shared();
+    let done = bench.verify("127.0.0.1:1/absent:1");
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.errors().starts_with("podspawn: image 127.0.0.1:1/absent:1 is not on this server"), "{done:?}");
+    assert_eq!((done.text().as_str(), done.errors().lines().count()), ("", 1));
+    for name in ["--privileged", "'a b'", "../etc", "$'a\\nb'"] {
+        let done = bench.verify(&format!("-- {name}"));
+        assert!(done.code == Some(2) && done.errors().contains("is not an image reference"), "{name}: {done:?}");
+    }
+    let user = bench.user();
+    let denied =
+        crate::peer::call(&bench, &user.name, "io.podspawn.Admin.VerifyImage", &serde_json::json!({"image": "a"}));
+    assert_eq!(denied[0]["error"], "org.varlink.service.PermissionDenied", "{denied:?}");
+    let done = bench.bash(&["-u", &user.name], "podspawn verify-image podspawn-workload");
+    assert!(done.code == Some(1) && done.errors().contains("is for root"), "{done:?}");
+    bench.assert_nothing_verified_is_left();
+}
+
+#[test]
+fn an_image_is_pulled_and_a_person_sees_how_far_it_is() {
+    let bench = bench::alone();
+    bench.root(PUBLISH);
+    let _registry = Disturbance::of(&bench, "true", "systemctl stop test-registry; rm -rf /run/podspawn-test/registry");
+    let image = "127.0.0.1:5000/team/image:1";
+    // On a terminal, which script(1) gives it.
+    let shown = bench.root(&format!("script -qec 'podspawn verify-image {image}' /dev/null"));
+    assert!(shown.contains(&format!("podspawn: pulling {image}")) && shown.contains("looking at"), "{shown:?}");
+    assert!(shown.contains("\r\u{1b}[K") && shown.contains("architecture"), "{shown:?}");
+    bench.root(&format!("docker rmi {image} >/dev/null"));
+}
+
+/// Starts looking at an image that takes ten seconds, and returns when its container runs.
+fn begin<'a>(bench: &'a Bench) -> (Process, Disturbance<'a>) {
+    image_with(bench, "slow", "printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git");
+    let forget = Disturbance::of(bench, "true", "docker rmi -f podspawn-test-slow >/dev/null");
+    let process = Process::start(bench.command(&[]).args(["podspawn", "verify-image", "podspawn-test-slow"]));
+    eventually("its container runs", || !bench.root("docker ps -q --filter name=podspawn-verify").is_empty());
+    (process, forget)
+}
+
+#[test]
+fn a_broker_that_is_killed_meanwhile_leaves_nothing_that_the_next_pass_does_not_remove() {
+    let bench = bench::alone();
+    let (process, _forget) = begin(&bench);
+    // A pass beside it leaves it alone.
+    assert!(!bench.root("podspawn cleanup").contains("podspawn-verify"));
+    bench.root("systemctl kill --signal=KILL --kill-whom=main podspawn-broker.service");
+    let done = process.finish();
+    assert!(done.code == Some(1) && done.errors().contains("podspawn broker"), "{done:?}");
+    let removed = bench.root("podspawn cleanup");
+    assert!(removed.contains("podspawn-verify") && removed.contains("it belongs to no session"), "{removed}");
+    bench.assert_nothing_verified_is_left();
+    assert_eq!(bench.root("podspawn cleanup --dry-run"), "");
+}
+
+#[test]
+fn whoever_gives_up_leaves_nothing() {
+    let bench = bench::alone();
+    let (mut process, _forget) = begin(&bench);
+    bench.root("pkill --signal INT --exact --full 'podspawn verify-image podspawn-test-slow'");
+    eventually("it ends", || process.has_ended());
+    eventually("its container is gone", || bench.root("docker ps -aq --filter name=podspawn-verify").is_empty());
+    bench.assert_nothing_verified_is_left();
+}
