@@ -24,7 +24,7 @@ locked() {
     seen 'sudo passwd -S gus' '^gus L '
     seen "$SSHD_LOG" 'User gus not allowed because account is locked'
     seen 'podspawn list-users' '^gus .* locked'
-    diagnosed accounts-open fail gus 'podspawn add-user gus|usermod'
+    diagnosed accounts-open '(warn|fail)' 'gus is locked' 'podspawn add-user gus'
     ok "sudo usermod -p '*' gus"
     healed 'ssh gus@bench echo in' '^in$'
     do_ "usermod -p '!' gus"
@@ -89,7 +89,7 @@ unconfigured() {
     reload
     fails 255 'ssh gwen@bench true' "$DENIED"
     seen 'sudo sshd -T -C user=gwen | grep -i authorizedkeyscommand' '^authorizedkeyscommand none$'
-    diagnosed sshd-users fail 'podspawn server-setup'
+    diagnosed sshd-config fail 'podspawn server-setup'
     ok 'sudo podspawn server-setup'
     healed 'ssh gwen@bench echo in' '^in$'
     ok 'sudo sshd -t && sudo systemctl reload ssh'

@@ -70,7 +70,7 @@ upgrading() {
 monitoring() {
     section 'operations: monitoring'
     ok 'podspawn status' '^Sessions +1' '^Connections +0' '^Containers +[1-9]' '^Oldest +[0-9]'
-    ok 'podspawn status --prometheus' '^# TYPE podspawn_sessions_total gauge$' '^podspawn_sessions_total 1$' \
+    ok 'podspawn status --prometheus' '^# TYPE podspawn_sessions_total (gauge|untyped)$' '^# TYPE podspawn_sessions_running gauge$' '^podspawn_sessions_total 1$' \
         '^podspawn_sessions_running [0-9]+$' '^podspawn_sessions_grace [0-9]+$' '^podspawn_connections_total 0$' \
         '^podspawn_containers_docker [1-9][0-9]*$' '^podspawn_oldest_session_seconds [0-9]+'
     ok 'podspawn status --prometheus >$place/podspawn.prom && grep -c "^podspawn_" $place/podspawn.prom' '^[1-9]'
