@@ -4,7 +4,7 @@
 
 walk_doctor() {
     section 'doctor'
-    seen 'podspawn doctor' 'pass +sshd-config' 'pass +engine' 'pass +key-lookup' 'pass +state-db' 'pass +sshd-binary' \
+    ok 'podspawn doctor' 'pass +sshd-config' 'pass +engine' 'pass +key-lookup' 'pass +state-db' 'pass +sshd-binary' \
         'pass +orphans' 'pass +cleanup-timer' 'pass +lock-directory'
     instead 'mkdir /var/lib/podspawn/locks; chmod 777' 'no lock directory' '! ls /var/lib/podspawn/locks' 'No such file'
     section 'doctor: key directory'

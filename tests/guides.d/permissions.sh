@@ -71,6 +71,7 @@ transfer() {
     ok 'podspawn verify-image podspawn-workload:latest' 'pass +shell .*/bin/bash' 'pass +sftp ' 'pass +locale ' 'pass +git '
     ok 'podspawn verify-image podspawn-alpine-like:latest' 'pass +sftp ' 'warn +git .*not there' 'warn +locale ' 'install git'
     fails 1 'podspawn verify-image podspawn-scratch:latest' 'fail +shell '
+    leave gwen
     echo 'image: "podspawn-alpine-like:latest"' | put /etc/podspawn/users/gwen.yaml 0644
     instead 'openssh-sftp-server in the image, or a static one mounted' 'SFTP works in images that have no sftp-server' \
         'echo pwd | sftp gwen@bench; ! ssh gwen@bench ls /usr/lib/openssh' 'Remote working directory: /home/gwen' 'No such file'
