@@ -142,14 +142,23 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut phase = session.phase.subscribe();
         loop {
             let current = phase.borrow_and_update().clone();
-            match current {
+            let changed = match current {
                 Phase::Running => break,
-                Phase::Creating(step) => progress(&step),
-                Phase::Destroying => progress(&Step::new("waiting for the last container to be removed")),
+                Phase::Creating(step) => {
+                    progress(&step);
+                    phase.changed().await
+                }
+                Phase::Destroying => {
+                    progress(&Step::new("waiting for the last container to be removed"));
+                    tokio::select! {
+                        changed = phase.changed() => changed,
+                        error = Self::remains(session) => return Err(error),
+                    }
+                }
                 Phase::Failed(error) => return Err(AttachError::Shared(error)),
                 Phase::Gone => return Ok(None),
-            }
-            if phase.changed().await.is_err() {
+            };
+            if changed.is_err() {
                 return Ok(None);
             }
         }

@@ -11,7 +11,7 @@ use tokio::time;
 /// First pause before the engine is asked again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// How often a failed creation is cleaned up before those who wait are told; the rest goes on behind them.
+/// How often what was made is tried to be removed before those who wait are told; the rest goes on behind them.
 const UNDO_TRIES: u32 = 3;
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -90,10 +90,32 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut pause = RETRY.0;
         while let Err(error) = self.remove(session).await {
             tracing::debug!(%error, session = %session.id, "removing a session; trying again");
+            session.remains.send_modify(|(failures, last)| {
+                *failures += 1;
+                *last = Some(Arc::new(error));
+            });
+            let hurried = async {
+                session.hurry.notified().await;
+                // However many wait, the engine is not asked more often than this.
+                time::sleep(RETRY.0).await;
+            };
             tokio::select! {
                 () = time::sleep(pause) => pause = (pause * 2).min(RETRY.1),
                 () = self.0.engine_back.notified() => pause = RETRY.0,
+                () = hurried => pause = RETRY.0 * 2,
             }
+        }
+    }
+
+    /// Why a session is not gone, once its removal has failed so often that whoever waits for it should know.
+    pub(super) async fn remains(session: &Session) -> AttachError {
+        let mut remains = session.remains.subscribe();
+        let enough = remains.borrow().0 + UNDO_TRIES;
+        session.hurry.notify_one();
+        // The sender is the session's own, and outlives this.
+        match remains.wait_for(|(failures, _)| *failures >= enough).await.map(|remains| remains.1.clone()) {
+            Ok(Some(error)) => AttachError::Remains(error),
+            _ => std::future::pending().await,
         }
     }
 

@@ -81,6 +81,10 @@ pub(super) struct Session {
     pub(super) closing: RefCell<Option<String>>,
     /// Whether it has been told that it is removed.
     pub(super) mourned: Cell<bool>,
+    /// How often it could not be removed, and why.
+    pub(super) remains: watch::Sender<(u32, Option<Arc<AttachError>>)>,
+    /// Somebody waits for its removal.
+    pub(super) hurry: Notify,
     /// Whether a task looks at the container.
     pub(super) examination: Cell<Examination>,
     /// Attaches in progress: a session that somebody is about to enter is not abandoned.
@@ -121,6 +125,8 @@ impl Session {
             looked_after: Cell::new(false),
             closing: RefCell::new(None),
             mourned: Cell::new(false),
+            remains: watch::Sender::default(),
+            hurry: Notify::new(),
             examination: Cell::default(),
             waiting: Cell::new(0),
             expiry: RefCell::new(None),

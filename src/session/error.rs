@@ -62,6 +62,9 @@ pub enum AttachError {
     /// Nobody gets in unseen.
     #[error("the audit log")]
     Audit(#[source] Arc<AuditError>),
+    /// The user's last container of that name is still being removed, which fails.
+    #[error("the last container cannot be removed")]
+    Remains(#[source] Arc<AttachError>),
     /// The creation that several waited for failed.
     #[error(transparent)]
     Shared(Arc<AttachError>),
@@ -123,6 +126,12 @@ impl AttachError {
                  `journalctl -u podspawn-broker`"
                     .to_owned()
             }
+            Self::Remains(error) => match &**error {
+                Self::Engine { source: EngineError::Unreachable(_), .. } | Self::Store(_) => error.for_user(),
+                _ => "your last container cannot be removed; ask the administrator to look at \
+                     `journalctl -u podspawn-broker`"
+                    .to_owned(),
+            },
             Self::Shared(error) => error.for_user(),
             Self::Silent(LinkError::Stuck) => {
                 "your container does not take new connections just now; try again, then ask the administrator"

@@ -645,6 +645,32 @@ fn an_engine_that_is_away_while_a_session_ends_is_asked_again() {
 }
 
 #[test]
+fn who_waits_for_a_removal_that_the_engine_does_not_do_is_told_and_gets_in_when_it_does() {
+    let host = Host::new();
+    let request = host.request("alice", None);
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _first = attach(&sessions, &request).await.unwrap();
+        let away = |times| {
+            for _ in 0..times {
+                let error = EngineError::Unreachable(io::ErrorKind::PermissionDenied.into());
+                host.engine.fail_next(Verb::RemoveContainer, error);
+            }
+        };
+        away(4);
+        assert!(sessions.stop(&request.key, "stopped".to_owned()));
+        let refused = attach(&sessions, &request).await.err().unwrap();
+        assert!(refused.for_user().starts_with("the container engine does not answer"), "{refused:?}");
+        assert_eq!(host.rows(), 1);
+        // One failure is left, and the pause behind it is not waited for.
+        let attached = timeout(Duration::from_secs(5), attach(&sessions, &request)).await.unwrap();
+        assert!(attached.is_ok());
+        assert_eq!(host.rows(), 1);
+    });
+}
+
+#[test]
 fn progress_stops_with_the_wait() {
     let host = Host::new();
     on_host(&host, async |host| {

@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016  # commands are typed by `run`, not expanded here
+# The checks that no other chapter has failed yet.
+
+walk_doctor() {
+    section 'doctor'
+    ok 'podspawn doctor' 'pass +sshd-config' 'pass +engine' 'pass +key-lookup' 'pass +state-db' 'pass +sshd-binary' \
+        'pass +orphans' 'pass +cleanup-timer' 'pass +lock-directory'
+    instead 'mkdir /var/lib/podspawn/locks; chmod 777' 'no lock directory' '! ls /var/lib/podspawn/locks' 'No such file'
+    section 'doctor: key directory'
+    do_ 'mv /etc/podspawn/keys $place/keys.away'
+    fails 255 'ssh gwen@bench true' "$DENIED"
+    diagnosed directories fail /etc/podspawn/keys
+    instead 'mkdir -p /etc/podspawn/keys; chmod 700' 'systemd-tmpfiles --create podspawn.conf' \
+        'systemd-tmpfiles --create podspawn.conf && cp -a $place/keys.away/. /etc/podspawn/keys/'
+    healed 'ssh gwen@bench echo in' '^in$'
+    section 'doctor: binary'
+    do_ 'sed "s|/usr/bin/podspawn auth-keys|/usr/local/bin/podspawn auth-keys|" $place/saved/50-podspawn.conf >/etc/ssh/sshd_config.d/50-podspawn.conf'
+    reload
+    fails 255 'ssh gwen@bench true' "$DENIED"
+    diagnosed sshd-binary fail /usr/local/bin/podspawn
+    fails 1 'sudo podspawn server-setup' 'mv /etc/ssh/sshd_config.d/50-podspawn.conf'
+    ok 'mv /etc/ssh/sshd_config.d/50-podspawn.conf $place/ && sudo podspawn server-setup'
+    healed 'ssh gwen@bench echo in' '^in$'
+    do_ 'cp -a $place/saved/50-podspawn.conf /etc/ssh/sshd_config.d/ && systemctl reload ssh'
+    section 'doctor: orphans'
+    do_ 'docker run --detach --name podspawn-nobody --label managed-by=podspawn --label podspawn-user=nobody podspawn-workload sleep 600'
+    diagnosed orphans '(warn|fail)' podspawn-nobody 'podspawn cleanup'
+    ok 'sudo podspawn cleanup' 'podspawn-nobody'
+    healed 'docker ps --all' '!podspawn-nobody'
+    diagnosed orphans pass
+}
