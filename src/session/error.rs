@@ -79,7 +79,7 @@ impl AttachError {
     pub fn kind(&self) -> Option<&'static str> {
         match self {
             Self::Denied(_) => None,
-            Self::Shared(error) => error.kind(),
+            Self::Shared(error) | Self::Remains(error) => error.kind(),
             Self::Image { .. } => Some("image"),
             Self::Engine { .. } => Some("engine"),
             Self::PoolRouted { .. } | Self::NoSubnet => Some("network"),
