@@ -234,6 +234,11 @@ fn man_has_nothing_to_say_about_the_pages() {
         assert!(output.status.success() && output.stderr.is_empty(), "{}: {}", path.display(), text(&output));
         let page = text(&output);
         assert!(page.contains("NAME") && page.contains("SEE ALSO"), "{page}");
+        if path.ends_with("podspawn-backup.1") {
+            let (notes, examples) = page.split_once("NOTES\n").unwrap().1.split_once("EXAMPLES\n").unwrap();
+            assert!(notes.contains("Copies the state database"), "{page}");
+            assert!(examples.lines().any(|line| line.trim() == "podspawn backup --to /mnt/usb --homes"), "{page}");
+        }
         names.push(path.file_name().unwrap().to_string_lossy().into_owned());
     }
     assert!(names.contains(&"podspawn.1".to_owned()) && names.contains(&"podspawn-list.1".to_owned()), "{names:?}");

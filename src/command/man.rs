@@ -40,6 +40,9 @@ passes on the exit status of what ran in the container, and ends with 255 where 
 does.
 ";
 
+/// How the examples begin in what a verb's help ends with; paragraphs around them are notes.
+const EXAMPLES: &str = "Examples:\n";
+
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  podspawn man /usr/share/man/man1")]
@@ -87,10 +90,15 @@ fn one(verb: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(verb.clone()).source(concat!("podspawn ", env!("CARGO_PKG_VERSION")));
     let mut page = begin(&man)?;
     man.render_options_section(&mut page)?;
-    if let Some(examples) = verb.get_after_help() {
-        let examples = examples.to_string();
-        let lines = examples.lines().skip(1).map(|line| literal(line.trim_start()));
-        write!(page, "\n.SH EXAMPLES\n.nf\n{}\n.fi\n", lines.collect::<Vec<_>>().join("\n"))?;
+    let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let (examples, notes): (Vec<_>, Vec<_>) = help.split("\n\n").partition(|part| part.starts_with(EXAMPLES));
+    if !notes.concat().is_empty() {
+        let notes: Vec<String> = notes.into_iter().map(literal).collect();
+        write!(page, "\n.SH NOTES\n{}\n", notes.join("\n.PP\n"))?;
+    }
+    for part in examples {
+        let lines: Vec<String> = part.lines().skip(1).map(|line| literal(line.trim_start())).collect();
+        write!(page, "\n.SH EXAMPLES\n.nf\n{}\n.fi\n", lines.join("\n"))?;
     }
     write!(page, "\n.SH SEE ALSO\n.BR podspawn (1)\n")?;
     Ok(page)
