@@ -22,8 +22,9 @@ use crate::{
     protocol::varlink::{
         ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE, VERIFY_IMAGE,
     },
-    session::Sessions,
-    settings::{Live, Settings},
+    session::{Capacity, Sessions},
+    settings::{Live, Refreshed, Settings},
+    sys::routes,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ use std::{
     cell::{Cell, RefCell},
     os::fd::OwnedFd,
     rc::Rc,
+    sync::Arc,
     time::Instant,
 };
 use tokio::sync::watch;
@@ -86,6 +88,17 @@ impl<E: Engine + 'static> Broker<E> {
         events::settings(&refreshed);
         self.log.reopen();
         self.follow(&self.settings.borrow().current());
+    }
+
+    /// The settings, after `refresh` has looked at their files.
+    fn settings_after(&self, refresh: impl FnOnce(&mut Live) -> Refreshed) -> Arc<Settings> {
+        let refreshed = refresh(&mut self.settings.borrow_mut());
+        events::settings(&refreshed);
+        let settings = self.settings.borrow().current();
+        if refreshed == Refreshed::Reloaded {
+            self.follow(&settings);
+        }
+        settings
     }
 
     /// Logs where the settings say.
@@ -145,6 +158,17 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+/// How many sessions there may be, and where their networks come from.
+fn capacity(settings: &Settings) -> Capacity {
+    let resources = &settings.config.resources;
+    Capacity {
+        per_user: resources.max_per_user,
+        total: resources.max_containers,
+        pool: settings.config.network,
+        routes: routes::list,
     }
 }
 

@@ -1,14 +1,13 @@
 //! `io.podspawn.Admin.Diagnose`: what only the broker can see of what it needs, for `podspawn doctor`.
 
-use super::{Answer, Broker, Failure, value};
+use super::{Answer, Broker, Failure, capacity, value};
 use crate::{
     broker::{authorize::Caller, events},
     domain::ImageRef,
     engine::{Engine, EngineInfo},
     protocol::varlink::{DiagnoseReply, EngineReply, ImageInfo, PoolInfo, RemovedInfo},
-    session::{Capacity, Diagnosis, PoolUse, Removed},
-    settings::Settings,
-    sys::routes,
+    session::{Diagnosis, PoolUse, Removed},
+    settings::{Live, Settings},
 };
 use rustix::fs::{Access, access};
 use std::{
@@ -29,20 +28,9 @@ impl<E: Engine + 'static> Broker<E> {
         if !caller.admin {
             return Err(Failure::permission_denied());
         }
-        let refreshed = self.settings.borrow_mut().refresh();
-        events::settings(&refreshed);
+        let settings = self.settings_after(Live::refresh);
         let problems = self.settings.borrow().problems().iter().take(MAX_LINES).map(ToString::to_string).collect();
-        let settings = self.settings.borrow().current();
-        if refreshed == crate::settings::Refreshed::Reloaded {
-            self.follow(&settings);
-        }
-        let resources = &settings.config.resources;
-        let capacity = Capacity {
-            per_user: resources.max_per_user,
-            total: resources.max_containers,
-            pool: settings.config.network,
-            routes: routes::list,
-        };
+        let capacity = capacity(&settings);
         let wanted = images(&settings);
         let asked: Vec<ImageRef> = wanted.keys().cloned().collect();
         let found = self.sessions.diagnose(&capacity, &asked).await;

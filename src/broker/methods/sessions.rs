@@ -1,6 +1,6 @@
 //! `io.podspawn.Sessions`: entering, listing, stopping.
 
-use super::{Answer, Broker, Failure, parse, to_value, value};
+use super::{Answer, Broker, Failure, capacity, parse, to_value, value};
 use crate::{
     broker::{
         authorize::{Caller, Scope},
@@ -17,9 +17,7 @@ use crate::{
             Reason, SessionInfo, StopParameters,
         },
     },
-    session::{AttachError, Capacity, Request, Step, Summary},
-    settings::Refreshed,
-    sys::routes,
+    session::{AttachError, Request, Step, Summary},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -93,29 +91,13 @@ impl<E: Engine + 'static> Broker<E> {
                 what(command).map_err(invalid)?
             }
         };
-        let settings = {
-            let mut live = self.settings.borrow_mut();
-            let refreshed = live.refresh_for(user);
-            events::settings(&refreshed);
-            let (reloaded, settings) = (refreshed == Refreshed::Reloaded, live.current());
-            drop(live);
-            if reloaded {
-                self.follow(&settings);
-            }
-            settings
-        };
+        let settings = self.settings_after(|live| live.refresh_for(user));
         let plan = policy::decide(&settings, user, project.as_ref())
             .map_err(|denial| (denial.kind(), Failure::denied(denial.to_string())))?;
-        let resources = &settings.config.resources;
         Ok(Request {
             key: SessionKey { user: user.clone(), project },
             plan,
-            capacity: Capacity {
-                per_user: resources.max_per_user,
-                total: resources.max_containers,
-                pool: settings.config.network,
-                routes: routes::list,
-            },
+            capacity: capacity(&settings),
             what,
             environment: policy::environment::filter(&parameters.environment),
         })

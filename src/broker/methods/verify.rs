@@ -1,6 +1,6 @@
 //! `io.podspawn.Admin.VerifyImage`: what an image has, seen from inside a container like those that people get.
 
-use super::{Answer, Broker, Failure, parse, to_value, value};
+use super::{Answer, Broker, Failure, capacity, parse, to_value, value};
 use crate::{
     broker::{authorize::Caller, events},
     domain::{ImageRef, UserName},
@@ -10,8 +10,8 @@ use crate::{
         examination::LOGIN,
         varlink::{Progress, VerifyImageParameters, VerifyImageReply},
     },
-    session::{AttachError, Capacity, Step, VerifyError},
-    sys::routes,
+    session::{AttachError, Step, VerifyError},
+    settings::Live,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -29,24 +29,13 @@ impl<E: Engine + 'static> Broker<E> {
             return Err(Failure::permission_denied());
         }
         let image: ImageRef = image.parse().map_err(|error| Failure::denied(format!("{error}")))?;
-        let refreshed = self.settings.borrow_mut().refresh();
-        events::settings(&refreshed);
-        let settings = self.settings.borrow().current();
-        if refreshed == crate::settings::Refreshed::Reloaded {
-            self.follow(&settings);
-        }
+        let settings = self.settings_after(Live::refresh);
         // Nobody's overrides: the image is to be good for everybody.
         let nobody: UserName = LOGIN.parse().map_err(|_| Failure::invalid("image"))?;
         let plan = policy::decide(&settings, &nobody, None).map_err(|denial| Failure::denied(denial.to_string()))?;
         let shell = plan.shell.to_string();
         let plan = policy::Plan { image: image.clone(), ..plan };
-        let resources = &settings.config.resources;
-        let capacity = Capacity {
-            per_user: resources.max_per_user,
-            total: resources.max_containers,
-            pool: settings.config.network,
-            routes: routes::list,
-        };
+        let capacity = capacity(&settings);
         let mut progress = |step: &Step| {
             let progress = Progress { step: step.text.clone(), done: step.done, total: step.total };
             report.send_replace(Some(to_value(&VerifyImageReply { progress: Some(progress), ..Default::default() })));
