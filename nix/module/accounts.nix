@@ -1,0 +1,42 @@
+# podspawn's own accounts, one a role, and the people's.
+{ config, lib, ... }:
+let
+  cfg = config.services.podspawn;
+  role = name: description: {
+    isSystemUser = true;
+    group = name;
+    inherit description;
+  };
+in
+{
+  config = lib.mkIf cfg.enable {
+    users.groups = {
+      # Its members get containers; sshd's block keys on it. The broker's own group is the same.
+      podspawn = { };
+      # Its members see and stop everybody's sessions, and read the logs.
+      podspawn-admin = { };
+      podspawn-keys = { };
+      podspawn-backup = { };
+    };
+
+    users.users = {
+      podspawn = role "podspawn" "podspawn broker" // {
+        home = "/var/lib/podspawn";
+      };
+      # Runs `podspawn auth-keys` for sshd, and reads nothing but keys.
+      podspawn-keys = role "podspawn-keys" "podspawn key lookup";
+      podspawn-backup = role "podspawn-backup" "podspawn backup";
+    }
+    // lib.mapAttrs (_: _: {
+      isNormalUser = true;
+      description = lib.mkDefault "podspawn user";
+      group = "podspawn";
+      home = "/var/empty";
+      createHome = false;
+      # It runs sshd's forced command, and never gets a command of the user's.
+      shell = "/bin/sh";
+      # No password fits, and sshd does not take the account for locked.
+      hashedPassword = lib.mkDefault "*";
+    }) cfg.users;
+  };
+}

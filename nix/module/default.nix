@@ -1,0 +1,17 @@
+# services.podspawn: sshd's block, accounts, keys, broker, timers, logs. One concern a file.
+{
+  imports = [
+    ./options.nix
+    ./settings.nix
+    ./users.nix
+    ./configuration.nix
+    ./accounts.nix
+    ./sshd.nix
+    ./broker.nix
+    ./backup.nix
+    ./logrotate.nix
+    ./assertions.nix
+  ];
+
+  meta.maintainers = [ ];
+}

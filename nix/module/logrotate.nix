@@ -1,0 +1,39 @@
+# Rotation of the logs that are written, by rename and a reload of the broker.
+{ config, lib, ... }:
+let
+  inherit (lib) mkIf;
+  cfg = config.services.podspawn;
+  inherit (cfg.settings) log;
+
+  rotated = frequency: rotate: {
+    inherit frequency rotate;
+    compress = true;
+    delaycompress = true;
+    missingok = true;
+    notifempty = true;
+    # The directory is podspawn's: what root did in it, podspawn could lead elsewhere.
+    su = "podspawn podspawn-admin";
+    create = "0640 podspawn podspawn-admin";
+    sharedscripts = true;
+    # Where the broker does not run there is nobody to tell, and it is not started for it.
+    postrotate = "${config.systemd.package}/bin/systemctl try-reload-or-restart podspawn-broker.service";
+  };
+in
+{
+  config = mkIf (cfg.enable && (log.file != "" || log.audit_log != "")) {
+    services.logrotate.settings = lib.mkMerge [
+      (mkIf (log.file != "") { ${log.file} = rotated "daily" 14; })
+      (mkIf (log.audit_log != "") { ${log.audit_log} = rotated "weekly" 52; })
+    ];
+
+    # The stock unit has no way to become another account, nor any socket to talk to systemd with.
+    systemd.services.logrotate.serviceConfig = {
+      CapabilityBoundingSet = [
+        "CAP_SETGID"
+        "CAP_SETUID"
+      ];
+      RestrictAddressFamilies = [ "AF_UNIX" ];
+      SystemCallFilter = [ "@setuid" ];
+    };
+  };
+}

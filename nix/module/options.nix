@@ -1,0 +1,74 @@
+# What concerns the service as a whole. Options of a part are beside that part.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) literalExpression mkOption types;
+  cfg = config.services.podspawn;
+in
+{
+  options.services.podspawn = {
+    enable = lib.mkEnableOption "podspawn, which gives everybody in group `podspawn` who logs in over ssh a container of their own";
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.callPackage ../package.nix { };
+      defaultText = literalExpression "pkgs.callPackage ./nix/package.nix { }";
+      description = "The podspawn package: the binary and its units.";
+    };
+
+    mutableUsers = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether users, their keys and overrides, and projects are managed on the host, with {command}`podspawn add-user` and
+        files below {file}`/etc/podspawn`, instead of {option}`services.podspawn.users` and
+        {option}`services.podspawn.projects`, which have to be empty then. {file}`/etc/podspawn/config.yaml` is declared
+        either way.
+      '';
+    };
+
+    checkConfig = mkOption {
+      type = types.bool;
+      default = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
+      defaultText = literalExpression "pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform";
+      description = ''
+        Whether {command}`podspawn check-config` reads the files when they are built, so that a mistake ends the build. It
+        names the mistake and what would be right.
+      '';
+    };
+
+    engineGroup = mkOption {
+      type = types.str;
+      default = "docker";
+      example = "podman";
+      description = ''
+        The group that may use the engine's socket. It is root in all but name, and the broker is the only one who is put
+        into it.
+      '';
+    };
+
+    cleanup.interval = mkOption {
+      type = types.str;
+      default = "5min";
+      example = "1min";
+      description = ''
+        How long {file}`podspawn-cleanup.timer` waits between two passes, as in {manpage}`systemd.time(7)`. Sessions end without
+        it; it removes what a crash left.
+      '';
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    # For `podspawn list`, `stop`, `restore` and the manual; the units name the binary by its path.
+    environment.systemPackages = [ cfg.package ];
+
+    # An engine has to be there. Another one, or none here, is said with settings.engine.host.
+    virtualisation.docker.enable = lib.mkIf (
+      cfg.settings.engine.host == "unix:///var/run/docker.sock"
+    ) (lib.mkDefault true);
+  };
+}

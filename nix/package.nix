@@ -1,0 +1,90 @@
+{
+  lib,
+  stdenv,
+  rustPlatform,
+  installShellFiles,
+  coreutils,
+  pkgs,
+}:
+
+rustPlatform.buildRustPackage {
+  pname = "podspawn";
+  inherit ((lib.importTOML ../Cargo.toml).package) version;
+
+  # What cargo reads and what is installed: another README or another test of the module builds nothing anew.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../.cargo
+      ../Cargo.lock
+      ../Cargo.toml
+      ../src
+      ../systemd
+      # Cargo.toml names targets there.
+      (lib.fileset.difference ../tests ../tests/nix)
+    ];
+  };
+
+  cargoLock.lockFile = ../Cargo.lock;
+
+  nativeBuildInputs = [ installShellFiles ];
+
+  # One static binary: containers that have another C library, or none, run a copy of it. .cargo/config.toml asks for
+  # it, and glibc has its static half in an output of its own.
+  buildInputs = lib.optionals stdenv.hostPlatform.isGnu [ stdenv.cc.libc.static ];
+
+  postPatch = ''
+    substituteInPlace systemd/*.service \
+      --replace-fail @bin@ "$out/bin/podspawn"
+    # NixOS's systemd looks for programs without a path in its own package alone.
+    substituteInPlace systemd/podspawn-broker.service \
+      --replace-fail ExecReload=kill ExecReload=${coreutils}/bin/kill
+  '';
+
+  # What is above the configuration wants sshd, systemd and an engine: tests/run has them.
+  cargoTestFlags = [ "--lib" ];
+  checkFlags = [
+    "config::"
+    "domain::"
+    "policy::"
+    "protocol::"
+  ];
+
+  postInstall = ''
+    install -D -m 0444 -t "$out/lib/systemd/system" systemd/*.service systemd/*.socket systemd/*.timer
+    install -D -m 0444 -t "$out/lib/systemd/catalog" systemd/catalog/*.catalog
+  ''
+  + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    "$out/bin/podspawn" man man
+    installManPage man/*.1
+    for shell in bash zsh fish; do
+      "$out/bin/podspawn" completions $shell >podspawn.$shell
+    done
+    installShellCompletion podspawn.{bash,zsh,fish}
+  '';
+
+  doInstallCheck = true;
+  installCheckPhase = ''
+    runHook preInstallCheck
+    if ''${READELF:-readelf} --program-headers --wide "$out/bin/podspawn" | grep INTERP; then
+      echo "the binary is not static" >&2
+      exit 1
+    fi
+    runHook postInstallCheck
+  '';
+
+  passthru.tests = import ./tests { inherit pkgs; };
+
+  meta = {
+    description = "Gives everybody who logs in over ssh a container of their own";
+    # Beside the code; there is no other place for it.
+    changelog = "file://${../CHANGELOG.md}";
+    license = with lib.licenses; [
+      mit
+      asl20
+    ];
+    mainProgram = "podspawn";
+    maintainers = [ ];
+    platforms = lib.platforms.linux;
+  };
+}

@@ -1,0 +1,40 @@
+# A switch to another generation ends nobody's session and refuses nobody.
+{ pkgs, support, ... }:
+{
+  nodes.server = support.server {
+    specialisation.next.configuration.services.podspawn = {
+      settings.session.max_lifetime = "1h";
+      # Another path for the binary, as an upgrade would have it.
+      package = pkgs.lib.mkForce (
+        (pkgs.callPackage ../package.nix { }).overrideAttrs { pname = "podspawn-next"; }
+      );
+      users.carol.keys = [ support.publicKey ];
+    };
+  };
+  nodes.client = support.client;
+
+  testScript = ''
+    ${support.prelude}
+    client.succeed(ssh("alice", "'i=0; while sleep 0.1; do i=$((i + 1)); echo $i; done'") + " >/root/out 2>/root/err & echo $! >/root/pid")
+    client.wait_until_succeeds("test -s /root/out")
+    before = containers()
+    broker = server.succeed("systemctl show --value --property MainPID podspawn-broker").strip()
+
+    server.succeed("/run/current-system/specialisation/next/bin/switch-to-configuration test >&2")
+
+    with subtest("the broker is another, and the socket was open all the time"):
+        assert server.succeed("systemctl show --value --property MainPID podspawn-broker").strip() != broker
+        server.succeed("systemctl is-active podspawn-broker.socket")
+
+    with subtest("alice is still connected, to the same container"):
+        lines = int(client.succeed("wc -l </root/out"))
+        client.wait_until_succeeds(f"test $(wc -l </root/out) -gt {lines}")
+        client.succeed("kill -0 $(cat /root/pid) && ! test -s /root/err")
+        assert containers() == before
+        server.succeed("podspawn list --json | jq -e '.[0].connections == 1'")
+
+    with subtest("what the new generation says holds"):
+        client.succeed(ssh("carol", "true"))
+        server.succeed("grep -q max_lifetime /etc/podspawn/config.yaml")
+  '';
+}

@@ -1,0 +1,46 @@
+# Texts that mean something to one of the many who read what is made of them, and that have to stay texts.
+{ lib, ... }:
+{
+  # A host with a hook and blocks of its own, before podspawn's and behind it.
+  services.openssh = {
+    enable = true;
+    authorizedKeysCommand = "/run/wrappers/bin/other %u";
+    authorizedKeysCommandUser = "nobody";
+    settings.X11Forwarding = true;
+    extraConfig = lib.mkMerge [
+      ''
+        Match User git
+            AuthorizedKeysCommand /run/wrappers/bin/git-keys %u
+            ForceCommand /run/wrappers/bin/git-shell
+      ''
+      (lib.mkOrder 2000 "PermitUserEnvironment no")
+    ];
+  };
+
+  services.podspawn = {
+    enable = true;
+    users = {
+      "a.b-c_d" = {
+        keys = [
+          "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIICYEJEsICZWd82SRX/4mYTmC4HpPZeof62zppP7djKX $(touch /tmp/owned) '\"; `id` \${HOME} %u"
+        ];
+        settings.env = {
+          A = "$(touch /tmp/owned) '\" `id` \${HOME} %n \\";
+          B = "yes: [no, {";
+          C = "1.10";
+          D = "";
+          E = "ä ☃";
+        };
+      };
+      "0day".keys = [
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIICYEJEsICZWd82SRX/4mYTmC4HpPZeof62zppP7djKX"
+      ];
+    };
+    projects."x.y-z".repo = "https://git.example.org/%n/x";
+    projects."x.y-z".users = [ "0day" ];
+    backup = {
+      enable = true;
+      directory = "/srv/a+b@c_d/pod-spawn.d";
+    };
+  };
+}

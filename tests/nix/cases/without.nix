@@ -1,0 +1,2 @@
+# The same host without podspawn's module.
+{ services.openssh.enable = true; }

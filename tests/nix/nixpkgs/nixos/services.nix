@@ -1,0 +1,45 @@
+{ config, lib, ... }:
+let
+  inherit (lib) mkOption types;
+  flag =
+    default:
+    mkOption {
+      type = types.bool;
+      inherit default;
+    };
+  number = mkOption {
+    type = types.int;
+    default = 1024;
+  };
+in
+{
+  options = {
+    networking.hostName = mkOption {
+      type = types.str;
+      default = "nixos";
+    };
+    networking.firewall.allowedTCPPorts = mkOption {
+      type = types.listOf types.port;
+      default = [ ];
+    };
+    services.prometheus = {
+      enable = flag false;
+      scrapeConfigs = mkOption {
+        type = types.listOf types.attrs;
+        default = [ ];
+      };
+    };
+    virtualisation = {
+      docker.enable = flag false;
+      memorySize = number;
+      diskSize = number;
+    };
+  };
+
+  config = {
+    users.groups = lib.mkIf config.virtualisation.docker.enable { docker = { }; };
+    environment.etc."prometheus.yml" = lib.mkIf config.services.prometheus.enable {
+      text = lib.strings.toJSON { scrape_configs = config.services.prometheus.scrapeConfigs; };
+    };
+  };
+}

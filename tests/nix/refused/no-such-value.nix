@@ -1,0 +1,5 @@
+# refused: "2 gigs"
+{
+  services.podspawn.enable = true;
+  services.podspawn.settings.defaults.memory = "2 gigs";
+}

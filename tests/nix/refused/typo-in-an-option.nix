@@ -1,0 +1,5 @@
+# refused: The option `services.podspawn.backup.directroy' does not exist
+{
+  services.podspawn.enable = true;
+  services.podspawn.backup.directroy = "/srv";
+}

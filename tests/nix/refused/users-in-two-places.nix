@@ -1,0 +1,8 @@
+# refused: services.podspawn.mutableUsers: users and projects are managed on the host then
+{
+  services.podspawn = {
+    enable = true;
+    mutableUsers = true;
+    users.alice = { };
+  };
+}

@@ -1,0 +1,243 @@
+# shellcheck shell=bash
+# What the real programs say of a rendered system. Sourced by tests/nix/run, which has `holds`, `work` and `real`.
+
+# The highest exposure that a service may have, as `systemd-analyze security` counts: as for the units themselves.
+readonly MAX_EXPOSURE=20
+
+# flatten SYSTEM TO: its /etc as plain files, in which paths of the store lead to where this machine has them.
+flatten() {
+    local link path
+    rm -rf "$2"
+    mkdir -p "$2"
+    (cd "$1/etc" && find . -type l -o -type f) | while read -r path; do
+        mkdir -p "$2/$(dirname "$path")"
+        copy "$1/etc/$path" "$2/$path"
+    done
+}
+
+# copy FROM TO: a file or a directory of links into the store, with everything that they lead to.
+copy() {
+    local from=$1 to=$2 name
+    while [ -L "$from" ]; do
+        case $(readlink "$from") in
+        /*) from=$(real "$(readlink "$from")") ;;
+        # A unit beside the directory that wants it.
+        *)
+            cp -P "$from" "$to"
+            return
+            ;;
+        esac
+    done
+    if [ -d "$from" ]; then
+        mkdir -p "$to"
+        for name in "$from"/*; do
+            if [ -e "$name" ] || [ -L "$name" ]; then copy "$name" "$to/${name##*/}"; fi
+        done
+    else
+        sed "s|/nix/store/|$store/nix/store/|g" "$from" >"$to"
+        chmod u+w "$to"
+    fi
+}
+
+silent() {
+    local said
+    said=$("$@" 2>&1) && [ -z "$said" ] || {
+        printf '%s\n' "$said"
+        return 1
+    }
+}
+
+# The unit files of this system, as systemd would find them.
+check_units() {
+    local etc=$1 unit
+    local -a units=()
+    for unit in "$etc"/systemd/system/podspawn-*.{socket,service,timer}; do units+=("$unit"); done
+    SYSTEMD_UNIT_PATH="$etc/systemd/system:/usr/lib/systemd/system:/lib/systemd/system" \
+        silent systemd-analyze verify --man=no "${units[@]}"
+}
+
+check_exposure() {
+    local etc=$1 unit
+    for unit in "$etc"/systemd/system/podspawn-*.service; do
+        SYSTEMD_UNIT_PATH="$etc/systemd/system:/usr/lib/systemd/system:/lib/systemd/system" systemd-analyze security \
+            --offline=true --no-pager --threshold="$MAX_EXPOSURE" "$unit" >"$work/security.log" || {
+            cat "$work/security.log"
+            return 1
+        }
+        # A file that was not loaded has nothing to say.
+        grep -q "Overall exposure level for ${unit##*/}: [0-9]" "$work/security.log"
+    done
+}
+
+# Every unit of systemd/ is there, and what its [Install] section asks for is done; what is not enabled is not started.
+check_parity() {
+    local etc=$1 case=$2 unit name target
+    for unit in systemd/*.{service,socket,timer}; do
+        name=${unit##*/}
+        [ -f "$etc/systemd/system/$name" ] || {
+            echo "$name is not there"
+            return 1
+        }
+        grep -q "$name" nix/module/*.nix || grep -q "${name%.*}\b" nix/module/*.nix || {
+            echo "the module does not know $name"
+            return 1
+        }
+        target=$(sed -n 's/^WantedBy=//p' "$unit")
+        [ -n "$target" ] || continue
+        if optional "$name" "$case"; then
+            ! [ -L "$etc/systemd/system/$target.wants/$name" ]
+        else
+            [ -L "$etc/systemd/system/$target.wants/$name" ]
+        fi || {
+            echo "$name: wanted by $target?"
+            return 1
+        }
+    done
+}
+
+# Whether the case leaves the unit out.
+optional() {
+    case $1/$2 in
+    podspawn-backup.timer/bench) ;;
+    *) return 1 ;;
+    esac
+}
+
+# sshd_options CONFIG USER: what sshd makes of it. Nobody here is in group podspawn: root's own stands in for it.
+sshd_options() {
+    local config=$work/sshd_config
+    [ -f "$work/host_key" ] || ssh-keygen -q -t ed25519 -N '' -f "$work/host_key"
+    sed "s|^Match Group podspawn$|Match Group $3|; s|^HostKey .*|HostKey $work/host_key|" "$1" >"$config"
+    /usr/sbin/sshd -T -f "$config" -C "user=$2,host=localhost,addr=127.0.0.1"
+}
+
+check_sshd() {
+    local etc=$1 option
+    sshd_options "$etc/ssh/sshd_config" root root >"$work/sshd.log"
+    for option in \
+        'authorizedkeyscommand /etc/ssh/podspawn-auth-keys auth-keys %u %t %k' \
+        'authorizedkeyscommanduser podspawn-keys' \
+        'authorizedkeysfile none' \
+        'passwordauthentication no' \
+        'kbdinteractiveauthentication no' \
+        'allowtcpforwarding no' \
+        'allowstreamlocalforwarding no' \
+        'x11forwarding no' \
+        'permituserrc no' \
+        'permituserenvironment no' \
+        'acceptenv PODSPAWN_PROJECT'; do
+        grep -qxF "$option" "$work/sshd.log" || {
+            echo "$option: $(grep "^${option%% *} " "$work/sshd.log")"
+            return 1
+        }
+    done
+    grep -qE "^forcecommand exec $store/nix/store/[a-z0-9]{32}-podspawn-[0-9.]+/bin/podspawn spawn$" "$work/sshd.log"
+}
+
+check_sshd_others() {
+    local etc=$1
+    sshd_options "$etc/ssh/sshd_config" root nobody-is-in-it >"$work/sshd.log"
+    ! grep -v '^allowgroups ' "$work/sshd.log" | grep podspawn
+}
+
+# Copied, root's, and nobody else's to change: sshd would not run a link into a store that a group may write to.
+check_shim() {
+    [ "$(<"$1/ssh/podspawn-auth-keys.mode")" = 0755 ]
+    [ "$(head -n 1 "$1/ssh/podspawn-auth-keys")" = '#!/bin/sh' ]
+    sh -n "$1/ssh/podspawn-auth-keys"
+    "$(sed -n 's/^exec \([^ ]*\) .*/\1/p' "$1/ssh/podspawn-auth-keys")" --version
+}
+
+# Both logs, as often and as many as on every other distribution.
+check_logrotate() {
+    local file=$work/logrotate.conf key how log
+    # It refuses accounts that are not there, and here podspawn's are not.
+    sed 's/podspawn podspawn-admin/root root/' "$1/logrotate.conf" >"$file"
+    chmod 0644 "$file"
+    logrotate --debug --state /dev/null "$file" >"$work/logrotate.log" 2>&1
+    while read -r key how; do
+        log=$(jq -r ".log.$key" "$1/podspawn/config.yaml")
+        grep -qF "rotating pattern: \"$log\"  $how" "$work/logrotate.log"
+    done <<'TEXT'
+file after 1 days (14 rotations)
+audit_log weekly (52 rotations)
+TEXT
+    ! grep 'error:' "$work/logrotate.log"
+}
+
+# check_tmpfiles ETC SYSTEM: the directories, with owners and modes, in an empty root with the system's accounts.
+check_tmpfiles() {
+    local root=$work/tmpfiles-root path mode owner
+    rm -rf "$root"
+    mkdir -p "$root/etc" "$root/srv" "$root/var/lib" "$root/var/log" "$root/home"
+    jq -r '.groups | keys[]' "$2/accounts.json" | awk '{ print $1 ":x:" 900 + NR ":" }' >"$root/etc/group"
+    printf 'root:x:0:\n' >>"$root/etc/group"
+    jq -r '.users | keys[]' "$2/accounts.json" | awk '{ print $1 ":x:" 900 + NR ":901::/:/bin/sh" }' >"$root/etc/passwd"
+    printf 'root:x:0:0::/root:/bin/sh\n' >>"$root/etc/passwd"
+    silent systemd-tmpfiles --create --root="$root" "$1"/tmpfiles.d/*.conf
+    while read -r path mode owner; do
+        [ "$(stat -c %a "$root$path")" = "$mode" ] &&
+            [ "$(stat -c %u "$root$path")" = "$(awk -F: -v name="$owner" '$1 == name { print $3 }' "$root/etc/passwd")" ] || {
+            echo "$path: $(stat -c '%a %u' "$root$path") and not $mode $owner"
+            return 1
+        }
+    done <<TEXT
+/etc/podspawn 755 root
+/run/podspawn 755 root
+/run/podspawn/guests 700 podspawn
+/var/lib/podspawn 700 podspawn
+/var/log/podspawn 2750 podspawn
+$(jq -r '.state.homes_dir' "$1/podspawn/config.yaml") 700 podspawn
+$(jq -r '.backup.dir // empty | . + " 700 podspawn-backup"' "$1/podspawn/config.yaml")
+TEXT
+}
+
+# The accounts of systemd/sysusers.d are the module's, no person has a password, and nobody is in group docker.
+check_accounts() {
+    local kind name
+    while read -r kind name _; do
+        case $kind in
+        g) jq -e --arg name "$name" '.groups[$name]' "$1/accounts.json" ;;
+        u) jq -e --arg name "$name" '.users[$name].isSystemUser and .groups[.users[$name].group] != null' "$1/accounts.json" ;;
+        *) continue ;;
+        esac || {
+            echo "$kind $name is not declared"
+            return 1
+        }
+    done <systemd/sysusers.d/podspawn.conf
+    jq -e '[.users[] | select(.isNormalUser) | .hashedPassword == "*" and .group == "podspawn" and .home == "/var/empty"]
+        | length > 0 and all' "$1/accounts.json"
+    jq -e '[.users[].extraGroups[]] == []' "$1/accounts.json"
+}
+
+# What the hostile case says is in its files as it was said, and not what a shell, Nix or YAML would make of it.
+check_literal() {
+    local user=$1/podspawn/users/a.b-c_d.yaml
+    [ "$(jq -r .env.A "$user")" = "\$(touch /tmp/owned) '\" \`id\` \${HOME} %n \\" ]
+    [ "$(jq -r .env.B "$user")" = 'yes: [no, {' ]
+    jq -e '.env.C == "1.10" and .env.D == ""' "$user"
+    grep -qF "X \$(touch /tmp/owned) '\"; \`id\` \${HOME} %u" "$1/podspawn/keys/a.b-c_d"
+}
+
+# verify CASE SYSTEM: all of it, for one system.
+verify() {
+    local case=$1 system=$2 etc=$work/rendered/$1
+    flatten "$system" "$etc"
+    holds "$case: systemd has nothing to say about the units" check_units "$etc"
+    holds "$case: every service is as locked up as it can be" check_exposure "$etc"
+    holds "$case: every unit is wired, and started by what its [Install] says" check_parity "$etc" "$case"
+    holds "$case: sshd gives podspawn's users podspawn's command" check_sshd "$etc"
+    holds "$case: sshd leaves everybody else alone" check_sshd_others "$etc"
+    holds "$case: sshd can run the program for keys" check_shim "$etc"
+    holds "$case: systemd-tmpfiles makes the directories" check_tmpfiles "$etc" "$system"
+    holds "$case: podspawn finds no mistake in its files" "$(real "$(readlink "$system/sw/bin/podspawn")")" check-config "$etc/podspawn"
+    holds "$case: the accounts are declared" check_accounts "$system"
+    if [ -e "$etc/logrotate.conf" ]; then
+        holds "$case: logrotate takes its configuration" check_logrotate "$etc"
+    fi
+    if [ -e "$etc/prometheus.yml" ]; then
+        holds "$case: Prometheus takes its configuration" promtool check config "$etc/prometheus.yml"
+    fi
+    if [ "$case" = hostile ]; then holds "$case: every text is the text that it was" check_literal "$etc"; fi
+    holds "$case: no port is opened but sshd's" jq -e '. == [22]' "$system/firewall.json"
+}
