@@ -266,7 +266,7 @@ fn what_nixos_made_is_named_with_its_option() {
     let _mend = bench::Disturbance::of(
         &bench,
         "mkdir -p /nix/store/x && touch /nix/store/x/u-nix && ln -s /nix/store/x/u-nix /etc/podspawn/keys/u-nix",
-        "rm -rf /nix /etc/podspawn/keys/u-nix",
+        "rm -rf /nix/store/x /etc/podspawn/keys/u-nix; rmdir /nix/store /nix || true",
     );
     assert_refused(&guest.add(&format!("--key '{}'", key(&bench))), "services.podspawn.users.u-nix.keys");
     assert_refused(&guest.remove(""), "made by NixOS");

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # work and store are the caller's
 # What the real programs say of a rendered system. Sourced by tests/nix/run, which has `holds`, `work` and `real`.
 
 # The highest exposure that a service may have, as `systemd-analyze security` counts: as for the units themselves.
@@ -6,7 +7,7 @@ readonly MAX_EXPOSURE=20
 
 # flatten SYSTEM TO: its /etc as plain files, in which paths of the store lead to where this machine has them.
 flatten() {
-    local link path
+    local path
     rm -rf "$2"
     mkdir -p "$2"
     (cd "$1/etc" && find . -type l -o -type f) | while read -r path; do
@@ -40,11 +41,10 @@ copy() {
 }
 
 silent() {
-    local said
-    said=$("$@" 2>&1) && [ -z "$said" ] || {
-        printf '%s\n' "$said"
-        return 1
-    }
+    local said code=0
+    said=$("$@" 2>&1) || code=$?
+    printf '%s' "$said"
+    [ "$code" = 0 ] && [ -z "$said" ]
 }
 
 # The unit files of this system, as systemd would find them.
@@ -167,7 +167,7 @@ TEXT
 
 # check_tmpfiles ETC SYSTEM: the directories, with owners and modes, in an empty root with the system's accounts.
 check_tmpfiles() {
-    local root=$work/tmpfiles-root path mode owner
+    local root=$work/tmpfiles-root path mode owner wanted
     rm -rf "$root"
     mkdir -p "$root/etc" "$root/srv" "$root/var/lib" "$root/var/log" "$root/home"
     jq -r '.groups | keys[]' "$2/accounts.json" | awk '{ print $1 ":x:" 900 + NR ":" }' >"$root/etc/group"
@@ -176,9 +176,9 @@ check_tmpfiles() {
     printf 'root:x:0:0::/root:/bin/sh\n' >>"$root/etc/passwd"
     silent systemd-tmpfiles --create --root="$root" "$1"/tmpfiles.d/*.conf
     while read -r path mode owner; do
-        [ "$(stat -c %a "$root$path")" = "$mode" ] &&
-            [ "$(stat -c %u "$root$path")" = "$(awk -F: -v name="$owner" '$1 == name { print $3 }' "$root/etc/passwd")" ] || {
-            echo "$path: $(stat -c '%a %u' "$root$path") and not $mode $owner"
+        wanted="$mode $(awk -F: -v name="$owner" '$1 == name { print $3 }' "$root/etc/passwd")"
+        [ "$(stat -c '%a %u' "$root$path")" = "$wanted" ] || {
+            echo "$path: $(stat -c '%a %u' "$root$path") and not $wanted, $owner's"
             return 1
         }
     done <<TEXT

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # out is the derivation's
 # What nixpkgs' hooks offer to a package's phases.
 
 runHook() { :; }
@@ -12,10 +13,10 @@ substituteInPlace() {
         shift
     done
     while [ $# -gt 0 ]; do
-        [ "$1" = --replace-fail ] && [ $# -ge 3 ] || {
+        if [ "$1" != --replace-fail ] || [ $# -lt 3 ]; then
             echo "substituteInPlace: $1?" >&2
             return 1
-        }
+        fi
         for file in "${files[@]}"; do
             text=$(<"$file")
             [[ $text == *"$2"* ]] || {
