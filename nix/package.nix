@@ -53,6 +53,8 @@ rustPlatform.buildRustPackage {
   postInstall = ''
     install -D -m 0444 -t "$out/lib/systemd/system" systemd/*.service systemd/*.socket systemd/*.timer
     install -D -m 0444 -t "$out/lib/systemd/catalog" systemd/catalog/*.catalog
+    install -D -m 0444 -t "$out/share/podspawn/prometheus" systemd/prometheus/*.yml
+    install -D -m 0444 -t "$out/share/podspawn/grafana" systemd/grafana/*.json
   ''
   + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     "$out/bin/podspawn" man man

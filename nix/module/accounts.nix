@@ -15,6 +15,8 @@ in
       podspawn = { };
       # Its members see and stop everybody's sessions, and read the logs.
       podspawn-admin = { };
+      # Its members read what is measured.
+      podspawn-metrics = { };
       podspawn-keys = { };
       podspawn-backup = { };
     };

@@ -10,6 +10,7 @@
     ./broker.nix
     ./backup.nix
     ./logrotate.nix
+    ./metrics.nix
     ./assertions.nix
   ];
 

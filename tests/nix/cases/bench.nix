@@ -36,5 +36,6 @@
       enable = true;
       directory = "/var/backups/podspawn";
     };
+    metrics.enable = true;
   };
 }

@@ -18,5 +18,6 @@
       directory = "/srv/backup/podspawn";
       keep = 14;
     };
+    metrics.enable = true;
   };
 }

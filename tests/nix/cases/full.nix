@@ -66,6 +66,7 @@ in
         runtime = "runsc";
         seccomp_profile = pkgs.writeText "seccomp.json" "{}";
       };
+      metrics.per_user = true;
       engine.host = "unix:///run/podman/podman.sock";
     };
 
@@ -119,6 +120,14 @@ in
       keep = 30;
       homes = true;
       startAt = "*-*-* 03:30:00";
+    };
+
+    metrics = {
+      enable = true;
+      listenAddress = "::1";
+      port = 9999;
+      openFirewall = true;
+      textfileDirectory = "/var/lib/node-exporter";
     };
   };
 }

@@ -28,6 +28,10 @@ in
         type = types.listOf types.attrs;
         default = [ ];
       };
+      ruleFiles = mkOption {
+        type = types.listOf types.path;
+        default = [ ];
+      };
     };
     virtualisation = {
       docker.enable = flag false;
@@ -39,7 +43,10 @@ in
   config = {
     users.groups = lib.mkIf config.virtualisation.docker.enable { docker = { }; };
     environment.etc."prometheus.yml" = lib.mkIf config.services.prometheus.enable {
-      text = lib.strings.toJSON { scrape_configs = config.services.prometheus.scrapeConfigs; };
+      text = lib.strings.toJSON {
+        scrape_configs = config.services.prometheus.scrapeConfigs;
+        rule_files = map (file: "${file}") config.services.prometheus.ruleFiles;
+      };
     };
   };
 }

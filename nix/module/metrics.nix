@@ -1,0 +1,93 @@
+# Metrics over HTTP, for a Prometheus, or for node_exporter's textfile collector.
+{ config, lib, ... }:
+let
+  inherit (lib) mkIf mkOption types;
+  cfg = config.services.podspawn;
+  inherit (cfg) metrics;
+  address = lib.concatStrings [
+    (
+      if lib.hasInfix ":" metrics.listenAddress then
+        "[${metrics.listenAddress}]"
+      else
+        metrics.listenAddress
+    )
+    ":${toString metrics.port}"
+  ];
+in
+{
+  options.services.podspawn.metrics = {
+    enable = lib.mkEnableOption ''
+      metrics of podspawn over HTTP, on loopback unless that is decided otherwise. Where {option}`services.prometheus.enable`
+      is set it is told to ask for them, and gets podspawn's alerts'';
+
+    listenAddress = mkOption {
+      type = types.str;
+      default = "127.0.0.1";
+      example = "10.0.0.1";
+      description = ''
+        The address to listen on. Whoever reaches it reads how many sessions there are and how they do, and with
+        `settings.metrics.per_user` whose. A change holds after {command}`systemctl restart podspawn-metrics.socket`.
+      '';
+    };
+
+    port = mkOption {
+      type = types.port;
+      default = 9746;
+      description = "The port to listen on. A change holds after {command}`systemctl restart podspawn-metrics.socket`.";
+    };
+
+    openFirewall = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether to open the port in the firewall.";
+    };
+
+    textfileDirectory = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/var/lib/prometheus/node-exporter";
+      description = ''
+        The directory of node_exporter's textfile collector, to which {file}`podspawn.prom` is written every half minute, or
+        `null` for none. It has to be there.
+      '';
+    };
+  };
+
+  config = mkIf (cfg.enable && metrics.enable) {
+    systemd.sockets.podspawn-metrics = {
+      wantedBy = [ "sockets.target" ];
+      socketConfig.ListenStream = [
+        ""
+        address
+        "/run/podspawn/metrics.sock"
+      ];
+    };
+    # Its sockets stay open over a switch.
+    systemd.services.podspawn-metrics.stopIfChanged = false;
+
+    systemd.timers.podspawn-textfile = mkIf (metrics.textfileDirectory != null) {
+      wantedBy = [ "timers.target" ];
+    };
+    systemd.services.podspawn-textfile = mkIf (metrics.textfileDirectory != null) {
+      restartIfChanged = false;
+      unitConfig.ConditionPathIsDirectory = [
+        ""
+        metrics.textfileDirectory
+      ];
+      environment.DIRECTORY = metrics.textfileDirectory;
+      serviceConfig.ReadWritePaths = [ metrics.textfileDirectory ];
+    };
+
+    networking.firewall.allowedTCPPorts = mkIf metrics.openFirewall [ metrics.port ];
+
+    services.prometheus = mkIf config.services.prometheus.enable {
+      scrapeConfigs = [
+        {
+          job_name = "podspawn";
+          static_configs = [ { targets = [ address ]; } ];
+        }
+      ];
+      ruleFiles = [ ../../systemd/prometheus/podspawn.rules.yml ];
+    };
+  };
+}
