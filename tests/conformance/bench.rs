@@ -260,13 +260,17 @@ impl<'a> Disturbance<'a> {
 }
 
 impl<'a> Disturbance<'a> {
-    /// Another server configuration: what the filter `edit` makes of the bench's own.
+    /// Another server configuration: what the filter `edit` makes of the bench's own, which may be a link.
     pub(crate) fn of_config(bench: &'a Bench, edit: &str) -> Self {
+        let own = include_str!("../bench.d/config.yaml");
         let disturb = format!(
-            "cp /etc/podspawn/config.yaml /run/podspawn-test/; {edit} </run/podspawn-test/config.yaml >/etc/podspawn/new; \
+            "cp -P --remove-destination /etc/podspawn/config.yaml /run/podspawn-test/; \
+             {edit} >/etc/podspawn/new <<'END'\n{own}END\n\
              chmod 0644 /etc/podspawn/new; mv /etc/podspawn/new /etc/podspawn/config.yaml"
         );
-        Self::of(bench, &disturb, "cp /run/podspawn-test/config.yaml /etc/podspawn/config.yaml")
+        let mend =
+            "cp -P /run/podspawn-test/config.yaml /etc/podspawn/new && mv /etc/podspawn/new /etc/podspawn/config.yaml";
+        Self::of(bench, &disturb, mend)
     }
 }
 

@@ -274,7 +274,7 @@ fn homes_outside_of_the_state_need_the_units_leave_and_then_work() {
                  mkdir -p /etc/systemd/system/podspawn-broker.service.d; \
                  printf '[Service]\\nReadWritePaths=/srv/homes\\n' >/etc/systemd/system/podspawn-broker.service.d/homes.conf; \
                  systemctl daemon-reload; systemctl restart podspawn-broker.service";
-    let forbid = "rm -r /etc/systemd/system/podspawn-broker.service.d; systemctl daemon-reload; \
+    let forbid = "rm /etc/systemd/system/podspawn-broker.service.d/homes.conf; systemctl daemon-reload; \
                   systemctl restart podspawn-broker.service";
     let _allowed = Disturbance::of(&bench, allow, forbid);
     user.run("echo x >~/kept").success();

@@ -9,6 +9,8 @@ use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
 const FILE: &str = "/var/log/podspawn/podspawn.log";
+/// The rules as they are installed, for the shell: a file of a package's, or among those that NixOS declares.
+const SHIPPED: &str = "$(ls /etc/logrotate.d/podspawn 2>/dev/null || echo /etc/logrotate.conf)";
 
 impl User<'_> {
     /// The journal's entries of one kind of event of this user.
@@ -114,17 +116,17 @@ fn rotation_as_it_is_shipped_loses_no_line_of_either_log() {
     let copies = "rm -f /var/log/podspawn/*[.-][0-9k]*";
     let _rotated = Disturbance::of(&bench, copies, copies);
     let users: Vec<_> = (0..4).map(|_| bench.user()).collect();
-    let rotate = "logrotate --force --state /run/podspawn-test/shipped.state /etc/logrotate.d/podspawn";
+    let rotate = format!("logrotate --force --state /run/podspawn-test/shipped.state {SHIPPED}");
     std::thread::scope(|scope| {
         let askers: Vec<_> = users.iter().map(|user| scope.spawn(|| audit::ask(user))).collect();
         for _ in 0..ROTATIONS {
-            bench.root(rotate);
+            bench.root(&rotate);
             std::thread::sleep(Duration::from_millis(200));
         }
         askers.into_iter().for_each(|asker| asker.join().unwrap());
     });
     // And one behind the last line, so that what was in the file is in a copy.
-    bench.root(rotate);
+    bench.root(&rotate);
     let lines = |name: &str| bench.root(&format!("zcat --force {name}*"));
     let (audit, log) = (lines("/var/log/podspawn/audit.jsonl"), lines(FILE));
     let mut count: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -154,7 +156,7 @@ fn rotation_does_not_start_a_broker_that_does_not_run() {
     let copies = "rm -f /var/log/podspawn/*[.-][0-9k]*";
     let _rotated = Disturbance::of(&bench, copies, copies);
     let _away = Disturbance::of(&bench, bench::STOP_BROKER, bench::START_BROKER);
-    bench.root("logrotate --force --state /run/podspawn-test/shipped.state /etc/logrotate.d/podspawn");
+    bench.root(&format!("logrotate --force --state /run/podspawn-test/shipped.state {SHIPPED}"));
     let state = bench.bash(&[], "systemctl is-active podspawn-broker.service podspawn-broker.socket").text();
     assert_eq!(state, "inactive\ninactive\n");
 }

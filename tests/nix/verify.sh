@@ -95,6 +95,37 @@ check_parity() {
     done
 }
 
+# effective UNIT KEYS: what is in force of a unit with its overrides: an empty value takes back what was said before.
+effective() {
+    cat "$1" "$1.d/overrides.conf" 2>/dev/null | awk -v keys="^($2)=" '
+        $0 !~ keys { next }
+        /=$/       { count = 0; next }
+                   { lines[count++] = $0 }
+        END        { for (i = 0; i < count; i++) printf "%s%s", (i ? " " : ""), lines[i] }'
+}
+
+# check_overrides ETC CASE: lists are what the module says, not what it says and what the package says.
+check_overrides() {
+    local units=$1/systemd/system backup=daily cleanup=5min unit listen='127.0.0.1:9746'
+    if [ "$2" = full ]; then backup='*-*-* 03:30:00' cleanup=1min listen='[::1]:9999'; fi
+    [ "$(effective "$units/podspawn-backup.timer" OnCalendar)" = "OnCalendar=$backup" ]
+    [ "$(effective "$units/podspawn-cleanup.timer" 'OnBootSec|OnUnitActiveSec')" = "OnBootSec=1min OnUnitActiveSec=$cleanup" ]
+    [ "$(effective "$units/podspawn-metrics.socket" ListenStream)" = \
+        "ListenStream=$listen ListenStream=/run/podspawn/metrics.sock" ]
+    if [ "$2" = full ]; then
+        # Homes, database and log file are elsewhere, and so is the engine.
+        [[ $(effective "$units/podspawn-broker.service" ReadWritePaths) == *"=/home/podspawn "*"=/srv/podspawn "*"=/srv/log" ]]
+        [ "$(effective "$units/podspawn-broker.service" ProtectHome)" = 'ProtectHome=yes ProtectHome=false' ]
+        [ "$(effective "$units/podspawn-broker.service" SupplementaryGroups)" = SupplementaryGroups=podman ]
+        [ "$(effective "$units/podspawn-backup.service" ExecStart | sed 's/.*podspawn //')" = 'backup --homes' ]
+        [[ $(effective "$units/podspawn-textfile.service" 'Environment|ReadWritePaths') == *DIRECTORY=/var/lib/node-exporter* ]]
+    fi
+    [[ $(effective "$units/podspawn-backup.service" ReadWritePaths) == *"=$(jq -r .backup.dir "$1/podspawn/config.yaml")" ]]
+    for unit in "$units"/podspawn-*.service; do
+        [[ $(effective "$unit" ExecStart) =~ ^ExecStart=[^=]*/bin/podspawn\ [^=]*$ ]]
+    done
+}
+
 # optional UNIT CASE: whether the case did not ask for it.
 optional() {
     case $1/$2 in
@@ -233,7 +264,6 @@ check_firewall() {
 check_prometheus() {
     promtool check config "$1/prometheus.yml"
     jq -e '[.scrape_configs[].static_configs[].targets[]] == ["[::1]:9999"] and (.rule_files | length == 1)' "$1/prometheus.yml"
-    grep -qx 'ListenStream=\[::1\]:9999' "$1/systemd/system/podspawn-metrics.socket.d/overrides.conf"
 }
 
 # verify CASE SYSTEM: all of it, for one system.
@@ -243,6 +273,7 @@ verify() {
     holds "$case: systemd has nothing to say about the units" check_units "$etc"
     holds "$case: every service is as locked up as it can be" check_exposure "$etc"
     holds "$case: every unit is wired, and started by what its [Install] says" check_parity "$etc" "$case"
+    holds "$case: what is overridden is replaced" check_overrides "$etc" "$case"
     holds "$case: sshd gives podspawn's users podspawn's command" check_sshd "$etc"
     holds "$case: sshd leaves everybody else alone" check_sshd_others "$etc"
     holds "$case: sshd can run the program for keys" check_shim "$etc"
