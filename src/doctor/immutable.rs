@@ -41,6 +41,16 @@ pub fn check(path: &Path) -> Option<Immutable> {
     check_with(path, Path::new(STORE))
 }
 
+/// Whether `path` leads into Nix's store, whose content is nobody's to change although a group may write to the directory.
+#[must_use]
+pub fn is_stored(path: &Path) -> bool {
+    is_stored_with(path, Path::new(STORE))
+}
+
+fn is_stored_with(path: &Path, store: &Path) -> bool {
+    path.canonicalize().is_ok_and(|real| real.starts_with(store) && real != store)
+}
+
 fn check_with(path: &Path, store: &Path) -> Option<Immutable> {
     // What exists of it: a missing file is made in its directory. A link that leads nowhere tells by its target.
     let existing = path.ancestors().find(|part| part.symlink_metadata().is_ok())?;
@@ -72,6 +82,11 @@ mod tests {
         }
         for path in ["keys", "keys/bob", "new/file"] {
             assert_eq!(check_with(&root.join(path), &store), None, "{path}");
+        }
+        fs::write(store.join("program"), "").unwrap();
+        symlink(store.join("program"), root.join("program")).unwrap();
+        for (path, stored) in [("program", true), ("store/program", true), ("store", false), ("keys", false)] {
+            assert_eq!(is_stored_with(&root.join(path), &store), stored, "{path}");
         }
         let told = Immutable::Nix { target: store }.told(Path::new("/etc/x"), "services.podspawn.enable = true");
         assert!(told.contains("/etc/x is made by NixOS") && told.contains("services.podspawn.enable"), "{told}");

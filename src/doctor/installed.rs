@@ -1,6 +1,6 @@
 //! The program that sshd runs, and whether the broker is the same one.
 
-use super::{Finding, Host, Report, binary, entrance::installed_binary};
+use super::{Finding, Host, Report, binary, entrance::installed_binary, immutable};
 use crate::sys::{program, systemd};
 use std::{
     collections::BTreeSet,
@@ -19,8 +19,12 @@ pub(super) fn look(host: &Host) -> Vec<Report> {
     let session = options.and_then(installed_binary);
     let keys = options.and_then(|options| options.value("authorizedkeyscommand").split_whitespace().next());
     let keys = keys.filter(|path| path.starts_with('/')).map(PathBuf::from);
-    let programs: BTreeSet<PathBuf> = session.iter().cloned().chain(keys).collect();
-    let findings: Vec<Finding> = programs.iter().flat_map(|path| binary::check(path)).collect();
+    // A session's program is run by the account's shell, which takes one from the store; the one for keys by sshd itself.
+    let stored = session.iter().filter(|path| immutable::is_stored(path)).cloned().collect::<BTreeSet<PathBuf>>();
+    let strictly: BTreeSet<PathBuf> =
+        session.iter().filter(|path| !stored.contains(*path)).cloned().chain(keys).collect();
+    let findings: Vec<Finding> = strictly.iter().flat_map(|path| binary::check(path)).collect();
+    let programs: BTreeSet<PathBuf> = strictly.union(&stored).cloned().collect();
     let named: Vec<String> = programs.iter().map(|path| path.display().to_string()).collect();
     let first = if programs.is_empty() {
         Report::unknown("sshd-binary", "sshd names no program of podspawn's: see sshd-config", "podspawn server-setup")

@@ -1,5 +1,6 @@
 //! The accounts and directories that podspawn needs, as `systemd/` describes them, against what is there.
 
+use super::immutable;
 use crate::accounts::local::LocalAccounts;
 use std::{os::unix::fs::MetadataExt as _, path::Path};
 
@@ -32,7 +33,12 @@ fn directory(line: &str, root: &Path, local: &LocalAccounts) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [_, path, mode, user, group, ..] = words.as_slice() else { return None };
     let wanted = format!("directory {path}, {user}:{group} with mode {mode}");
-    let Ok(about) = root.join(path.trim_start_matches('/')).metadata() else { return Some(wanted) };
+    let place = root.join(path.trim_start_matches('/'));
+    let Ok(about) = place.metadata() else { return Some(wanted) };
+    // What NixOS declares is root's, and nobody's to change.
+    if about.is_dir() && immutable::is_stored(&place) {
+        return None;
+    }
     let is_so = about.is_dir()
         && u32::from_str_radix(mode, 8) == Ok(about.mode() & 0o7777)
         && local.account(user).is_some_and(|account| account.uid == about.uid())
