@@ -106,22 +106,22 @@ effective() {
 
 # check_overrides ETC CASE: lists are what the module says, not what it says and what the package says.
 check_overrides() {
-    local units=$1/systemd/system backup=daily cleanup=5min unit listen='127.0.0.1:9746'
+    local dir=$1/systemd/system backup=daily cleanup=5min unit listen='127.0.0.1:9746'
     if [ "$2" = full ]; then backup='*-*-* 03:30:00' cleanup=1min listen='[::1]:9999'; fi
-    [ "$(effective "$units/podspawn-backup.timer" OnCalendar)" = "OnCalendar=$backup" ]
-    [ "$(effective "$units/podspawn-cleanup.timer" 'OnBootSec|OnUnitActiveSec')" = "OnBootSec=1min OnUnitActiveSec=$cleanup" ]
-    [ "$(effective "$units/podspawn-metrics.socket" ListenStream)" = \
+    [ "$(effective "$dir/podspawn-backup.timer" OnCalendar)" = "OnCalendar=$backup" ]
+    [ "$(effective "$dir/podspawn-cleanup.timer" 'OnBootSec|OnUnitActiveSec')" = "OnBootSec=1min OnUnitActiveSec=$cleanup" ]
+    [ "$(effective "$dir/podspawn-metrics.socket" ListenStream)" = \
         "ListenStream=$listen ListenStream=/run/podspawn/metrics.sock" ]
     if [ "$2" = full ]; then
         # Homes, database and log file are elsewhere, and so is the engine.
-        [[ $(effective "$units/podspawn-broker.service" ReadWritePaths) == *"=/home/podspawn "*"=/srv/podspawn "*"=/srv/log" ]]
-        [ "$(effective "$units/podspawn-broker.service" ProtectHome)" = 'ProtectHome=yes ProtectHome=false' ]
-        [ "$(effective "$units/podspawn-broker.service" SupplementaryGroups)" = SupplementaryGroups=podman ]
-        [ "$(effective "$units/podspawn-backup.service" ExecStart | sed 's/.*podspawn //')" = 'backup --homes' ]
-        [[ $(effective "$units/podspawn-textfile.service" 'Environment|ReadWritePaths') == *DIRECTORY=/var/lib/node-exporter* ]]
+        [[ $(effective "$dir/podspawn-broker.service" ReadWritePaths) == *"=/home/podspawn "*"=/srv/podspawn "*"=/srv/log" ]]
+        [ "$(effective "$dir/podspawn-broker.service" ProtectHome)" = 'ProtectHome=yes ProtectHome=false' ]
+        [ "$(effective "$dir/podspawn-broker.service" SupplementaryGroups)" = SupplementaryGroups=podman ]
+        [ "$(effective "$dir/podspawn-backup.service" ExecStart | sed 's/.*podspawn //')" = 'backup --homes' ]
+        [[ $(effective "$dir/podspawn-textfile.service" 'Environment|ReadWritePaths') == *DIRECTORY=/var/lib/node-exporter* ]]
     fi
-    [[ $(effective "$units/podspawn-backup.service" ReadWritePaths) == *"=$(jq -r .backup.dir "$1/podspawn/config.yaml")" ]]
-    for unit in "$units"/podspawn-*.service; do
+    [[ $(effective "$dir/podspawn-backup.service" ReadWritePaths) == *"=$(jq -r .backup.dir "$1/podspawn/config.yaml")" ]]
+    for unit in "$dir"/podspawn-*.service; do
         [[ $(effective "$unit" ExecStart) =~ ^ExecStart=[^=]*/bin/podspawn\ [^=]*$ ]]
     done
 }
