@@ -182,6 +182,17 @@ impl Bench {
         line.expect("ssh_config has no HostName")
     }
 
+    /// Ends every session: the broker has nothing to do then.
+    pub(crate) fn empty(&self) {
+        let stop = "podspawn list --json | jq -r '.[] | select(.status != \"destroying\") | \
+             .user + (if .project then \"@\" + .project else \"\" end)' | xargs --no-run-if-empty -n 1 podspawn stop 2>&1 || true; \
+             sleep 0.2";
+        eventually("there is no session", || {
+            self.root(stop);
+            self.sessions().is_empty()
+        });
+    }
+
     /// All sessions, as the broker tells root.
     pub(crate) fn sessions(&self) -> Vec<Value> {
         let replies = peer::call(self, "root", "io.podspawn.Sessions.List", &json!({}));

@@ -124,6 +124,8 @@ fn difference(well: &Lines, ill: &Lines) -> Vec<String> {
 #[test]
 fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
     let bench = bench::alone();
+    // A session without its engine is a silent one.
+    bench.empty();
     let _mend = Disturbance::of(&bench, PREPARE, MEND);
     // Sessions of tests before this one end in their time.
     let end = Instant::now() + DEADLINE;

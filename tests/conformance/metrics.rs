@@ -29,18 +29,6 @@ fn value(samples: &[String], name: &str) -> Option<f64> {
     samples.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
-/// Ends every session: the broker has nothing to do then.
-fn empty(bench: &Bench) {
-    eventually("there is no session", || {
-        bench.root(
-            "podspawn list --json | jq -r '.[] | select(.status != \"destroying\") | \
-             .user + (if .project then \"@\" + .project else \"\" end)' | xargs --no-run-if-empty -n 1 podspawn stop 2>&1 || true; \
-             sleep 0.2",
-        );
-        bench.sessions().is_empty()
-    });
-}
-
 #[test]
 fn a_scrape_starts_the_service_and_every_way_tells_the_same() {
     let bench = bench::alone();
@@ -82,7 +70,7 @@ fn a_scrape_starts_the_service_and_every_way_tells_the_same() {
 #[test]
 fn the_numbers_are_those_of_the_engine_and_of_the_list_and_move_with_what_happens() {
     let bench = bench::alone();
-    empty(&bench);
+    bench.empty();
     let before = bench.samples();
     let (here, gone) = (bench.user(), bench.user());
     let process = here.start(&[], "echo ready; exec sleep 1000");
@@ -159,7 +147,7 @@ fn an_engine_that_is_away_is_told_and_nothing_that_only_it_knows() {
 fn a_broker_that_rests_is_left_alone_and_one_that_is_gone_is_told_from_it() {
     let bench = bench::alone();
     bench.user().run("true").success();
-    empty(&bench);
+    bench.empty();
     let running = bench.samples();
     bench.root("systemctl stop podspawn-broker.service");
     let resting = bench.samples();
@@ -188,7 +176,7 @@ fn a_broker_that_rests_is_left_alone_and_one_that_is_gone_is_told_from_it() {
 #[test]
 fn scrapes_all_the_time_keep_no_broker_that_has_nothing_to_do() {
     let bench = bench::alone();
-    empty(&bench);
+    bench.empty();
     let drop_in = "/run/systemd/system/podspawn-broker.service.d";
     let _brief = Disturbance::of(
         &bench,

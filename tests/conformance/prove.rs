@@ -139,6 +139,8 @@ fn sshds_lists_fail_the_login_in_sshds_own_words() {
 #[test]
 fn no_place_for_another_container_is_told_as_a_user_would_hear_it() {
     let bench = bench::alone();
+    // What other tests left would take the only place.
+    bench.empty();
     let _config = Disturbance::of_config(&bench, "sed 's/max_containers: .*}/max_containers: 1 }/'");
     let user = bench.user();
     let _somebody = user.start(&[], "echo ready; sleep 600");

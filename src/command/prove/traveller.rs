@@ -10,6 +10,7 @@ use crate::{
         list::Broker,
         remove_user,
     },
+    doctor::immutable,
     domain::UserName,
     protocol::varlink::{LIST, ListReply, SOCKET_PATH},
     sys::program,
@@ -24,6 +25,8 @@ use std::{
 /// How each account's name begins; eight digits follow. `add-user` makes none like it unless it is asked to.
 const PREFIX: &str = "podspawn-prove-";
 const DIGITS: usize = 8;
+/// What lets accounts come and go on NixOS.
+const NIX_OPTION: &str = "services.podspawn.mutableUsers = true";
 /// How long a key may take: some milliseconds, unless the machine is busy.
 const KEYGEN: Duration = Duration::from_secs(30);
 
@@ -50,6 +53,10 @@ impl Traveller {
     fn settle(&self) -> anyhow::Result<()> {
         let (local, accounts) = (LocalAccounts::read(Path::new("/"))?, Accounts::new());
         let directory = KeyDir::lock()?;
+        let path = directory.file(&self.name);
+        if let Some(immutable) = immutable::check(&path) {
+            anyhow::bail!("{}", immutable.told(&path, NIX_OPTION));
+        }
         let found = account::find(&self.name, &local, &accounts)?;
         anyhow::ensure!(found.1.is_none(), "there is an account {} already", self.name);
         let readers = accounts.group(READERS).with_context(|| format!("group {READERS}: run podspawn server-setup"))?;
@@ -59,7 +66,7 @@ impl Traveller {
         let key = Key::parse(self.public.as_bytes()).map_err(anyhow::Error::msg)?.context("ssh-keygen made no key")?;
         let mut file = KeyFile::default();
         file.add(&key)?;
-        file.write(&directory.file(&self.name), readers)
+        file.write(&path, readers)
     }
 
     pub(super) fn name(&self) -> &UserName {
