@@ -67,6 +67,9 @@ const MACHINES: [&str; 4] = ["clock", "disk", "engine-isolation", "engine-runtim
 /// What is so on every bench: the journal is in memory, and 480 users could start more than any machine holds.
 const KNOWN: [&str; 2] = ["journal", "memory"];
 
+/// How long it may take until what is broken shows, and what was healed before does not.
+const SETTLED: Duration = Duration::from_secs(10);
+
 /// Each check with its outcome (what could not be looked at has one of its own), and with its remedy.
 type Lines = BTreeMap<String, (String, String)>;
 
@@ -146,9 +149,16 @@ fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
     // What is healed is looked at together with what is broken next: a run of doctor's less for each.
     let (mut heal, mut wrong) = ("true".to_owned(), Vec::new());
     for Sabotage(check, consequences, breaks, remedy) in SABOTAGES {
-        let ill = after(&bench, &format!("{heal}\n{breaks}"));
-        let named: BTreeSet<String> = difference(&well, &ill).into_iter().collect();
         let expected: BTreeSet<String> = std::iter::once(check).chain(*consequences).map(|one| (*one).into()).collect();
+        let named = |ill: &Lines| difference(&well, ill).into_iter().collect::<BTreeSet<String>>();
+        let mut ill = after(&bench, &format!("{heal}\n{breaks}"));
+        // What was started or stopped may take a moment.
+        let end = Instant::now() + SETTLED;
+        while named(&ill) != expected && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(200));
+            ill = after(&bench, "true");
+        }
+        let named = named(&ill);
         let helpless = expected.iter().filter(|one| ill[*one].0 == "pass" || ill[*one].1.is_empty());
         let helpless: Vec<&String> = helpless.collect();
         if named != expected || !helpless.is_empty() {
