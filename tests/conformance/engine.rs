@@ -167,8 +167,13 @@ fn sessions_live_on_where_the_engine_keeps_containers_alive() {
     assert!(user.verb(&["status"]).quiet_success().contains("Containers   unknown"));
     let other = bench.user();
     assert_refused(&other.run("true"), &["the container engine does not answer"]);
+    let returns =
+        || bench.root("journalctl --quiet --no-pager --output cat PODSPAWN_EVENT=engine_back").lines().count();
+    let before = returns();
     bench.root("systemctl reset-failed docker; systemctl start docker.socket docker");
     eventually("the engine answers", || user.status()["containers"] == 1);
+    // The broker looks for it every two seconds at most, and hears from then on by whom a container is killed.
+    eventually("the broker watches it", || returns() > before);
     assert_eq!(user.container(), container);
     user.assert_all_agree(1);
     other.assert_all_agree(0);

@@ -152,7 +152,8 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         "mount -t tmpfs -o size=6g,nr_inodes=500,mode=0700,uid=podspawn,gid=podspawn tmpfs /var/lib/podspawn/homes",
         By("umount /var/lib/podspawn/homes"),
     ),
-    Sabotage("state-db", &[], "chmod 0644 /var/lib/podspawn/state.db", AsTold),
+    // A broker that starts mends it.
+    Sabotage("state-db", &[], "podspawn status >/dev/null && chmod 0644 /var/lib/podspawn/state.db", AsTold),
     Sabotage(
         "homes",
         &[],
