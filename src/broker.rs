@@ -18,4 +18,5 @@ mod rest;
 mod serve;
 
 pub use privileges::drop_capabilities;
+pub use rest::read as last_measurements;
 pub use serve::run;

@@ -43,15 +43,10 @@ impl Default for Measures {
 impl Measures {
     /// Counts one. A value that the catalog does not list is not counted.
     pub fn count(&self, counter: &Counter, value: &str) {
-        self.count_many(counter, value, 1);
-    }
-
-    /// Counts several.
-    pub fn count_many(&self, counter: &Counter, value: &str, more: u64) {
         let cell = place(COUNTERS.iter().map(|one| (one.name, one.values)), counter.name, value)
             .and_then(|(family, at)| self.counters.get(family)?.get(at));
         if let Some(cell) = cell {
-            cell.set(cell.get().saturating_add(more));
+            cell.set(cell.get().saturating_add(1));
         }
     }
 
@@ -88,7 +83,9 @@ impl Measures {
             });
             family(timer.name, timer.help, Kind::Histogram, samples.collect())
         });
-        counters.chain(timers).collect()
+        // Before the first pass there is no moment to tell.
+        let cleanup = self.last_cleanup.get().map(|moment| gauge(&catalog::LAST_CLEANUP, seconds(moment)));
+        cleanup.into_iter().chain(counters).chain(timers).collect()
     }
 
     /// Goes on from what an earlier broker counted. What it does not know, or counted otherwise, begins at 0.
@@ -122,6 +119,19 @@ impl Measures {
             self.last_cleanup.set(value.and_then(|value| i64::try_from(whole(value)).ok()));
         }
     }
+}
+
+/// What is so or not, as a gauge has it.
+#[must_use]
+pub const fn truth(is: bool) -> f64 {
+    if is { 1.0 } else { 0.0 }
+}
+
+/// A moment in Unix seconds, as a gauge has it.
+#[must_use]
+#[allow(clippy::cast_precision_loss)] // not for some million years
+pub const fn seconds(moment: i64) -> f64 {
+    moment as f64
 }
 
 /// A gauge without labels.

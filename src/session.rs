@@ -267,7 +267,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// How many containers of ours the engine has, running or not: those of `user`, or of everybody.
     pub async fn count_containers(&self, user: Option<&UserName>) -> Result<usize, EngineError> {
-        let found = self.0.engine.containers().await?;
+        let found = self.containers().await?;
         Ok(found.iter().filter(|one| user.is_none_or(|user| one.user.as_ref() == Some(user))).count())
     }
 

@@ -7,7 +7,7 @@ use super::{admit::Admission, methods::Broker, methods::count};
 use crate::{
     domain::ContainerId,
     engine::Engine,
-    measure::{catalog as all, catalog::Gauge, gauge, gauges},
+    measure::{catalog as all, catalog::Gauge, gauge, gauges, seconds, truth},
     openmetrics::float,
     protocol::measurements::{BACKUP_STAMP, Family},
     sys::{clock::unix_seconds, usage},
@@ -92,7 +92,6 @@ impl<E: Engine + 'static> Broker<E> {
         known(&all::ENGINE_UP, Some(truth(containers.is_some())));
         known(&all::BROKER_MEMORY, usage::own_memory().ok().map(float));
         known(&all::CONTAINER_MEMORY, on_disk.containers.map(float));
-        known(&all::LAST_CLEANUP, self.measures.last_cleanup.get().map(seconds));
         known(&all::LAST_BACKUP, on_disk.backup.map(seconds));
         families.push(gauges(&all::DISK_FREE, on_disk.spaces.iter().map(|(of, space)| (*of, float(space.available)))));
         families.push(gauges(&all::DISK_SIZE, on_disk.spaces.iter().map(|(of, space)| (*of, float(space.size)))));
@@ -159,14 +158,4 @@ fn memory(containers: &[ContainerId]) -> Option<u64> {
     // One that has ended has no group any more.
     let found: Vec<u64> = containers.iter().filter_map(|id| usage::container_memory(id.as_ref())).collect();
     (containers.is_empty() || !found.is_empty()).then(|| found.iter().sum())
-}
-
-const fn truth(is: bool) -> f64 {
-    if is { 1.0 } else { 0.0 }
-}
-
-/// A moment in Unix seconds.
-#[allow(clippy::cast_precision_loss)] // not for some million years
-const fn seconds(moment: i64) -> f64 {
-    moment as f64
 }

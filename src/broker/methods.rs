@@ -20,9 +20,10 @@ use crate::{
     measure::Measures,
     protocol::measurements::MEASUREMENTS,
     protocol::varlink::{
-        ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Reason, SNAPSHOT, STOP, UNAVAILABLE, VERIFY_IMAGE,
+        ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Progress, Reason, RemovedInfo, SNAPSHOT, STOP, UNAVAILABLE,
+        VERIFY_IMAGE,
     },
-    session::{Capacity, Sessions},
+    session::{Capacity, Removed, Sessions, Step},
     settings::{Live, Refreshed, Settings},
     sys::routes,
 };
@@ -170,6 +171,16 @@ fn capacity(settings: &Settings) -> Capacity {
         pool: settings.config.network,
         routes: routes::list,
     }
+}
+
+/// What is being waited for, as every reply tells it.
+fn progress_of(step: &Step) -> Progress {
+    Progress { step: step.text.clone(), done: step.done, total: step.total }
+}
+
+/// What a pass removed or would remove, as every reply tells it.
+fn removed_info(Removed { kind, name, reason }: Removed) -> RemovedInfo {
+    RemovedInfo { kind: kind.as_str().to_owned(), name, reason }
 }
 
 fn parse<T: DeserializeOwned>(parameters: Value) -> Result<T, Failure> {

@@ -25,10 +25,12 @@ impl<E: Engine + 'static> Broker<E> {
     /// Leaves the last measurements. Those of the process itself are over.
     pub(super) async fn rest(&self) {
         let of_process = [catalog::STARTED.name, catalog::BROKER_MEMORY.name, catalog::BROKER_CONNECTIONS.name];
-        let mut families = self.look(ENGINE).await;
+        // One that is told to go while there are sessions does not rest: it is missing, and of what it leaves only the
+        // counters are read. Whoever wants in waits for the next one, so nothing else is looked up.
+        let resting = self.sessions.is_empty();
+        let mut families = if resting { self.look(ENGINE).await } else { self.measures.families() };
         families.retain(|family| !of_process.contains(&family.name.as_ref()));
-        // One that is told to go while there are sessions does not rest: it is missing.
-        let last = MeasurementsReply { families, resting: self.sessions.is_empty() };
+        let last = MeasurementsReply { families, resting };
         if let Err(error) = write(Path::new(LAST_MEASUREMENTS), &last) {
             tracing::debug!(%error, "leaving the last measurements");
         }
@@ -50,7 +52,12 @@ pub(super) fn end(measures: &Measures) {
     }
 }
 
-fn read(path: &Path) -> io::Result<MeasurementsReply> {
+/// What a broker left at `path`, whole.
+///
+/// # Errors
+///
+/// None, or none that is whole.
+pub fn read(path: &Path) -> io::Result<MeasurementsReply> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_MEASUREMENTS_BYTES as u64).read_to_end(&mut bytes)?;
     Ok(serde_json::from_slice(&bytes)?)

@@ -1,20 +1,16 @@
 //! What is measured, asked of the broker, or of what it left when it went to rest.
 
 use crate::{
+    broker::last_measurements,
     client::{CallError, Client},
     measure::{
         catalog::{BROKER_RUNNING, UP},
-        gauge,
+        gauge, truth,
     },
-    protocol::measurements::{Family, MAX_MEASUREMENTS_BYTES, MEASUREMENTS, MeasurementsReply},
+    protocol::measurements::{Family, MEASUREMENTS, MeasurementsReply},
     sys::listening,
 };
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::Path,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 /// How long the broker may take: it gives the engine three seconds, and Prometheus asks for ten at most.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -37,14 +33,13 @@ pub(super) fn scrape(socket: &Path, last: &Path) -> (Vec<Family>, Option<String>
     let (condition, mut families, error) = look(socket, last);
     let up = matches!(condition, Condition::Answers | Condition::Rests);
     let running = matches!(condition, Condition::Answers | Condition::Fails);
-    let truth = |is| if is { 1.0 } else { 0.0 };
     families.insert(0, gauge(&UP, truth(up)));
     families.insert(1, gauge(&BROKER_RUNNING, truth(running)));
     (families, error)
 }
 
 fn look(socket: &Path, last: &Path) -> (Condition, Vec<Family>, Option<String>) {
-    if let Ok(last) = read(last)
+    if let Ok(last) = last_measurements(last)
         && last.resting
     {
         return match listening::is_bound(socket) {
@@ -68,12 +63,6 @@ fn ask(socket: &Path) -> Result<Vec<Family>, CallError> {
     Ok(reply.families)
 }
 
-fn read(path: &Path) -> io::Result<MeasurementsReply> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_MEASUREMENTS_BYTES as u64).read_to_end(&mut bytes)?;
-    Ok(serde_json::from_slice(&bytes)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,7 +72,7 @@ mod tests {
     };
     use std::{
         fs,
-        io::Write as _,
+        io::{Read as _, Write as _},
         os::unix::net::{UnixListener, UnixStream},
         thread,
     };

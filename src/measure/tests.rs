@@ -20,7 +20,7 @@ fn what_never_happened_is_zero_and_not_absent() {
 fn what_happens_is_counted_where_it_belongs() {
     let measures = Measures::default();
     measures.count(&catalog::LOGINS, "ok");
-    measures.count_many(&catalog::SWEPT, "network", 3);
+    (0..3).for_each(|_| measures.count(&catalog::SWEPT, "network"));
     for millis in [3, 30, 200_000] {
         measures.time(&catalog::LOGIN_TIME, "warm", Duration::from_millis(millis));
     }
@@ -53,8 +53,7 @@ fn the_next_broker_goes_on_where_the_last_one_stopped() {
     first.count(&catalog::CLEANUPS, "ok");
     first.time(&catalog::ENGINE_TIME, "pull", Duration::from_secs(2));
     first.last_cleanup.set(Some(1_700_000_000));
-    let mut told = first.families();
-    told.push(gauge(&catalog::LAST_CLEANUP, 1_700_000_000.0));
+    let told = first.families();
     // As it is written to a file and read again.
     let told: Vec<Family> = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
     let second = Measures::default();

@@ -1,11 +1,11 @@
 //! `io.podspawn.Admin`: what the administrator and the timers ask.
 
-use super::{Answer, Broker, Failure, parse, value};
+use super::{Answer, Broker, Failure, parse, removed_info, value};
 use crate::{
     broker::{authorize::Caller, events},
     engine::Engine,
     measure::catalog::{CLEANUPS, SWEPT},
-    protocol::varlink::{CleanupParameters, CleanupReply, RemovedInfo},
+    protocol::varlink::{CleanupParameters, CleanupReply},
     sys::clock::unix_seconds,
 };
 use serde_json::Value;
@@ -30,11 +30,6 @@ impl<E: Engine + 'static> Broker<E> {
             }
             events::swept(&removed);
         }
-        let info = |one: crate::session::Removed| RemovedInfo {
-            kind: one.kind.as_str().to_owned(),
-            name: one.name,
-            reason: one.reason,
-        };
-        Ok(value(&CleanupReply { removed: removed.into_iter().map(info).collect() }))
+        Ok(value(&CleanupReply { removed: removed.into_iter().map(removed_info).collect() }))
     }
 }

@@ -1,12 +1,12 @@
 //! `io.podspawn.Admin.Diagnose`: what only the broker can see of what it needs, for `podspawn doctor`.
 
-use super::{Answer, Broker, Failure, capacity, value};
+use super::{Answer, Broker, Failure, capacity, removed_info, value};
 use crate::{
     broker::{authorize::Caller, events},
     domain::ImageRef,
     engine::{Engine, EngineInfo},
-    protocol::varlink::{DiagnoseReply, EngineReply, ImageInfo, PoolInfo, RemovedInfo},
-    session::{Diagnosis, PoolUse, Removed},
+    protocol::varlink::{DiagnoseReply, EngineReply, ImageInfo, PoolInfo},
+    session::{Diagnosis, PoolUse},
     settings::{Live, Settings},
 };
 use rustix::fs::{Access, access};
@@ -71,7 +71,7 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
             .into_iter()
             .map(|(image, of)| ImageInfo { present: present.get(&image).copied(), image: image.to_string(), of })
             .collect(),
-        orphans: orphans.ok().map(|found| found.into_iter().take(MAX_LINES).map(removed).collect()),
+        orphans: orphans.ok().map(|found| found.into_iter().take(MAX_LINES).map(removed_info).collect()),
         pool: pool.map(|PoolUse { network, subnets, routed, used }| PoolInfo {
             network: network.to_string(),
             subnets,
@@ -91,10 +91,6 @@ fn apart<T, E>(result: Result<T, E>) -> (Option<T>, Option<E>) {
         Ok(value) => (Some(value), None),
         Err(error) => (None, Some(error)),
     }
-}
-
-fn removed(Removed { kind, name, reason }: Removed) -> RemovedInfo {
-    RemovedInfo { kind: kind.as_str().to_owned(), name, reason }
 }
 
 fn engine_reply(info: EngineInfo) -> EngineReply {

@@ -1,6 +1,6 @@
 //! `io.podspawn.Sessions`: entering, listing, stopping.
 
-use super::{Answer, Broker, Failure, capacity, parse, to_value, value};
+use super::{Answer, Broker, Failure, capacity, parse, progress_of, to_value, value};
 use crate::{
     broker::{
         authorize::{Caller, Scope},
@@ -13,8 +13,8 @@ use crate::{
     protocol::{
         guest::{MAX_COMMAND_BYTES, What},
         varlink::{
-            AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Progress,
-            Reason, SessionInfo, StopParameters,
+            AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Reason,
+            SessionInfo, StopParameters,
         },
     },
     session::{AttachError, Request, Step, Summary},
@@ -50,7 +50,7 @@ impl<E: Engine + 'static> Broker<E> {
         let mut progress = |step: &Step| {
             login.waits();
             report.send_replace(Some(to_value(&AttachReply {
-                progress: Some(Progress { step: step.text.clone(), done: step.done, total: step.total }),
+                progress: Some(progress_of(step)),
                 ..AttachReply::default()
             })));
         };

@@ -1,6 +1,6 @@
 //! `io.podspawn.Admin.VerifyImage`: what an image has, seen from inside a container like those that people get.
 
-use super::{Answer, Broker, Failure, capacity, parse, to_value, value};
+use super::{Answer, Broker, Failure, capacity, parse, progress_of, to_value, value};
 use crate::{
     broker::{authorize::Caller, events},
     domain::{ImageRef, UserName},
@@ -8,7 +8,7 @@ use crate::{
     policy,
     protocol::{
         examination::LOGIN,
-        varlink::{Progress, VerifyImageParameters, VerifyImageReply},
+        varlink::{VerifyImageParameters, VerifyImageReply},
     },
     session::{AttachError, Step, VerifyError},
     settings::Live,
@@ -37,7 +37,7 @@ impl<E: Engine + 'static> Broker<E> {
         let plan = policy::Plan { image: image.clone(), ..plan };
         let capacity = capacity(&settings);
         let mut progress = |step: &Step| {
-            let progress = Progress { step: step.text.clone(), done: step.done, total: step.total };
+            let progress = progress_of(step);
             report.send_replace(Some(to_value(&VerifyImageReply { progress: Some(progress), ..Default::default() })));
         };
         let result = self.sessions.verify(plan, capacity, &mut progress).await;

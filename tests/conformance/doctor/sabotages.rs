@@ -2,8 +2,9 @@
 
 use crate::bench;
 
-/// What only the broker knows; without it nobody does.
-pub(super) const ONLY_THE_BROKER: [&str; 13] = [
+/// What is unknown or broken while the broker is stopped, its socket first.
+const WITHOUT_BROKER: &[&str] = &[
+    "broker-socket",
     "broker-version",
     "config",
     "engine",
@@ -18,6 +19,9 @@ pub(super) const ONLY_THE_BROKER: [&str; 13] = [
     "log-file",
     "audit-log",
 ];
+
+/// What only the broker knows; without it nobody does.
+pub(super) const ONLY_THE_BROKER: &[&str] = WITHOUT_BROKER.split_at(1).1;
 
 /// How a sabotage is undone.
 pub(super) enum Heal {
@@ -205,22 +209,7 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     ),
     Sabotage(
         "broker",
-        &[
-            "broker-socket",
-            "broker-version",
-            "config",
-            "engine",
-            "engine-isolation",
-            "engine-runtime",
-            "engine-limits",
-            "guest-channel",
-            "images",
-            "orphans",
-            "network-pool",
-            "homes",
-            "log-file",
-            "audit-log",
-        ],
+        WITHOUT_BROKER,
         bench::STOP_BROKER,
         AsToldBy("broker-socket"),
     ),
