@@ -50,17 +50,25 @@ pub struct Finding {
     pub what: String,
     /// What to do about it.
     pub remedy: String,
+    /// What to do where NixOS's configuration makes the files that would be changed.
+    nixos: Option<String>,
 }
 
 impl Finding {
     /// Something that has to be mended.
     pub fn broken(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity: Severity::Broken, what: what.into(), remedy: remedy.into() }
+        Self { severity: Severity::Broken, what: what.into(), remedy: remedy.into(), nixos: None }
     }
 
     /// Something that is worth knowing.
     pub fn notable(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity: Severity::Notable, what: what.into(), remedy: remedy.into() }
+        Self { severity: Severity::Notable, what: what.into(), remedy: remedy.into(), nixos: None }
+    }
+
+    /// The same, with what to do on NixOS.
+    #[must_use]
+    pub fn on_nixos(self, remedy: impl Into<String>) -> Self {
+        Self { nixos: Some(remedy.into()), ..self }
     }
 
     /// Whether it has to be mended.

@@ -79,7 +79,7 @@ pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
     // What others may have written into a name or a message cannot move the cursor.
     let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
     let mut text = String::new();
-    for Report { check, outcome, seen, remedy } in reports {
+    for Report { check, outcome, seen, remedy, .. } in reports {
         let (on, off) = match (colour, outcome) {
             (false, _) => ("", ""),
             (true, Outcome::Pass) => ("\x1b[32m", "\x1b[0m"),

@@ -82,13 +82,19 @@ fn isolation(engine: &EngineReply, seccomp: bool) -> Report {
         findings.push(Finding::broken(
             "containers run without a seccomp filter",
             "take seccomp-profile out of /etc/docker/daemon.json, or use a kernel and an engine with seccomp; systemctl restart docker",
+        )
+        .on_nixos(
+            "take seccomp-profile out of virtualisation.docker.daemon.settings, or use a kernel and an engine with seccomp",
         ));
     }
     if option("name=apparmor").is_none() && option("name=selinux").is_none() {
-        findings.push(Finding::notable(
-            "containers are confined neither by AppArmor nor by SELinux",
-            "install apparmor and restart docker, where the kernel has it",
-        ));
+        findings.push(
+            Finding::notable(
+                "containers are confined neither by AppArmor nor by SELinux",
+                "install apparmor and restart docker, where the kernel has it",
+            )
+            .on_nixos("set security.apparmor.enable = true and restart docker"),
+        );
     }
     let has = ["seccomp", "apparmor", "selinux", "userns", "rootless"];
     let has: Vec<&str> = has.into_iter().filter(|name| option(&format!("name={name}")).is_some()).collect();
@@ -132,7 +138,9 @@ fn channel(reply: &DiagnoseReply, settings: &Settings) -> Report {
     let runtime = settings.config.security.runtime.as_deref().or(engine).unwrap_or("");
     if runtime::is_sandboxed(runtime) && reply.running == 0 {
         let seen = format!("runtime {runtime} may not carry the host's socket into containers, which sessions need");
-        return Report::warn(CHANNEL, seen, "for runsc: runtimeArgs [\"--host-uds=open\"] in /etc/docker/daemon.json");
+        let arguments = "runtimeArgs [\"--host-uds=open\"]";
+        return Report::warn(CHANNEL, seen, format!("for runsc: {arguments} in /etc/docker/daemon.json"))
+            .on_nixos(format!("for runsc: {arguments} in virtualisation.docker.daemon.settings.runtimes"));
     }
     match reply.running {
         0 => Report::pass(CHANNEL, "no container runs that should answer"),
@@ -166,19 +174,23 @@ fn orphans(reply: &DiagnoseReply) -> Report {
 }
 
 fn pool(reply: &DiagnoseReply, most: u32) -> Report {
-    let remedy = "choose another network.pool in /etc/podspawn/config.yaml";
+    let keys = "network.pool, or network.prefix,";
+    let enlarge = |report: Report| report.on_nixos(format!("enlarge {keys} of services.podspawn.settings"));
+    let remedy = format!("enlarge {keys} in /etc/podspawn/config.yaml");
     let Some(pool) = &reply.pool else {
-        return Report::fail(POOL, reply.pool_error.as_deref().unwrap_or("there is no pool"), remedy);
+        let why = reply.pool_error.as_deref().unwrap_or("there is no pool");
+        return Report::fail(POOL, why, "choose another network.pool in /etc/podspawn/config.yaml")
+            .on_nixos("choose another services.podspawn.settings.network.pool");
     };
     let usable = pool.subnets.saturating_sub(pool.routed);
     let seen = format!("{} of {} subnets of {} are free", usable.saturating_sub(pool.used), pool.subnets, pool.network);
     if pool.used >= usable {
-        Report::fail(POOL, seen, "enlarge network.pool, or network.prefix, in /etc/podspawn/config.yaml")
+        enlarge(Report::fail(POOL, seen, remedy))
     } else if usable < most {
         let routed =
             if pool.routed > 0 { format!(", {} lie behind routes of this host", pool.routed) } else { String::new() };
         let seen = format!("{seen}{routed}, and resources.max_containers is {most}");
-        Report::warn(POOL, seen, "enlarge network.pool, or network.prefix, in /etc/podspawn/config.yaml")
+        enlarge(Report::warn(POOL, seen, remedy))
     } else {
         Report::pass(POOL, seen)
     }

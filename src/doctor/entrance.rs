@@ -1,6 +1,6 @@
 //! sshd as it is now: what it does for users, whether it runs, and whether it has read its files.
 
-use super::{Finding, Host, Report, host::ELSEWHERE, immutable, sshd as judge, ways_in};
+use super::{Finding, Host, Report, host::ELSEWHERE, sshd as judge, ways_in};
 use crate::{
     accounts::local::LocalAccounts,
     sshd::{self, Connection, Effective, Sshd, block, greeting},
@@ -59,7 +59,11 @@ pub(super) fn configuration(host: &Host) -> Vec<Report> {
         }
     };
     let users = host.users();
-    let entrance = judge::entrance(options, block::GROUP, &users, local);
+    let mut entrance = judge::entrance(options, block::GROUP, &users, local);
+    for finding in &mut entrance {
+        finding.nixos =
+            Some(format!("declare it (services.openssh.settings, or extraConfig), and rebuild: {}", finding.remedy));
+    }
     let most = u32::try_from(users.len()).unwrap_or(u32::MAX).min(host.settings.config.resources.max_containers);
     vec![
         forced(options, host),
@@ -74,9 +78,14 @@ fn forced(options: &Effective, host: &Host) -> Report {
     for finding in &mut findings {
         "podspawn server-setup, and do what it says; if that is nothing, another Match block comes first: change that"
             .clone_into(&mut finding.remedy);
+        finding.nixos = Some(
+            "set services.podspawn.enable and rebuild; if it is set, another Match block of services.openssh.extraConfig \
+             comes first: put it behind podspawn's with lib.mkOrder 2000"
+                .to_owned(),
+        );
     }
     // What NixOS makes has a program of its own in front, which key-lookup runs.
-    if matches!(immutable::check(Path::new(sshd::CONFIG)), Some(immutable::Immutable::Nix { .. })) {
+    if host.is_declared {
         findings.retain(|finding| !finding.what.contains("authorizedkeyscommand \""));
     }
     Report::of("sshd-config", findings, "sshd has podspawn's command, and nothing else, for podspawn's users")
@@ -103,6 +112,7 @@ fn startups(value: &str, most: u32) -> Report {
         format!("sshd drops some of more than {begin} logins at once (MaxStartups {value}), and {most} may come"),
         format!("set in sshd_config, before any Match: MaxStartups {most}:30:{}", most.saturating_mul(2)),
     )
+    .on_nixos(format!("set services.openssh.settings.MaxStartups = \"{most}:30:{}\"", most.saturating_mul(2)))
 }
 
 /// `sshd-running`, `sshd-reload`.

@@ -85,7 +85,8 @@ pub fn examine(host: Host) -> Vec<Report> {
     while let Ok(more) = told.recv_timeout(end.saturating_duration_since(Instant::now())) {
         reports.extend(more);
     }
-    in_order(reports, host.root)
+    let reports = in_order(reports, host.root);
+    if host.is_declared { reports.into_iter().map(Report::declared).collect() } else { reports }
 }
 
 /// One line for each check; those that said nothing are unknown.

@@ -1,5 +1,6 @@
 //! What more than one check looks at, looked at once.
 
+use super::immutable::{self, Immutable};
 use crate::{
     accounts::local::LocalAccounts,
     client::Client,
@@ -39,6 +40,8 @@ pub struct Host {
     pub(super) local: Option<LocalAccounts>,
     /// systemd's tool; `None` where another init runs.
     pub(super) systemctl: Option<PathBuf>,
+    /// Whether NixOS's configuration makes the files, so that options are changed and not they.
+    pub(super) is_declared: bool,
     /// The broker's socket.
     pub(super) socket: PathBuf,
     broker: OnceLock<Result<DiagnoseReply, String>>,
@@ -59,6 +62,7 @@ impl Host {
             mistakes,
             local: LocalAccounts::read(Path::new("/")).ok(),
             systemctl: systemd::systemctl(),
+            is_declared: matches!(immutable::check(Path::new(sshd::CONFIG)), Some(Immutable::Nix { .. })),
             socket: PathBuf::from(SOCKET_PATH),
             broker: OnceLock::new(),
             member: OnceLock::new(),

@@ -23,11 +23,14 @@ pub(super) fn look(host: &Host) -> Vec<Report> {
     let stored = session.iter().filter(|path| immutable::is_stored(path)).cloned().collect::<BTreeSet<PathBuf>>();
     let strictly: BTreeSet<PathBuf> =
         session.iter().filter(|path| !stored.contains(*path)).cloned().chain(keys).collect();
-    let findings: Vec<Finding> = strictly.iter().flat_map(|path| binary::check(path)).collect();
+    let findings = strictly.iter().flat_map(|path| binary::check(path));
+    let findings: Vec<Finding> =
+        findings.map(|finding| finding.on_nixos("nixos-rebuild switch makes it anew")).collect();
     let programs: BTreeSet<PathBuf> = strictly.union(&stored).cloned().collect();
     let named: Vec<String> = programs.iter().map(|path| path.display().to_string()).collect();
     let first = if programs.is_empty() {
         Report::unknown("sshd-binary", "sshd names no program of podspawn's: see sshd-config", "podspawn server-setup")
+            .on_nixos("set services.podspawn.enable and rebuild")
     } else {
         Report::of(
             "sshd-binary",

@@ -90,7 +90,8 @@ fn by_hand(command: &str) -> String {
 fn judge(answers: &[Answer], users: usize, by_hand: &str) -> Vec<Report> {
     let nobody = |seen: &str| {
         let remedy = "podspawn add-user NAME --key-file FILE";
-        vec![Report::warn(LOOKUP, seen, remedy), Report::pass(FILES, "no user, no key")]
+        let report = Report::warn(LOOKUP, seen, remedy).on_nixos(declared("NAME", remedy));
+        vec![report, Report::pass(FILES, "no user, no key")]
     };
     if users == 0 {
         return nobody("there is no user yet");
@@ -116,13 +117,22 @@ fn finding(answer: &Answer) -> Option<Finding> {
     let Answer { user, keys, complaint } = answer;
     let remedy = format!("podspawn add-user {user} --key-file FILE");
     match (keys, complaint) {
-        (Ok(0), Some(complaint)) => Some(Finding::notable(format!("{user} has no key: {complaint}"), remedy)),
-        (Ok(0), None) => Some(Finding::notable(format!("{user} has no key"), remedy)),
+        (Ok(0), complaint) => {
+            let why = complaint.as_ref().map_or(String::new(), |complaint| format!(": {complaint}"));
+            let declared = declared(user, &remedy);
+            Some(Finding::notable(format!("{user} has no key{why}"), remedy).on_nixos(declared))
+        }
         (_, Some(complaint)) => {
-            Some(Finding::notable(complaint.clone(), "mend the line, or take it out: see podspawn list-users"))
+            let remedy = "mend the line, or take it out: see podspawn list-users";
+            Some(Finding::notable(complaint.clone(), remedy).on_nixos(declared(user, remedy)))
         }
         _ => None,
     }
+}
+
+/// Keys are options' or, with `mutableUsers`, files'.
+fn declared(user: &str, by_hand: &str) -> String {
+    format!("set services.podspawn.users.{user}.keys and rebuild; with services.podspawn.mutableUsers: {by_hand}")
 }
 
 #[cfg(test)]

@@ -51,7 +51,9 @@ pub(super) fn look(host: &Host) -> Vec<Report> {
 fn accounts(missing: &[String]) -> Report {
     let missing = missing.iter().filter(|line| !line.starts_with("directory "));
     let remedy = "systemd-sysusers podspawn.conf && systemd-tmpfiles --create podspawn.conf";
-    let findings = missing.map(|what| Finding::broken(format!("there is no {what}"), remedy)).collect();
+    // Accounts are made by the activation of a generation.
+    let make = |what| Finding::broken(format!("there is no {what}"), remedy).on_nixos("nixos-rebuild switch");
+    let findings = missing.map(make).collect();
     Report::of(CHECKS[0], findings, "podspawn's groups and service accounts are there")
 }
 
@@ -62,7 +64,7 @@ fn directories(missing: &[String]) -> Report {
         let about = what.split(',').next().and_then(|path| fs::metadata(path).ok());
         let is_fault = about.is_none_or(|about| !about.is_dir() || about.mode() & OTHERS_WRITE != 0);
         let make = if is_fault { Finding::broken } else { Finding::notable };
-        make(format!("it should be {what}"), remedy)
+        make(format!("it should be {what}"), remedy).on_nixos("systemd-tmpfiles --create 10-podspawn.conf")
     };
     let wrong = missing.iter().filter_map(|line| line.strip_prefix("directory "));
     Report::of(CHECKS[1], wrong.map(finding).collect(), "podspawn's directories have the owners and modes they should")
@@ -91,10 +93,15 @@ fn engine_access(local: &LocalAccounts, users: &[UserName], socket: Option<(u32,
     for group in [Some(ENGINE_GROUP), by_socket.filter(|name| *name != ENGINE_GROUP)].into_iter().flatten() {
         let members = local.members(group);
         for user in users.iter().filter(|user| members.contains(user)) {
-            findings.push(Finding::broken(
-                format!("{user} is in group {group}, which is root on this host"),
-                format!("gpasswd --delete {user} {group}"),
-            ));
+            findings.push(
+                Finding::broken(
+                    format!("{user} is in group {group}, which is root on this host"),
+                    format!("gpasswd --delete {user} {group}"),
+                )
+                .on_nixos(format!(
+                    "gpasswd --delete {user} {group} # and out of users.users.{user}.extraGroups, if it is there"
+                )),
+            );
         }
     }
     if socket.is_some_and(|(mode, _)| mode & 0o006 != 0) {
@@ -124,7 +131,9 @@ pub(super) fn shells(host: &Host) -> Vec<Report> {
         let names: Vec<&str> = accounts.iter().take(MAX_NAMES).map(|account| account.name.as_ref()).collect();
         let (name, names) = (account.name.to_string(), names.join(", "));
         let what = format!("the shell {} of {names} does not run podspawn's command: {why}", shell.display());
-        Some(Finding::broken(what, format!("usermod --shell /bin/sh {name}")))
+        // The next activation makes it what is declared.
+        let declared = format!("usermod --shell /bin/sh {name} # and set users.users.{name}.shell = \"/bin/sh\"");
+        Some(Finding::broken(what, format!("usermod --shell /bin/sh {name}")).on_nixos(declared))
     });
     let findings = findings.collect();
     vec![Report::of(CHECK, findings, format!("the shells of {} users run podspawn's command", users.len()))]

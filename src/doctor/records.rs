@@ -39,11 +39,12 @@ fn judge(
     };
     let Some(why) = error(reply) else { return Report::pass(check, format!("the broker writes {shown}")) };
     let parent = path.parent().unwrap_or(path).display();
+    let first = format!("see that {shown} is a file of podspawn's, in a directory of podspawn's with room");
     let remedy = format!(
-        "see that {shown} is a file of podspawn's, in a directory of podspawn's with room; elsewhere than in /var/log/podspawn also: \
-         systemctl edit podspawn-broker, [Service] ReadWritePaths={parent}"
+        "{first}; elsewhere than in /var/log/podspawn also: systemctl edit podspawn-broker, [Service] ReadWritePaths={parent}"
     );
-    Report::fail(check, why, remedy)
+    // The module lets the broker write wherever its settings say.
+    Report::fail(check, why, remedy).on_nixos(first)
 }
 
 /// `journal`, `logrotate`.
@@ -78,18 +79,21 @@ fn storage(config: &str) -> String {
 }
 
 fn kept(storage: &str, has_directory: bool) -> Report {
+    const DECLARED: &str = "set services.journald.storage = \"persistent\" and rebuild";
     match (storage, has_directory) {
         ("persistent", _) | ("auto", true) => Report::pass(JOURNAL, "the journal outlives a boot"),
         ("auto", false) => Report::warn(
             JOURNAL,
             "the journal is lost at every boot: there is no /var/log/journal",
             "install -d /var/log/journal && systemctl restart systemd-journald && journalctl --flush",
-        ),
+        )
+        .on_nixos(DECLARED),
         (other, _) => Report::warn(
             JOURNAL,
             format!("the journal is lost at every boot: journald has Storage={other}"),
             "set Storage=persistent in /etc/systemd/journald.conf, and systemctl restart systemd-journald",
-        ),
+        )
+        .on_nixos(DECLARED),
     }
 }
 
@@ -104,10 +108,13 @@ fn rotation(paths: &[&Path], texts: &[String]) -> Report {
     for path in paths {
         let shown = path.display().to_string();
         if !texts.iter().any(|text| names(text, &shown)) {
-            findings.push(Finding::notable(
-                format!("nothing cuts {shown}, which grows until the disk is full"),
-                format!("install podspawn's file as {ROTATIONS}/podspawn (the package has it), with {shown} in it"),
-            ));
+            findings.push(
+                Finding::notable(
+                    format!("nothing cuts {shown}, which grows until the disk is full"),
+                    format!("install podspawn's file as {ROTATIONS}/podspawn (the package has it), with {shown} in it"),
+                )
+                .on_nixos("set services.logrotate.enable = true and rebuild"),
+            );
         }
     }
     let good = if paths.is_empty() { "there is no log beside the journal to cut" } else { "logrotate cuts every log" };

@@ -38,6 +38,9 @@ pub struct Report {
     pub seen: String,
     /// What to do, with the command if there is one; empty if there is nothing to do.
     pub remedy: String,
+    /// What to do where NixOS's configuration makes the files that would be changed.
+    #[serde(skip)]
+    nixos: Option<String>,
 }
 
 /// Most findings that one line tells.
@@ -47,19 +50,19 @@ impl Report {
     /// As it should be.
     #[must_use]
     pub fn pass(check: &'static str, seen: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Pass, seen: seen.into(), remedy: String::new() }
+        Self { check, outcome: Outcome::Pass, seen: seen.into(), remedy: String::new(), nixos: None }
     }
 
     /// It works, and somebody should know.
     #[must_use]
     pub fn warn(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Warn, seen: seen.into(), remedy: remedy.into() }
+        Self { check, outcome: Outcome::Warn, seen: seen.into(), remedy: remedy.into(), nixos: None }
     }
 
     /// It does not work, or lets in more than it should.
     #[must_use]
     pub fn fail(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Fail, seen: seen.into(), remedy: remedy.into() }
+        Self { check, outcome: Outcome::Fail, seen: seen.into(), remedy: remedy.into(), nixos: None }
     }
 
     /// Nobody could look, so it is not known to be good.
@@ -78,15 +81,40 @@ impl Report {
         if findings.len() > MAX_TOLD {
             seen.push(&more);
         }
-        let mut remedies: Vec<&str> = Vec::new();
-        for finding in findings.iter().take(MAX_TOLD).filter(|finding| !finding.remedy.is_empty()) {
-            if !remedies.contains(&finding.remedy.as_str()) {
-                remedies.push(&finding.remedy);
-            }
-        }
+        let told = findings.get(..MAX_TOLD).unwrap_or(&findings);
+        let on_nixos = |finding: &Finding| finding.nixos.clone().unwrap_or_else(|| finding.remedy.clone());
+        let is_other = told.iter().any(|finding| finding.nixos.is_some());
+        let nixos = is_other.then(|| once_each(told.iter().map(on_nixos)));
+        let remedy = once_each(told.iter().map(|finding| finding.remedy.clone()));
         let outcome = if worst == Severity::Broken { Outcome::Fail } else { Outcome::Warn };
-        Self { check, outcome, seen: seen.join("; "), remedy: remedies.join("; ") }
+        Self { check, outcome, seen: seen.join("; "), remedy, nixos }
     }
+
+    /// The same, with what to do on NixOS.
+    #[must_use]
+    pub fn on_nixos(self, remedy: impl Into<String>) -> Self {
+        Self { nixos: Some(remedy.into()), ..self }
+    }
+
+    /// The same on a host whose files NixOS's configuration makes: its remedy is in the place of the other.
+    #[must_use]
+    pub fn declared(self) -> Self {
+        match self.nixos {
+            Some(remedy) => Self { remedy, nixos: None, ..self },
+            None => self,
+        }
+    }
+}
+
+/// What there is to do, on one line.
+fn once_each(remedies: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for remedy in remedies.filter(|remedy| !remedy.is_empty()) {
+        if !all.contains(&remedy) {
+            all.push(remedy);
+        }
+    }
+    all.join("; ")
 }
 
 #[cfg(test)]
@@ -107,6 +135,16 @@ mod tests {
         assert_eq!(report.remedy, "y; x");
         assert_eq!(Report::of("check", vec![Finding::notable("a", "")], "good").outcome, Outcome::Warn);
         assert_eq!(Report::of("check", Vec::new(), "good"), Report::pass("check", "good"));
+    }
+
+    #[test]
+    fn what_to_do_is_another_thing_where_nixos_makes_the_files() {
+        let findings = vec![Finding::broken("a", "edit").on_nixos("set x"), Finding::notable("b", "start")];
+        let report = Report::of("check", findings, "good");
+        assert_eq!(report.remedy, "edit; start");
+        assert_eq!(report.declared().remedy, "set x; start");
+        assert_eq!(Report::warn("check", "a", "start").declared().remedy, "start");
+        assert_eq!(Report::warn("check", "a", "edit").on_nixos("set x").declared().remedy, "set x");
     }
 
     #[test]

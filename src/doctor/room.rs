@@ -114,7 +114,9 @@ fn plan(total: u64, users: u64, each: u64, most: u64, memory: u64) -> Report {
     if needed > total {
         let remedy =
             "lower resources.max_containers or defaults.memory in /etc/podspawn/config.yaml, if they will not share";
-        return Report::warn("memory", seen, remedy);
+        let declared =
+            "lower services.podspawn.settings.resources.max_containers or .defaults.memory, if they will not share";
+        return Report::warn("memory", seen, remedy).on_nixos(declared);
     }
     Report::pass("memory", seen)
 }

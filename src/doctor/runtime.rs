@@ -24,6 +24,9 @@ pub(super) fn check(engine: &EngineReply, configured: Option<&str>) -> Report {
             CHECK,
             seen,
             "change security.runtime in /etc/podspawn/config.yaml, or add it to /etc/docker/daemon.json",
+        )
+        .on_nixos(
+            "change services.podspawn.settings.security.runtime, or add it to virtualisation.docker.daemon.settings.runtimes",
         );
     }
     let Some(told) = engine.components.get("runc").filter(|_| runtime.contains("runc")) else {

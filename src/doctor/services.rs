@@ -61,20 +61,22 @@ pub(super) fn look(host: &Host) -> Vec<Report> {
 
 /// What keeps a unit from being there after the next boot, and now.
 fn idle(unit: &Unit, name: &str) -> Vec<Finding> {
+    const DECLARED: &str = "nixos-rebuild switch, if the option of it is set: services.podspawn.enable, .backup.enable";
     let mut findings = Vec::new();
     if unit.property("LoadState") != "loaded" {
         let state = unit.property("LoadState");
-        return vec![Finding::broken(
-            format!("{name} is {state}"),
-            format!("systemctl unmask {name}, or reinstall podspawn"),
-        )];
+        return vec![
+            Finding::broken(format!("{name} is {state}"), format!("systemctl unmask {name}, or reinstall podspawn"))
+                .on_nixos(DECLARED),
+        ];
     }
+    let enable = format!("systemctl enable --now {name}");
     if !unit.is_active() {
-        findings.push(Finding::broken(format!("{name} does not run"), format!("systemctl enable --now {name}")));
+        let finding = Finding::broken(format!("{name} does not run"), enable.as_str());
+        findings.push(finding.on_nixos(format!("systemctl start {name}")));
     }
     if unit.property("UnitFileState") == "disabled" {
-        let what = format!("{name} is not started at boot");
-        findings.push(Finding::notable(what, format!("systemctl enable --now {name}")));
+        findings.push(Finding::notable(format!("{name} is not started at boot"), enable).on_nixos(DECLARED));
     }
     findings
 }

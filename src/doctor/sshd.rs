@@ -122,10 +122,15 @@ pub fn locked(options: &Effective, members: &[UserName], local: &LocalAccounts, 
     for name in members {
         let Some(shadow) = local.shadow(name.as_ref()) else { continue };
         if matches!(shadow.password, Password::Locked | Password::LockedHash) && !has_pam {
-            findings.push(Finding::notable(
-                format!("{name} is locked, and sshd has UsePAM no, so that it refuses locked accounts"),
-                format!("podspawn add-user {name} opens it, as does usermod --password '*' {name}"),
-            ));
+            findings.push(
+                Finding::notable(
+                    format!("{name} is locked, and sshd has UsePAM no, so that it refuses locked accounts"),
+                    format!("podspawn add-user {name} opens it, as does usermod --password '*' {name}"),
+                )
+                .on_nixos(format!(
+                    "set users.users.{name}.hashedPassword = \"*\", or services.openssh.settings.UsePAM = true"
+                )),
+            );
         }
         if shadow.is_expired(day) {
             findings.push(Finding::notable(

@@ -127,14 +127,14 @@ fn judge_homes(homes: &Path, error: Option<&str>) -> Report {
     let shown = homes.display();
     match error {
         None => Report::pass(HOMES, format!("the broker can make homes in {shown}")),
-        Some(why) => Report::fail(
-            HOMES,
-            format!("the broker cannot write to {why}"),
-            format!(
-                "install -d -m 0700 -o {OWNER} -g {OWNER} {shown}; outside of /var/lib/podspawn also: systemctl edit podspawn-broker, \
-                 [Service] ReadWritePaths={shown}"
-            ),
-        ),
+        Some(why) => {
+            let make = format!("install -d -m 0700 -o {OWNER} -g {OWNER} {shown}");
+            let remedy = format!(
+                "{make}; outside of /var/lib/podspawn also: systemctl edit podspawn-broker, [Service] ReadWritePaths={shown}"
+            );
+            // The module lets the broker write wherever its settings say.
+            Report::fail(HOMES, format!("the broker cannot write to {why}"), remedy).on_nixos(make)
+        }
     }
 }
 

@@ -28,10 +28,13 @@ fn judge(synchronized: io::Result<bool>, newest: Option<i64>, now: i64) -> Repor
     }
     match synchronized {
         Ok(true) => {}
-        Ok(false) => findings.push(Finding::notable(
-            "nothing keeps this clock right, by which sessions and keys expire",
-            "timedatectl set-ntp true, or install chrony",
-        )),
+        Ok(false) => findings.push(
+            Finding::notable(
+                "nothing keeps this clock right, by which sessions and keys expire",
+                "timedatectl set-ntp true, or install chrony",
+            )
+            .on_nixos("set services.timesyncd.enable = true, or services.chrony.enable"),
+        ),
         Err(error) => return Report::unknown(CLOCK, error, "timedatectl"),
     }
     Report::of(CLOCK, findings, "the clock is kept right, and no session is of the future")

@@ -87,7 +87,9 @@ pub fn none_left() -> Finding {
              {EMERGENCY_KEYS}"
         )
     };
-    Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy)
+    Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy).on_nixos(
+        "set users.users.NAME.openssh.authorizedKeys.keys of root, or of a member of wheel who is not podspawn's",
+    )
 }
 
 /// The caller of sudo, who administers this host whatever its groups are.

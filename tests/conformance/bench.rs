@@ -255,7 +255,7 @@ impl User<'_> {
 /// Something of the bench that a test breaks, mended when it is dropped, whatever happened meanwhile.
 pub(crate) struct Disturbance<'a> {
     bench: &'a Bench,
-    mend: &'static str,
+    mend: String,
 }
 
 /// Stopping the broker for good, and having it back.
@@ -263,8 +263,8 @@ pub(crate) const STOP_BROKER: &str = "systemctl stop podspawn-broker.socket pods
 pub(crate) const START_BROKER: &str = "systemctl start podspawn-broker.socket";
 
 impl<'a> Disturbance<'a> {
-    pub(crate) fn of(bench: &'a Bench, disturb: &str, mend: &'static str) -> Self {
-        let disturbance = Self { bench, mend };
+    pub(crate) fn of(bench: &'a Bench, disturb: &str, mend: impl Into<String>) -> Self {
+        let disturbance = Self { bench, mend: mend.into() };
         bench.root(disturb);
         disturbance
     }
@@ -287,7 +287,7 @@ impl<'a> Disturbance<'a> {
 
 impl Drop for Disturbance<'_> {
     fn drop(&mut self) {
-        let mended = self.bench.bash(&[], self.mend);
+        let mended = self.bench.bash(&[], &self.mend);
         // A second panic would end the whole run.
         assert!(mended.code == Some(0) || std::thread::panicking(), "`{}` failed: {mended:?}", self.mend);
     }

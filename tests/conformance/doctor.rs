@@ -10,7 +10,7 @@ use crate::{
 use sabotages::{
     FIRST,
     Heal::{AsTold, AsToldBy, By},
-    ONLY_THE_BROKER, RELOAD, SABOTAGES, Sabotage,
+    OF_FILES, ONLY_THE_BROKER, RELOAD, SABOTAGES, Sabotage,
 };
 use serde_json::Value;
 use std::{
@@ -18,16 +18,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What the host's files are, and what there is of them in each case: where NixOS declares them, units are wanted by
+/// what it declares, and accounts are made with them.
+const KINDS: &str = r"
+declared() { [ -L /etc/ssh/sshd_config ]; }
+directories() { if declared; then systemd-tmpfiles --create 10-podspawn.conf; else systemd-tmpfiles --create podspawn.conf; fi; }
+enable() { systemctl --quiet start $*; declared || systemctl --quiet enable $*; }
+disable() { declared || systemctl --quiet disable --now $*; }
+";
+
 /// A host that is well: timers, a backup, a way in for root, and of the configuration only what is the bench's own.
 const PREPARE: &str = r"
 mkdir -p /run/podspawn-test && cd /run/podspawn-test && rm -rf doctor && mkdir doctor
 cp -a /etc/ssh /etc/podspawn doctor/
 find /etc/podspawn/users -name '*.yaml' -delete
-printf '{}\n' >/etc/podspawn/projects.yaml
+printf '{}\n' >/etc/podspawn/new && mv /etc/podspawn/new /etc/podspawn/projects.yaml
 install -d -m 0700 /root/.ssh
 install -m 0600 /etc/podspawn/keys/alice /root/.ssh/authorized_keys
-systemd-tmpfiles --create podspawn.conf
-systemctl --quiet enable --now podspawn-broker.socket podspawn-cleanup.timer podspawn-backup.timer
+directories
+enable podspawn-broker.socket podspawn-cleanup.timer podspawn-backup.timer
 systemctl reload ssh
 systemctl start podspawn-cleanup.service podspawn-backup.service
 podspawn cleanup
@@ -53,9 +62,10 @@ ip route del 10.0.0.0/8 dev lo 2>/dev/null
 docker rm --force podspawn-doctor-orphan >/dev/null 2>&1
 systemctl daemon-reload
 systemctl start docker
-systemd-sysusers podspawn.conf; systemd-tmpfiles --create podspawn.conf
-systemctl --quiet disable --now podspawn-cleanup.timer podspawn-backup.timer
-systemctl --quiet enable --now podspawn-broker.socket
+declared || systemd-sysusers podspawn.conf
+directories
+disable podspawn-cleanup.timer podspawn-backup.timer
+enable podspawn-broker.socket
 systemctl try-restart podspawn-broker.service
 systemctl reload-or-restart ssh && sleep 0.2
 ssh-keyscan -T 5 127.0.0.1 >/dev/null 2>&1
@@ -129,7 +139,10 @@ fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
     let bench = bench::alone();
     // A session without its engine is a silent one.
     bench.empty();
-    let _mend = Disturbance::of(&bench, PREPARE, MEND);
+    let (prepare, mend) = (format!("{KINDS}{PREPARE}"), format!("{KINDS}{MEND}"));
+    let _mend = Disturbance::of(&bench, &prepare, mend);
+    let is_declared = bench.bash(&[], &format!("{KINDS}declared")).code == Some(0);
+    let sabotages = SABOTAGES.iter().chain(OF_FILES.iter().filter(|_| !is_declared));
     // Sessions of tests before this one end in their time.
     let end = Instant::now() + DEADLINE;
     let well = loop {
@@ -148,7 +161,7 @@ fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
     };
     // What is healed is looked at together with what is broken next: a run of doctor's less for each.
     let (mut heal, mut wrong) = ("true".to_owned(), Vec::new());
-    for Sabotage(check, consequences, breaks, remedy) in SABOTAGES {
+    for Sabotage(check, consequences, breaks, remedy) in sabotages {
         let expected: BTreeSet<String> = std::iter::once(check).chain(*consequences).map(|one| (*one).into()).collect();
         let named = |ill: &Lines| difference(&well, ill).into_iter().collect::<BTreeSet<String>>();
         let mut ill = after(&bench, &format!("{heal}\n{breaks}"));

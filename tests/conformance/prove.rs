@@ -92,11 +92,15 @@ fn in_a_mode_that_keeps_nothing_and_one_that_keeps_homes_it_passes_and_leaves_no
     }
 }
 
-/// Puts a line before podspawn's block in sshd's configuration, until dropped.
-fn sshd<'a>(bench: &'a Bench, line: &str) -> Disturbance<'a> {
-    let file = "/etc/ssh/sshd_config.d/01-test.conf";
-    let disturb = format!("printf '%s\\n' {line} >{file}; sshd -t && systemctl reload ssh");
-    Disturbance::of(bench, &disturb, "rm /etc/ssh/sshd_config.d/01-test.conf; systemctl reload ssh")
+/// Puts lines before everything else in sshd's configuration, which may be a link, until dropped.
+fn sshd<'a>(bench: &'a Bench, lines: &str) -> Disturbance<'a> {
+    let disturb = format!(
+        "cp -P --remove-destination /etc/ssh/sshd_config /run/podspawn-test/; \
+         {{ printf '%s\\n' {lines}; cat /etc/ssh/sshd_config; }} >/etc/ssh/new && mv /etc/ssh/new /etc/ssh/sshd_config; \
+         sshd -t && systemctl reload ssh"
+    );
+    let mend = "cp -P /run/podspawn-test/sshd_config /etc/ssh/new && mv /etc/ssh/new /etc/ssh/sshd_config; systemctl reload ssh";
+    Disturbance::of(bench, &disturb, mend)
 }
 
 #[test]

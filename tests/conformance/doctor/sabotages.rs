@@ -45,7 +45,7 @@ pub(super) struct Sabotage(
 pub(super) const RELOAD: &str = "sshd -t && systemctl reload ssh && sleep 0.1";
 pub(super) const FIRST: &str = "/etc/ssh/sshd_config.d/05-doctor.conf";
 
-/// `{RELOAD}` and `{FIRST}` in a script stand for those above.
+/// What is broken on any host.
 pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage(
         "sshd-version",
@@ -53,36 +53,6 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         "printf '#!/bin/sh\n[ \"$1\" != -V ] || { echo OpenSSH_8.4p1 >&2; exit 0; }\nexec /usr/sbin/sshd \"$@\"\n' >/usr/local/sbin/sshd
          chmod 0755 /usr/local/sbin/sshd",
         By("rm /usr/local/sbin/sshd"),
-    ),
-    Sabotage(
-        "sshd-config",
-        &[],
-        "sed -i 's/AllowTcpForwarding no/AllowTcpForwarding yes/' /etc/ssh/sshd_config.d/50-podspawn.conf; {RELOAD}",
-        By("rm /etc/ssh/sshd_config.d/50-podspawn.conf; podspawn server-setup; sleep 0.1"),
-    ),
-    Sabotage(
-        "sshd-config",
-        &[
-            "sshd-users",
-            "sshd-startups",
-            "sshd-running",
-            "sshd-reload",
-            "sshd-binary",
-            "accounts-open",
-            "key-lookup",
-            "key-files",
-            "ways-in",
-        ],
-        "echo 'Nonsense yes' >{FIRST}",
-        By("rm {FIRST}; systemctl reload ssh; sleep 0.1"),
-    ),
-    Sabotage("sshd-users", &[], "echo 'DenyGroups podspawn' >{FIRST}; {RELOAD}", By("rm {FIRST}; {RELOAD}")),
-    // Of this option alone sshd takes the last value.
-    Sabotage(
-        "sshd-startups",
-        &[],
-        "echo 'MaxStartups 2:30:4' >/etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}",
-        By("rm /etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}"),
     ),
     // Debian's sshd says nothing of its files while its service does not run.
     Sabotage(
@@ -100,14 +70,6 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         "systemctl stop ssh",
         AsTold,
     ),
-    Sabotage("sshd-reload", &[], "sleep 0.1; touch /etc/ssh/sshd_config.d/50-podspawn.conf", AsTold),
-    Sabotage("sshd-binary", &[], "chmod 0775 /usr/bin/podspawn", By("chmod 0755 /usr/bin/podspawn")),
-    Sabotage(
-        "broker-version",
-        &[],
-        "cp -p /usr/bin/podspawn /usr/bin/podspawn.new && mv /usr/bin/podspawn.new /usr/bin/podspawn",
-        AsTold,
-    ),
     Sabotage(
         "key-lookup",
         &["key-files", "directories"],
@@ -115,7 +77,6 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         AsToldBy("directories"),
     ),
     Sabotage("key-files", &[], "echo 'no key at all' >>/etc/podspawn/keys/alice", By("sed -i '$d' /etc/podspawn/keys/alice")),
-    Sabotage("accounts", &["directories"], "groupdel podspawn-admin", AsTold),
     Sabotage("accounts-open", &[], "usermod --expiredate 1 alice", AsTold),
     Sabotage("account-shells", &[], "usermod --shell /usr/sbin/nologin alice", AsTold),
     Sabotage("engine-access", &[], "gpasswd --add alice docker", AsTold),
@@ -123,14 +84,6 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage("directories", &[], "chmod 0777 /var/lib/podspawn", AsTold),
     Sabotage("config", &[], "echo 'nosuch: 1' >/etc/podspawn/users/zoe.yaml", By("rm /etc/podspawn/users/zoe.yaml")),
     Sabotage("broker-socket", &[], "chmod 0666 /run/podspawn/broker.sock", AsTold),
-    Sabotage("broker-socket", &[], "systemctl --quiet disable podspawn-broker.socket", AsTold),
-    Sabotage("units", &[], "touch /usr/lib/systemd/system/podspawn-backup.timer", AsTold),
-    Sabotage(
-        "engine-runtime",
-        &[],
-        "sed -i '$asecurity: { runtime: nosuch }' /etc/podspawn/config.yaml",
-        By("sed -i '$d' /etc/podspawn/config.yaml"),
-    ),
     Sabotage(
         "images",
         &[],
@@ -178,12 +131,6 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
          mv /var/log/podspawn/audit.jsonl /run/podspawn-test/doctor/ && mkdir /var/log/podspawn/audit.jsonl",
         By("rmdir /var/log/podspawn/audit.jsonl && mv /run/podspawn-test/doctor/audit.jsonl /var/log/podspawn/"),
     ),
-    Sabotage(
-        "logrotate",
-        &[],
-        "mv /etc/logrotate.d/podspawn /run/podspawn-test/doctor/logrotate",
-        By("mv /run/podspawn-test/doctor/logrotate /etc/logrotate.d/podspawn"),
-    ),
     Sabotage("cleanup-timer", &[], "systemctl stop podspawn-cleanup.timer", AsTold),
     Sabotage(
         "cleanup-last",
@@ -193,19 +140,12 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
          systemctl daemon-reload; ! systemctl start podspawn-cleanup.service 2>/dev/null",
         By("rm -r /run/systemd/system/podspawn-cleanup.service.d; systemctl daemon-reload; systemctl start podspawn-cleanup.service"),
     ),
-    Sabotage("backup-timer", &[], "systemctl --quiet disable podspawn-backup.timer", AsTold),
     Sabotage("backup-last", &[], "rm -r /var/backups/podspawn/2*", AsTold),
     Sabotage(
         "ways-in",
         &[],
         "rm /root/.ssh/authorized_keys",
         By("install -m 0600 /etc/podspawn/keys/alice /root/.ssh/authorized_keys"),
-    ),
-    Sabotage(
-        "immutable",
-        &[],
-        "mount --bind /etc/ssh /etc/ssh && mount -o remount,bind,ro /etc/ssh",
-        By("umount /etc/ssh"),
     ),
     Sabotage(
         "broker",
@@ -218,5 +158,70 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         &["engine-isolation", "engine-runtime", "engine-limits", "images", "orphans"],
         "systemctl stop docker.socket docker.service",
         AsTold,
+    ),
+];
+
+/// What is broken by changing files that are the host's own: where NixOS declares them, nobody does. `{RELOAD}` and
+/// `{FIRST}` in a script stand for those above.
+pub(super) const OF_FILES: &[Sabotage] = &[
+    Sabotage(
+        "sshd-config",
+        &[],
+        "sed -i 's/AllowTcpForwarding no/AllowTcpForwarding yes/' /etc/ssh/sshd_config.d/50-podspawn.conf; {RELOAD}",
+        By("rm /etc/ssh/sshd_config.d/50-podspawn.conf; podspawn server-setup; sleep 0.1"),
+    ),
+    Sabotage(
+        "sshd-config",
+        &[
+            "sshd-users",
+            "sshd-startups",
+            "sshd-running",
+            "sshd-reload",
+            "sshd-binary",
+            "accounts-open",
+            "key-lookup",
+            "key-files",
+            "ways-in",
+        ],
+        "echo 'Nonsense yes' >{FIRST}",
+        By("rm {FIRST}; systemctl reload ssh; sleep 0.1"),
+    ),
+    Sabotage("sshd-users", &[], "echo 'DenyGroups podspawn' >{FIRST}; {RELOAD}", By("rm {FIRST}; {RELOAD}")),
+    // Of this option alone sshd takes the last value.
+    Sabotage(
+        "sshd-startups",
+        &[],
+        "echo 'MaxStartups 2:30:4' >/etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}",
+        By("rm /etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}"),
+    ),
+    Sabotage("sshd-reload", &[], "sleep 0.1; touch /etc/ssh/sshd_config.d/50-podspawn.conf", AsTold),
+    Sabotage("sshd-binary", &[], "chmod 0775 /usr/bin/podspawn", By("chmod 0755 /usr/bin/podspawn")),
+    Sabotage(
+        "broker-version",
+        &[],
+        "cp -p /usr/bin/podspawn /usr/bin/podspawn.new && mv /usr/bin/podspawn.new /usr/bin/podspawn",
+        AsTold,
+    ),
+    Sabotage("accounts", &["directories"], "groupdel podspawn-admin", AsTold),
+    Sabotage("broker-socket", &[], "systemctl --quiet disable podspawn-broker.socket", AsTold),
+    Sabotage("units", &[], "touch /usr/lib/systemd/system/podspawn-backup.timer", AsTold),
+    Sabotage(
+        "logrotate",
+        &[],
+        "mv /etc/logrotate.d/podspawn /run/podspawn-test/doctor/logrotate",
+        By("mv /run/podspawn-test/doctor/logrotate /etc/logrotate.d/podspawn"),
+    ),
+    Sabotage("backup-timer", &[], "systemctl --quiet disable podspawn-backup.timer", AsTold),
+    Sabotage(
+        "immutable",
+        &[],
+        "mount --bind /etc/ssh /etc/ssh && mount -o remount,bind,ro /etc/ssh",
+        By("umount /etc/ssh"),
+    ),
+    Sabotage(
+        "engine-runtime",
+        &[],
+        "sed -i '$asecurity: { runtime: nosuch }' /etc/podspawn/config.yaml",
+        By("sed -i '$d' /etc/podspawn/config.yaml"),
     ),
 ];
