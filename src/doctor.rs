@@ -15,6 +15,7 @@ pub mod immutable;
 mod installed;
 pub mod layout;
 mod lookup;
+mod measured;
 mod people;
 mod records;
 mod report;

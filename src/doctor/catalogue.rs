@@ -119,6 +119,11 @@ pub const CHECKS: &[Check] = &[
     check("backup-timer", "the timer of backups runs", "`systemctl enable --now podspawn-backup.timer`"),
     check("backup-last", "there is a backup of the last two days", "`systemctl start podspawn-backup`"),
     check(
+        "metrics",
+        "what is measured is told and written, if its units are enabled",
+        "`systemctl restart podspawn-metrics.socket`",
+    ),
+    check(
         "ways-in",
         "somebody could administer this host over ssh without podspawn",
         "a key in `/etc/podspawn/emergency.keys`",

@@ -1,8 +1,8 @@
 //! Every check, side by side and each within its time: what hangs is unknown, and nobody waits for it.
 
 use super::{
-    CHECKS, Host, Report, configuration, container_engine, entrance, installed, lookup, people, records, room, saved,
-    services, state, surroundings,
+    CHECKS, Host, Report, configuration, container_engine, entrance, installed, lookup, measured, people, records,
+    room, saved, services, state, surroundings,
 };
 use std::{
     sync::{Arc, mpsc},
@@ -62,6 +62,7 @@ const GROUPS: &[Group] = &[
     anybodys(&["log-file", "audit-log"], records::logs),
     anybodys(&["journal", "logrotate"], records::keeping),
     roots(&["backup-last"], saved::look),
+    anybodys(&["metrics"], measured::look),
     anybodys(&["clock", "immutable"], surroundings::look),
 ];
 

@@ -36,7 +36,7 @@ printf '{}\n' >/etc/podspawn/new && mv /etc/podspawn/new /etc/podspawn/projects.
 install -d -m 0700 /root/.ssh
 install -m 0600 /etc/podspawn/keys/alice /root/.ssh/authorized_keys
 directories
-enable podspawn-broker.socket podspawn-cleanup.timer podspawn-backup.timer
+enable podspawn-broker.socket podspawn-cleanup.timer podspawn-backup.timer podspawn-metrics.socket
 systemctl reload ssh
 systemctl start podspawn-cleanup.service podspawn-backup.service
 podspawn cleanup
@@ -55,7 +55,7 @@ for log in podspawn.log audit.jsonl; do
     rmdir /var/log/podspawn/$log 2>/dev/null
     [ ! -f doctor/$log ] || mv doctor/$log /var/log/podspawn/
 done
-rm -rf /root/.ssh/authorized_keys /run/systemd/system/podspawn-cleanup.service.d /var/lib/podspawn/locks
+rm -rf /root/.ssh/authorized_keys /run/systemd/system/podspawn-{cleanup,metrics}.service.d /var/lib/podspawn/locks
 usermod --shell /bin/sh --expiredate '' alice
 gpasswd --delete alice docker >/dev/null 2>&1
 ip route del 10.0.0.0/8 dev lo 2>/dev/null
@@ -65,7 +65,7 @@ systemctl start docker
 declared || systemd-sysusers podspawn.conf
 directories
 disable podspawn-cleanup.timer podspawn-backup.timer
-enable podspawn-broker.socket
+enable podspawn-broker.socket podspawn-metrics.socket
 systemctl try-restart podspawn-broker.service
 systemctl reload-or-restart ssh && sleep 0.2
 ssh-keyscan -T 5 127.0.0.1 >/dev/null 2>&1

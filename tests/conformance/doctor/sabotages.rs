@@ -141,6 +141,15 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         By("rm -r /run/systemd/system/podspawn-cleanup.service.d; systemctl daemon-reload; systemctl start podspawn-cleanup.service"),
     ),
     Sabotage("backup-last", &[], "rm -r /var/backups/podspawn/2*", AsTold),
+    Sabotage("metrics", &[], "systemctl stop podspawn-metrics.socket", AsTold),
+    Sabotage(
+        "metrics",
+        &[],
+        "mkdir -p /run/systemd/system/podspawn-metrics.service.d
+         printf '[Service]\nExecStart=\nExecStart=/bin/false\n' >/run/systemd/system/podspawn-metrics.service.d/fail.conf
+         systemctl daemon-reload; ! systemctl restart podspawn-metrics.service 2>/dev/null",
+        By("rm -r /run/systemd/system/podspawn-metrics.service.d; systemctl daemon-reload; systemctl restart podspawn-metrics.service"),
+    ),
     Sabotage(
         "ways-in",
         &[],
