@@ -2,6 +2,9 @@
 { config, lib, ... }:
 let
   cfg = config.services.podspawn;
+  inherit (import ./names.nix { inherit lib; }) isOwn isUser;
+  # The others are refused by assertions.nix: a definition here would have NixOS stop first, and say something else.
+  people = lib.filterAttrs (name: _: isUser name && !isOwn name) cfg.users;
   role = name: description: {
     isSystemUser = true;
     group = name;
@@ -39,6 +42,6 @@ in
       shell = "/bin/sh";
       # No password fits, and sshd does not take the account for locked.
       hashedPassword = lib.mkDefault "*";
-    }) cfg.users;
+    }) people;
   };
 }

@@ -8,23 +8,13 @@ let
   userNames = lib.attrNames cfg.users;
   projectNames = lib.attrNames cfg.projects;
 
-  # As podspawn itself has them (src/domain/names.rs).
-  isUser = name: lib.match "[A-Za-z0-9_][A-Za-z0-9._-]{0,31}" name != null;
-  isProject = name: lib.match "[A-Za-z0-9][A-Za-z0-9._-]{0,62}" name != null;
+  inherit (import ./names.nix { inherit lib; }) isOwn isProject isUser;
   isKey =
     text:
     lib.match "(.* )?(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh[.]com) +AAAA[A-Za-z0-9+/]+=*( .*)?" text
     != null;
   # Paths that systemd, sshd and logrotate read as they are written.
   isPlain = path: lib.match "/[A-Za-z0-9/._+@-]*" path != null && !lib.hasPrefix "/nix/store" path;
-  isOwn =
-    name:
-    elem name [
-      "root"
-      "podspawn"
-      "podspawn-keys"
-      "podspawn-backup"
-    ];
 
   conflicts = import ./sshd-conflicts.nix { inherit lib; } {
     inherit userNames;
@@ -109,7 +99,7 @@ in
         )
       ) projectNames) "${option}: a user who is not declared")
       (refuse (lib.filter (name: !isUser name) userNames)
-        "${option}.users: a name is at most 32 of letters, digits, '.', '_' and '-', beginning with a letter, a digit or '_'"
+        "${option}.users: a name is at most 31 of letters, digits, '.', '_' and '-', beginning with a letter, a digit or '_'"
       )
       (refuse (lib.filter isOwn userNames) "${option}.users: an account that the host needs itself")
       (refuse (lib.filter (name: !isProject name) projectNames)

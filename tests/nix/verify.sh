@@ -202,9 +202,9 @@ check_tmpfiles() {
     local root=$work/tmpfiles-root path mode owner wanted
     rm -rf "$root"
     mkdir -p "$root/etc" "$root/srv" "$root/var/lib" "$root/var/log" "$root/home"
-    jq -r '.groups | keys[]' "$2/accounts.json" | awk '{ print $1 ":x:" 900 + NR ":" }' >"$root/etc/group"
+    jq -r '.groups | keys[] | select(. != "root")' "$2/accounts.json" | awk '{ print $1 ":x:" 900 + NR ":" }' >"$root/etc/group"
     printf 'root:x:0:\n' >>"$root/etc/group"
-    jq -r '.users | keys[]' "$2/accounts.json" | awk '{ print $1 ":x:" 900 + NR ":901::/:/bin/sh" }' >"$root/etc/passwd"
+    jq -r '.users | keys[] | select(. != "root")' "$2/accounts.json" | awk '{ print $1 ":x:" 900 + NR ":901::/:/bin/sh" }' >"$root/etc/passwd"
     printf 'root:x:0:0::/root:/bin/sh\n' >>"$root/etc/passwd"
     silent systemd-tmpfiles --create --root="$root" "$1"/tmpfiles.d/*.conf
     while read -r path mode owner; do
