@@ -6,7 +6,7 @@ in
 {
   options.services.podspawn.settings = mkOption {
     type = types.submodule {
-      freeformType = (pkgs.formats.yaml { }).type;
+      freeformType = import ./yaml.nix { inherit pkgs; };
       options = {
         defaults.image = mkOption {
           type = types.str;

@@ -2,7 +2,7 @@
 { lib, pkgs, ... }:
 let
   inherit (lib) literalExpression mkOption types;
-  yaml = (pkgs.formats.yaml { }).type;
+  yaml = import ./yaml.nix { inherit pkgs; };
 in
 {
   options.services.podspawn = {

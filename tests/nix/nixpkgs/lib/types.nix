@@ -1,4 +1,5 @@
-# Types: a check, a merge of definitions ({ file, value }), a description, and the options of a submodule.
+# Types: a check, a merge of definitions ({ file, value }), a description with the class of its grammar, and the options of a
+# submodule.
 { lib }:
 let
   inherit (builtins)
@@ -41,7 +42,15 @@ let
 
   simple =
     name: description: check:
-    mkType { inherit name description check; };
+    mkType {
+      inherit name description check;
+      class = "noun";
+    };
+
+  # The description as a part of another one: in parentheses where the two could be read otherwise.
+  phrase =
+    classes: type:
+    if elem (type.class or null) classes then type.description else "(${type.description})";
 
   isStringLike = value: isString value || lib.isDerivation value;
 in
@@ -54,6 +63,7 @@ rec {
   str = simple "str" "string" isString;
   package = simple "package" "package" (value: isAttrs value && lib.isDerivation value);
   attrs = simple "attrs" "attribute set" isAttrs // {
+    class = null;
     merge = _: lib.foldl' (all: def: all // def.value) { };
   };
   anything = mkType {
@@ -86,13 +96,22 @@ rec {
         "value ${show (lib.head values)} (singular enum)"
       else
         "one of ${concatMapStringsSep ", " show values}"
-    ) (value: elem value values);
+    ) (value: elem value values)
+    // {
+      class = if lib.length values < 2 then "noun" else "conjunction";
+    };
 
   nullOr =
     inner:
     mkType {
       name = "nullOr";
-      description = "null or ${inner.description}";
+      description = "null or ${
+        phrase [
+          "noun"
+          "conjunction"
+        ] inner
+      }";
+      class = "conjunction";
       check = value: value == null || inner.check value;
       merge =
         loc: defs:
@@ -109,7 +128,19 @@ rec {
     a: b:
     mkType {
       name = "either";
-      description = "${a.description} or ${b.description}";
+      description = "${
+        phrase [
+          "noun"
+          "conjunction"
+        ] a
+      } or ${
+        phrase [
+          "noun"
+          "conjunction"
+          "composite"
+        ] b
+      }";
+      class = "conjunction";
       check = value: a.check value || b.check value;
       merge =
         loc: defs:
@@ -126,7 +157,13 @@ rec {
     inner:
     mkType {
       name = "listOf";
-      description = "list of ${inner.description}";
+      description = "list of ${
+        phrase [
+          "noun"
+          "composite"
+        ] inner
+      }";
+      class = "composite";
       check = isList;
       merge =
         loc: defs:
@@ -153,7 +190,13 @@ rec {
     inner:
     mkType {
       name = "attrsOf";
-      description = "attribute set of ${inner.description}";
+      description = "attribute set of ${
+        phrase [
+          "noun"
+          "composite"
+        ] inner
+      }";
+      class = "composite";
       check = isAttrs;
       merge =
         loc: defs:
@@ -211,7 +254,12 @@ rec {
         if bare.freeformType == null then
           "submodule"
         else
-          "open submodule of ${bare.freeformType.description}";
+          "open submodule of ${
+            phrase [
+              "noun"
+              "composite"
+            ] bare.freeformType
+          }";
       check = isAttrs;
       merge = loc: defs: (evaluated loc defs).config;
       emptyValue.value = { };

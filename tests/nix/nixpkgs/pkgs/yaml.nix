@@ -15,7 +15,7 @@ let
       ]
     )
     // {
-      description = "YAML value";
+      description = "YAML 1.1 value";
     };
 in
 {
