@@ -180,6 +180,12 @@ check_shim() {
     "$(sed -n 's/^exec \([^ ]*\) .*/\1/p' "$1/ssh/podspawn-auth-keys")" --version
 }
 
+# NixOS's own check of the file: it names no user, and has to find nothing wrong.
+check_sshd_unnamed() {
+    sshd_options "$1/ssh/sshd_config" root podspawn >"$work/sshd.log"
+    /usr/sbin/sshd -T -C lport=22 -f "$work/sshd_config" >"$work/sshd.log"
+}
+
 # Both logs, as often and as many as on every other distribution.
 check_logrotate() {
     local file=$work/logrotate.conf key how log
@@ -276,6 +282,7 @@ verify() {
     holds "$case: what is overridden is replaced" check_overrides "$etc" "$case"
     holds "$case: sshd gives podspawn's users podspawn's command" check_sshd "$etc"
     holds "$case: sshd leaves everybody else alone" check_sshd_others "$etc"
+    holds "$case: sshd takes the file without a user" check_sshd_unnamed "$etc"
     holds "$case: sshd can run the program for keys" check_shim "$etc"
     holds "$case: systemd-tmpfiles makes the directories" check_tmpfiles "$etc" "$system"
     holds "$case: podspawn finds no mistake in its files" "$(real "$(readlink "$system/sw/bin/podspawn")")" check-config "$etc/podspawn"

@@ -1,6 +1,8 @@
 # The bench host: people and projects are the tests' to make, everything else is declared.
 { lib, ... }:
 {
+  # X11Forwarding wants it.
+  programs.ssh.setXAuthLocation = true;
   services.openssh = {
     settings = {
       # The default (10:30:100) drops some of 20 logins that arrive at once.
@@ -12,10 +14,10 @@
     };
     extraConfig = lib.mkMerge [
       "AcceptEnv LANG LC_*"
-      # What podspawn is compared with.
+      # What podspawn is compared with. NixOS has a shell write the file.
       (lib.mkOrder 1200 ''
         Match User relay
-            ForceCommand docker exec -i relay-target sh -c "$SSH_ORIGINAL_COMMAND"
+            ForceCommand docker exec -i relay-target sh -c "\$SSH_ORIGINAL_COMMAND"
       '')
     ];
   };

@@ -1,6 +1,9 @@
 # Texts that mean something to one of the many who read what is made of them, and that have to stay texts.
 { lib, ... }:
 {
+  # X11Forwarding wants it.
+  programs.ssh.setXAuthLocation = true;
+
   # A host with a hook and blocks of its own, before podspawn's and behind it.
   services.openssh = {
     enable = true;

@@ -29,18 +29,15 @@ let
   defaultPriority = 100;
   defaultOrder = 1000;
 
-  # Modules as { file, options, config, freeformType }, with what they import.
-  collect =
+  # A module as { file, imports, options, config, freeformType }.
+  load =
     args: file: module:
     if isPath module then
-      let
-        name = toString module;
-      in
-      collect args name (import module)
+      load args (toString module) (import module)
     else if isFunction module then
-      collect args file (module args)
+      load args file (module args)
     else if isAttrs module then
-      normalise args (module._file or file) module
+      normalise (module._file or file) module
     else
       throw "a module of `${file}' is neither a path, nor a function, nor a set";
 
@@ -53,7 +50,7 @@ let
     "meta"
   ];
   normalise =
-    args: file: module:
+    file: module:
     let
       isFull = module ? options || module ? config;
       unknown = lib.subtractLists structural (attrNames module);
@@ -71,14 +68,28 @@ let
     if isFull && unknown != [ ] then
       throw "the module `${file}' has unsupported attributes: ${toString unknown}; what is set belongs below config"
     else
-      concatMap (collect args file) (module.imports or [ ])
-      ++ [
-        {
-          inherit file config;
-          options = module.options or { };
-          freeformType = module.freeformType or null;
-        }
-      ];
+      {
+        inherit file config;
+        imports = module.imports or [ ];
+        options = module.options or { };
+        freeformType = module.freeformType or null;
+      };
+
+  # The modules with all that they import, the last first: so a host's own definitions stand before NixOS's. In a submodule,
+  # whose modules are definitions in that order, it is the other way round again.
+  collect =
+    args: modules:
+    let
+      level =
+        found:
+        if found == [ ] then
+          [ ]
+        else
+          found ++ level (concatMap (one: map (load args one.file) one.imports) found);
+    in
+    foldl' (later: one: [ one ] ++ later) [ ] (
+      level (map (load args "a module without a file") modules)
+    );
 
   # Declarations of several modules in one tree; an option is declared once.
   mergeDeclarations =
@@ -326,13 +337,15 @@ in
       args = specialArgs // {
         inherit config lib options;
       };
-      collected = concatMap (collect args "a module without a file") modules ++ [
-        {
-          file = "the module system";
-          options = moduleOptions;
-          config = { };
-        }
-      ];
+      collected = collect args (
+        modules
+        ++ [
+          {
+            _file = "the module system";
+            options = moduleOptions;
+          }
+        ]
+      );
       options = mergeDeclarations prefix (map (one: { inherit (one) file options; }) collected);
       evaluated = evaluate prefix options (
         map (one: {

@@ -14,8 +14,27 @@ let
       type = types.nullOr type;
       inherit default;
     };
+  # Keys whose values may be a list; of any other it is an error.
+  lists = [
+    "AllowGroups"
+    "AllowUsers"
+    "DenyGroups"
+    "DenyUsers"
+  ];
+  setting =
+    name: value:
+    if !lib.isList value then
+      "${name} ${yesNo value}"
+    else if lib.elem name lists then
+      "${name} ${lib.concatStringsSep " " value}"
+    else
+      throw "services.openssh.settings.${name}: no list";
 in
 {
+  options.programs.ssh.setXAuthLocation = mkOption {
+    type = types.bool;
+    default = false;
+  };
   options.services.openssh = {
     enable = mkOption {
       type = types.bool;
@@ -53,10 +72,21 @@ in
           )
         );
         options = {
-          UsePAM = nullable types.bool true;
-          PasswordAuthentication = nullable types.bool true;
           AllowGroups = nullable (types.listOf types.str) null;
           AllowUsers = nullable (types.listOf types.str) null;
+          AuthorizedPrincipalsFile = nullable types.str "none";
+          DenyGroups = nullable (types.listOf types.str) null;
+          DenyUsers = nullable (types.listOf types.str) null;
+          GatewayPorts = nullable types.str "no";
+          KbdInteractiveAuthentication = nullable types.bool true;
+          LogLevel = nullable types.str "INFO";
+          PasswordAuthentication = nullable types.bool true;
+          PermitRootLogin = nullable types.str "prohibit-password";
+          PrintMotd = nullable types.bool false;
+          StrictModes = nullable types.bool true;
+          UseDns = nullable types.bool false;
+          UsePAM = nullable types.bool true;
+          X11Forwarding = nullable types.bool false;
         };
       };
       default = { };
@@ -64,11 +94,25 @@ in
   };
 
   config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = cfg.settings.X11Forwarding == true -> config.programs.ssh.setXAuthLocation;
+        message = "cannot enable X11 forwarding without setting xauth location";
+      }
+    ];
+
+    users.users.sshd = {
+      isSystemUser = true;
+      group = "sshd";
+    };
+    users.groups.sshd = { };
+
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall cfg.ports;
 
     services.openssh.extraConfig = lib.mkOrder 0 (
       lib.concatStringsSep "\n" (
-        map (port: "Port ${toString port}") cfg.ports
+        [ "Banner none" ]
+        ++ map (port: "Port ${toString port}") cfg.ports
         ++ [
           "Subsystem sftp ${pkgs.openssh}/libexec/sftp-server"
           "AuthorizedKeysFile %h/.ssh/authorized_keys /etc/ssh/authorized_keys.d/%u"
@@ -84,16 +128,17 @@ in
       )
     );
 
-    # The settings first: sshd takes the first value that it finds.
-    environment.etc."ssh/sshd_config".text = lib.concatLines (
-      lib.concatLists (
-        lib.mapAttrsToList (
-          name: value:
-          lib.optional (value != null)
-            "${name} ${if lib.isList value then lib.concatStringsSep " " value else yesNo value}"
-        ) cfg.settings
-      )
-      ++ [ cfg.extraConfig ]
-    );
+    # The settings first: sshd takes the first value that it finds. A shell writes the rest, and would take a $ for its own.
+    environment.etc."ssh/sshd_config".source =
+      let
+        settings = lib.concatLists (
+          lib.mapAttrsToList (name: value: lib.optional (value != null) (setting name value)) cfg.settings
+        );
+      in
+      pkgs.runCommand "sshd.conf-final" { } ''
+        cat ${pkgs.writeText "sshd.conf-settings" (lib.concatLines settings)} - >$out <<EOL
+        ${cfg.extraConfig}
+        EOL
+      '';
   };
 }

@@ -25,7 +25,25 @@ in
     services.prometheus = {
       enable = flag false;
       scrapeConfigs = mkOption {
-        type = types.listOf types.attrs;
+        type = types.listOf (
+          types.submodule {
+            options = {
+              job_name = mkOption { type = types.str; };
+              static_configs = mkOption {
+                type = types.listOf (
+                  types.submodule {
+                    options.targets = mkOption { type = types.listOf types.str; };
+                    options.labels = mkOption {
+                      type = types.attrsOf types.str;
+                      default = { };
+                    };
+                  }
+                );
+                default = [ ];
+              };
+            };
+          }
+        );
         default = [ ];
       };
       ruleFiles = mkOption {

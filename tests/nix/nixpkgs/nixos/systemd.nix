@@ -8,8 +8,18 @@ let
   inherit (lib) mkOption types;
   cfg = config.systemd;
 
+  # Names of units, and of nothing else.
   list = mkOption {
-    type = types.listOf types.str;
+    type = types.listOf (
+      types.mkType {
+        name = "unit";
+        description = "name of a unit";
+        check =
+          name:
+          lib.isString name
+          && lib.match "[a-zA-Z0-9@%:_.-]+[.](service|socket|target|path|timer)" name != null;
+      }
+    );
     default = [ ];
   };
   flag = mkOption {
@@ -61,52 +71,62 @@ let
     };
 
   text = value: if lib.isBool value then lib.boolToString value else toString value;
-  section =
-    name: set:
-    "[${name}]\n"
-    + lib.concatStrings (
+  lines =
+    set:
+    lib.concatStrings (
       lib.concatLists (
         lib.mapAttrsToList (key: value: map (one: "${key}=${text one}\n") (lib.toList value)) set
       )
     );
-  unit =
-    unit:
-    section "Unit" (
-      unit.unitConfig
-      // lib.optionalAttrs (unit.description != "") { Description = unit.description; }
-      // lib.optionalAttrs (unit.after != [ ]) { After = toString unit.after; }
-      // lib.optionalAttrs (unit.wants != [ ]) { Wants = toString unit.wants; }
-      // lib.optionalAttrs (unit.requires != [ ]) { Requires = toString unit.requires; }
-      // lib.optionalAttrs (unit.restartTriggers or [ ] != [ ]) {
-        X-Restart-Triggers = toString unit.restartTriggers;
-      }
-      // lib.optionalAttrs (unit.reloadTriggers or [ ] != [ ]) {
-        X-Reload-Triggers = toString unit.reloadTriggers;
-      }
-    );
+  trigger =
+    kind: list: lib.optionalAttrs (list != [ ]) { ${kind} = pkgs.writeText kind (toString list); };
+  # What is said by the options goes over what unitConfig says. [Install] is written, and nobody reads it.
+  unit = one: section: content: ''
+    [Unit]
+    ${lines (
+      one.unitConfig
+      // lib.optionalAttrs (one.description != "") { Description = one.description; }
+      // lib.optionalAttrs (one.after != [ ]) { After = toString one.after; }
+      // lib.optionalAttrs (one.wants != [ ]) { Wants = toString one.wants; }
+      // lib.optionalAttrs (one.requires != [ ]) { Requires = toString one.requires; }
+      // trigger "X-Restart-Triggers" (one.restartTriggers or [ ])
+      // trigger "X-Reload-Triggers" (one.reloadTriggers or [ ])
+    )}
+    [${section}]
+    ${content}${
+      lib.optionalString (one.wantedBy != [ ]) ''
+
+        [Install]
+        WantedBy=${toString one.wantedBy}
+      ''
+    }'';
+
+  directories = name: packages: lib.concatMapStringsSep ":" (package: "${package}/${name}") packages;
   service =
     one:
-    unit one
-    + section "Service" (
-      one.serviceConfig
-      // {
-        # Every service that is said anything of gets one.
-        Environment =
-          map (name: ''"${name}=${one.environment.${name}}"'') (lib.attrNames one.environment)
-          ++ [
-            ''"PATH=${
-              lib.makeBinPath (
-                one.path
-                ++ [
-                  pkgs.coreutils
-                  pkgs.systemd
-                ]
-              )
-            }"''
-          ];
+    let
+      path = one.path ++ [
+        pkgs.coreutils
+        pkgs.findutils
+        pkgs.gnugrep
+        pkgs.gnused
+        cfg.package
+      ];
+      # Every service that is said anything of gets a PATH.
+      environment = {
+        PATH = "${directories "bin" path}:${directories "sbin" path}";
       }
-      // lib.optionalAttrs (!one.stopIfChanged) { X-StopIfChanged = false; }
-      // lib.optionalAttrs (!one.restartIfChanged) { X-RestartIfChanged = false; }
+      // one.environment;
+    in
+    unit one "Service" (
+      lib.concatStrings (
+        lib.mapAttrsToList (
+          name: value: "Environment=${lib.strings.toJSON "${name}=${value}"}\n"
+        ) environment
+      )
+      + lib.optionalString (!one.restartIfChanged) "X-RestartIfChanged=false\n"
+      + lib.optionalString (!one.stopIfChanged) "X-StopIfChanged=false\n"
+      + lines one.serviceConfig
     );
 
   all =
@@ -118,8 +138,8 @@ let
     }) set;
   rendered =
     all "service" service cfg.services
-    ++ all "socket" (one: unit one + section "Socket" one.socketConfig) cfg.sockets
-    ++ all "timer" (one: unit one + section "Timer" one.timerConfig) cfg.timers;
+    ++ all "socket" (one: unit one "Socket" (lines one.socketConfig)) cfg.sockets
+    ++ all "timer" (one: unit one "Timer" (lines one.timerConfig)) cfg.timers;
 in
 {
   options.systemd = {

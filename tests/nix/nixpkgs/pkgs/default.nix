@@ -52,6 +52,9 @@ let
       runCommand "shell" { inherit packages; } "echo ${toString (lib.length inputsFrom)} >$out";
 
     coreutils = host "coreutils" { "bin/kill" = "/bin/kill"; };
+    findutils = host "findutils" { "bin/find" = "/usr/bin/find"; };
+    gnugrep = host "gnugrep" { "bin/grep" = "/bin/grep"; };
+    gnused = host "gnused" { "bin/sed" = "/bin/sed"; };
     systemd = host "systemd" { "bin/systemctl" = "/bin/systemctl"; };
     logrotate = host "logrotate" { "bin/logrotate" = "/usr/sbin/logrotate"; };
     openssh = host "openssh" { "libexec/sftp-server" = "/usr/lib/openssh/sftp-server"; };
