@@ -26,14 +26,17 @@ in
       (mkIf (log.audit_log != "") { ${log.audit_log} = rotated "weekly" 52; })
     ];
 
-    # The stock unit has no way to become another account, nor any socket to talk to systemd with.
-    systemd.services.logrotate.serviceConfig = {
-      CapabilityBoundingSet = [
-        "CAP_SETGID"
-        "CAP_SETUID"
-      ];
-      RestrictAddressFamilies = [ "AF_UNIX" ];
-      SystemCallFilter = [ "@setuid" ];
+    # The stock unit had no way to become another account, nor any socket to talk to systemd with. Behind what NixOS says:
+    # systemd reads from top to bottom, and "none" or "~@privileged" would take these away again.
+    systemd.services.logrotate = mkIf config.services.logrotate.enable {
+      serviceConfig = {
+        CapabilityBoundingSet = lib.mkAfter [
+          "CAP_SETGID"
+          "CAP_SETUID"
+        ];
+        RestrictAddressFamilies = lib.mkAfter [ "AF_UNIX" ];
+        SystemCallFilter = lib.mkAfter [ "@setuid" ];
+      };
     };
   };
 }

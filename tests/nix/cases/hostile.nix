@@ -20,8 +20,12 @@
     ];
   };
 
+  # Rotation is somebody else's, and there is no unit to add to.
+  services.logrotate.enable = false;
+
   services.podspawn = {
     enable = true;
+    settings.log.file = "/var/log/podspawn/podspawn.log";
     users = {
       "a.b-c_d" = {
         keys = [

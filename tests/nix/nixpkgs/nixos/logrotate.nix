@@ -14,7 +14,14 @@ let
   ];
   line =
     name: value:
-    if value == null || name == "files" then
+    if
+      value == null
+      || lib.elem name [
+        "enable"
+        "files"
+        "priority"
+      ]
+    then
       ""
     else if name == "frequency" then
       "  ${value}\n"
@@ -26,48 +33,77 @@ let
       "  no${name}\n"
     else
       "  ${name} ${toString value}\n";
-  section = name: settings: ''
-    "${name}" {
+  section = settings: ''
+    "${settings.files}" {
     ${lib.concatStrings (lib.mapAttrsToList line settings)}}
   '';
+  enabled = lib.filter (settings: settings.enable) (lib.attrValues cfg.settings);
   file = pkgs.writeText "logrotate.conf" (
-    "weekly\nrotate 4\nmissingok\nnotifempty\n"
-    + lib.concatStrings (lib.mapAttrsToList section cfg.settings)
+    "weekly\nmissingok\nnotifempty\nrotate 4\n"
+    + lib.concatMapStringsSep "\n" section (lib.sort (a: b: a.priority < b.priority) enabled)
   );
 in
 {
+  options.services.logrotate.enable = mkOption {
+    type = types.bool;
+    default = enabled != [ ];
+  };
   options.services.logrotate.settings = mkOption {
     type = types.attrsOf (
-      types.submodule {
-        freeformType = types.attrsOf (
-          types.nullOr (
-            types.oneOf [
-              types.int
-              types.bool
-              types.str
-            ]
-          )
-        );
-        options.frequency = mkOption {
-          type = types.nullOr types.str;
-          default = null;
-        };
-      }
+      types.submodule (
+        { name, ... }: {
+          freeformType = types.attrsOf (
+            types.nullOr (
+              types.oneOf [
+                types.int
+                types.bool
+                types.str
+              ]
+            )
+          );
+          options = {
+            enable = mkOption {
+              type = types.bool;
+              default = true;
+            };
+            files = mkOption {
+              type = types.str;
+              default = name;
+            };
+            frequency = mkOption {
+              type = types.nullOr types.str;
+              default = null;
+            };
+            priority = mkOption {
+              type = types.int;
+              default = 1000;
+            };
+          };
+        }
+      )
     );
     default = { };
   };
 
-  config = lib.mkIf (cfg.settings != { }) {
-    systemd.timers.logrotate = {
+  # systemd's own, on every host: so logrotate always runs.
+  config.services.logrotate.settings = lib.genAttrs [ "/var/log/btmp" "/var/log/wtmp" ] (_: {
+    frequency = lib.mkDefault "monthly";
+    rotate = lib.mkDefault 1;
+    create = lib.mkDefault "0660 root utmp";
+    minsize = lib.mkDefault "1M";
+  });
+
+  config.systemd = lib.mkIf cfg.enable {
+    timers.logrotate = {
       wantedBy = [ "timers.target" ];
       timerConfig.OnCalendar = "hourly";
     };
     # As strict as the strictest that NixOS had.
-    systemd.services.logrotate = {
+    services.logrotate = {
       description = "Logrotate Service";
       serviceConfig = {
         Type = "oneshot";
-        ExecStart = "${lib.getExe pkgs.logrotate} --state /var/lib/logrotate.status ${file}";
+        ExecStart = "${lib.getExe pkgs.logrotate} ${file}";
         CapabilityBoundingSet = [
           "CAP_CHOWN"
           "CAP_SETGID"
@@ -94,6 +130,7 @@ in
         UMask = "0027";
       };
     };
-    environment.etc."logrotate.conf".source = file;
   };
+
+  config.environment.etc."logrotate.conf" = lib.mkIf cfg.enable { source = file; };
 }
