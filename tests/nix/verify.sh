@@ -47,11 +47,14 @@ silent() {
     [ "$code" = 0 ] && [ -z "$said" ]
 }
 
+# masked FILE: whether a unit is /dev/null.
+masked() { [ ! -s "$1" ]; }
+
 # The unit files of this system, as systemd would find them.
 check_units() {
     local etc=$1 unit
     local -a units=()
-    for unit in "$etc"/systemd/system/*.{socket,service,timer}; do units+=("$unit"); done
+    for unit in "$etc"/systemd/system/*.{socket,service,timer}; do masked "$unit" || units+=("$unit"); done
     SYSTEMD_UNIT_PATH="$etc/systemd/system:/usr/lib/systemd/system:/lib/systemd/system" \
         silent systemd-analyze verify --man=no "${units[@]}"
 }
@@ -59,6 +62,7 @@ check_units() {
 check_exposure() {
     local etc=$1 unit
     for unit in "$etc"/systemd/system/podspawn-*.service; do
+        if masked "$unit"; then continue; fi
         SYSTEMD_UNIT_PATH="$etc/systemd/system:/usr/lib/systemd/system:/lib/systemd/system" systemd-analyze security \
             --offline=true --no-pager --threshold="$MAX_EXPOSURE" "$unit" >"$work/security.log" || {
             cat "$work/security.log"
@@ -85,7 +89,7 @@ check_parity() {
         target=$(sed -n 's/^WantedBy=//p' "$unit")
         [ -n "$target" ] || continue
         if optional "$name" "$case"; then
-            ! [ -L "$etc/systemd/system/$target.wants/$name" ]
+            masked "$etc/systemd/system/$name" && ! [ -L "$etc/systemd/system/$target.wants/$name" ]
         else
             [ -L "$etc/systemd/system/$target.wants/$name" ]
         fi || {
@@ -110,7 +114,7 @@ check_overrides() {
     if [ "$2" = full ]; then backup='*-*-* 03:30:00' cleanup=1min listen='[::1]:9999'; fi
     [ "$(effective "$dir/podspawn-backup.timer" OnCalendar)" = "OnCalendar=$backup" ]
     [ "$(effective "$dir/podspawn-cleanup.timer" 'OnBootSec|OnUnitActiveSec')" = "OnBootSec=1min OnUnitActiveSec=$cleanup" ]
-    [ "$(effective "$dir/podspawn-metrics.socket" ListenStream)" = \
+    masked "$dir/podspawn-metrics.socket" || [ "$(effective "$dir/podspawn-metrics.socket" ListenStream)" = \
         "ListenStream=$listen ListenStream=/run/podspawn/metrics.sock" ]
     if [ "$2" = full ]; then
         # Homes, database and log file are elsewhere, and so is the engine.
@@ -122,7 +126,7 @@ check_overrides() {
     fi
     [[ $(effective "$dir/podspawn-backup.service" ReadWritePaths) == *"=$(jq -r .backup.dir "$1/podspawn/config.yaml")" ]]
     for unit in "$dir"/podspawn-*.service; do
-        [[ $(effective "$unit" ExecStart) =~ ^ExecStart=[^=]*/bin/podspawn\ [^=]*$ ]]
+        masked "$unit" || [[ $(effective "$unit" ExecStart) =~ ^ExecStart=[^=]*/bin/podspawn\ [^=]*$ ]]
     done
 }
 

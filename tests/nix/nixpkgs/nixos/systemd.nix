@@ -53,6 +53,7 @@ let
   };
 
   common = {
+    enable = flag;
     wantedBy = list;
     after = list;
     wants = list;
@@ -133,7 +134,7 @@ let
     kind: render: set:
     lib.mapAttrsToList (name: one: {
       name = "${name}.${kind}";
-      inherit (one) wantedBy;
+      inherit (one) enable wantedBy;
       file = pkgs.writeText "${name}.${kind}" (render one);
     }) set;
   rendered =
@@ -170,14 +171,17 @@ in
     timers = units { timerConfig = settings; };
   };
 
-  # What a package has is linked, what is said of it goes into overrides.conf, and nobody reads [Install].
+  # What a package has is linked, what is said of it goes into overrides.conf, what is disabled is
+  # masked, and nobody reads [Install].
   config.environment.etc."systemd/system".source = pkgs.runCommand "system-units" { } ''
     mkdir $out
     for package in ${toString cfg.packages}; do
       for unit in "$package"/lib/systemd/system/*; do ln -s "$unit" $out/; done
     done
     ${lib.concatMapStringsSep "\n" (one: ''
-      if [ -e $out/${one.name} ]; then
+      if [ -z "${lib.optionalString one.enable "enabled"}" ]; then
+        ln -sfn /dev/null $out/${one.name}
+      elif [ -e $out/${one.name} ]; then
         mkdir $out/${one.name}.d
         ln -s ${one.file} $out/${one.name}.d/overrides.conf
       else
