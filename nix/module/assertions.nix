@@ -16,6 +16,16 @@ let
   # Paths that systemd, sshd and logrotate read as they are written.
   isPlain = path: lib.match "/[A-Za-z0-9/._+@-]*" path != null && !lib.hasPrefix "/nix/store" path;
 
+  # sshd's lists. What a pattern fits is sshd's to say.
+  orNone = list: if list == null then [ ] else list;
+  isLet =
+    list: name:
+    list == null
+    || any (
+      entry:
+      lib.hasInfix "*" entry || lib.hasInfix "?" entry || lib.head (lib.splitString "@" entry) == name
+    ) list;
+
   conflicts = import ./sshd-conflicts.nix { inherit lib; } {
     inherit userNames;
     group = "podspawn";
@@ -66,9 +76,19 @@ in
         ${option}: another Match block of services.openssh.extraConfig decides for podspawn's users, and sshd takes the
         first one it finds. Take them out of'')
       {
-        assertion = sshd.settings.AllowGroups == null || elem "podspawn" sshd.settings.AllowGroups;
+        assertion = isLet sshd.settings.AllowGroups "podspawn";
         message = ''${option}: services.openssh.settings.AllowGroups keeps its users out; add "podspawn"'';
       }
+      {
+        assertion = !elem "podspawn" (orNone sshd.settings.DenyGroups);
+        message = ''${option}: services.openssh.settings.DenyGroups keeps its users out; take out "podspawn"'';
+      }
+      (refuse (lib.filter (
+        name: !isLet sshd.settings.AllowUsers name
+      ) userNames) "${option}: services.openssh.settings.AllowUsers keeps out")
+      (refuse (lib.filter (
+        name: elem name (orNone sshd.settings.DenyUsers)
+      ) userNames) "${option}: services.openssh.settings.DenyUsers keeps out")
       {
         assertion = cfg.backup.enable -> cfg.backup.directory != null;
         message = "${option}.backup.enable: say where to, with ${option}.backup.directory";

@@ -61,13 +61,15 @@ pub(super) fn look(host: &Host) -> Vec<Report> {
 
 /// What keeps a unit from being there after the next boot, and now.
 fn idle(unit: &Unit, name: &str) -> Vec<Finding> {
-    const DECLARED: &str = "nixos-rebuild switch, if the option of it is set: services.podspawn.enable, .backup.enable";
+    // There, a unit that is off is masked.
+    let option = if name.starts_with("podspawn-backup") { ".backup" } else { "" };
+    let declared = format!("set services.podspawn{option}.enable = true and rebuild");
     let mut findings = Vec::new();
     if unit.property("LoadState") != "loaded" {
         let state = unit.property("LoadState");
         return vec![
             Finding::broken(format!("{name} is {state}"), format!("systemctl unmask {name}, or reinstall podspawn"))
-                .on_nixos(DECLARED),
+                .on_nixos(declared),
         ];
     }
     let enable = format!("systemctl enable --now {name}");
@@ -76,7 +78,7 @@ fn idle(unit: &Unit, name: &str) -> Vec<Finding> {
         findings.push(finding.on_nixos(format!("systemctl start {name}")));
     }
     if unit.property("UnitFileState") == "disabled" {
-        findings.push(Finding::notable(format!("{name} is not started at boot"), enable).on_nixos(DECLARED));
+        findings.push(Finding::notable(format!("{name} is not started at boot"), enable).on_nixos(declared));
     }
     findings
 }
@@ -189,6 +191,8 @@ mod tests {
         let path = Path::new("/nowhere/broker.sock");
         let told = |text: &str| socket(&unit(text), path, None);
         assert!(told("LoadState=not-found").seen.contains("podspawn-broker.socket is not-found"));
+        let masked = timer("backup-timer", &unit("LoadState=masked"), UNITS[4]).declared();
+        assert_eq!(masked.remedy, "set services.podspawn.backup.enable = true and rebuild");
         let off = told("LoadState=loaded\nActiveState=inactive\nUnitFileState=disabled");
         assert_eq!(
             (off.outcome, off.remedy.as_str()),

@@ -1,0 +1,9 @@
+# refused: services.podspawn: services.openssh.settings.DenyUsers keeps out: alice
+{
+  services.podspawn.enable = true;
+  services.podspawn.users.alice.keyFiles = [ ../cases/alice.pub ];
+  services.openssh.settings.DenyUsers = [
+    "mallory"
+    "alice"
+  ];
+}
