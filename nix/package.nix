@@ -68,7 +68,9 @@ rustPlatform.buildRustPackage {
   doInstallCheck = true;
   installCheckPhase = ''
     runHook preInstallCheck
-    if ''${READELF:-readelf} --program-headers --wide "$out/bin/podspawn" | grep INTERP; then
+    # On its own, so that a readelf that is not there is no static binary.
+    headers=$(''${READELF:-readelf} --program-headers --wide "$out/bin/podspawn")
+    if grep INTERP <<<"$headers"; then
       echo "the binary is not static" >&2
       exit 1
     fi

@@ -6,6 +6,7 @@ let
     "cargoLock"
     "cargoTestFlags"
     "checkFlags"
+    "doCheck"
     "doInstallCheck"
     "installCheckPhase"
     "meta"
@@ -53,6 +54,10 @@ let
           ${package.postPatch}
           for named in $(sed -n 's/^path = "\(.*\)"/\1/p' Cargo.toml); do
             [ -e "$named" ] || { echo "cargo would miss $named" >&2; exit 1; }
+          done
+          grep -roE 'include_(str|bytes)!\("[^"]+"\)' src | while IFS=: read -r file included; do
+            included=$(dirname "$file")/$(cut -d '"' -f 2 <<<"$included")
+            [ -e "$included" ] || { echo "rustc would miss $included, for $file" >&2; exit 1; }
           done
           install -D -m 0555 ${binary} "$out/bin/podspawn"
           ${package.postInstall}
