@@ -54,6 +54,7 @@
         };
       });
 
-      formatter = perSystem (pkgs: pkgs.nixfmt);
+      # `nix fmt` names no files, and nixfmt alone would wait for one on its stdin.
+      formatter = perSystem (pkgs: pkgs.nixfmt-tree);
     };
 }

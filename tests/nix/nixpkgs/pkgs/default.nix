@@ -63,6 +63,7 @@ let
     bashInteractive = host "bash" { "bin/bash" = "/bin/bash"; };
     deadnix = host "deadnix" { };
     nixfmt = host "nixfmt" { };
+    nixfmt-tree = host "treefmt" { };
     clippy = host "clippy" { };
     rustfmt = host "rustfmt" { };
     cargo-deny = host "cargo-deny" { };
