@@ -2,6 +2,8 @@
 { support, ... }:
 {
   nodes.server = support.server {
+    # On every other NixOS it is as soon as there is something to rotate; the testing framework turns it off.
+    services.logrotate.enable = true;
     services.podspawn.settings.log = {
       file = "/var/log/podspawn/podspawn.log";
       audit_log = "/var/log/podspawn/audit.jsonl";

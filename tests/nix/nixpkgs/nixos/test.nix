@@ -1,4 +1,4 @@
-# runNixOSTest without a machine: the nodes are evaluated and the script is compiled, and nothing is run.
+# runNixOSTest without a machine: the nodes are evaluated and the script is judged, and nothing is run.
 { lib, pkgs }:
 test:
 let
@@ -16,11 +16,16 @@ let
         test
       ];
     }).config;
+  # What the framework decides for every machine, and less than a plain definition decides otherwise.
+  instrumentation.services.logrotate.enable = lib.mkOverride 150 false;
   nodes = lib.mapAttrs (
     _: node:
     import ./. { inherit lib; } {
       inherit pkgs;
-      modules = [ node ];
+      modules = [
+        instrumentation
+        node
+      ];
     }
   ) evaluated.nodes;
   script =
@@ -28,14 +33,18 @@ let
       evaluated.testScript { nodes = lib.mapAttrs (_: node: node.config) nodes; }
     else
       evaluated.testScript;
+  rotates = lib.any (node: node.config.services.logrotate.enable) (lib.attrValues nodes);
 in
-pkgs.runCommand "vm-test-${evaluated.name}-not-run"
-  {
-    text = script;
-    systems = toString (lib.mapAttrsToList (_: node: node.config.system.build.toplevel) nodes);
-  }
-  ''
-    # The machines, and what the driver puts beside them, are names that have to be known.
-    python3 -c 'compile(open("/dev/stdin").read(), "testScript", "exec")' <"$textPath"
-    echo "evaluated: $systems" >$out
-  ''
+if lib.hasInfix "logrotate.service" script && !rotates then
+  throw "vm-test ${evaluated.name}: no machine has logrotate.service, which the framework turns off"
+else
+  pkgs.runCommand "vm-test-${evaluated.name}-not-run"
+    {
+      text = script;
+      systems = toString (lib.mapAttrsToList (_: node: node.config.system.build.toplevel) nodes);
+      machines = toString (lib.attrNames nodes);
+    }
+    ''
+      python3 ${./test_script.py} $machines <"$textPath"
+      echo "evaluated: $systems" >$out
+    ''
