@@ -21,6 +21,8 @@
     server.succeed("systemctl start podspawn-cleanup.service")
     client.succeed(ssh("alice", "true"))
     assert client.succeed(ssh("bob", "'cat ~/file'")).strip() == "kept"
-    assert not set(before) & set(containers()), "a container of before the crash is there"
+    now = containers()
+    assert len(now) == 2 and not set(before) & set(now), (before, now)
+    assert server.succeed("docker network ls --quiet --filter label=managed-by=podspawn | wc -l").strip() == "2"
   '';
 }

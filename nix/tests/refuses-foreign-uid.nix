@@ -18,7 +18,7 @@
 
     with subtest("another user's name is refused"):
         refusal = server.fail("runuser -u bob -- podspawn spawn --user alice </dev/null 2>&1")
-        assert "alice" in refusal, refusal
+        assert "podspawn: you are bob" in refusal, refusal
 
     with subtest("an account of the host's does not reach the broker, nor the engine"):
         server.fail("runuser -u mallory -- podspawn spawn </dev/null")

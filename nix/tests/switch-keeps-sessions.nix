@@ -20,7 +20,6 @@
     ${support.prelude}
     client.succeed(ssh("alice", "'i=0; while sleep 0.1; do i=$((i + 1)); echo $i; done'") + " >/root/out 2>/root/err & echo $! >/root/pid")
     client.wait_until_succeeds("test -s /root/out")
-    before = containers()
 
 
     def shown(property, unit):
@@ -30,7 +29,20 @@
     broker = shown("MainPID", "podspawn-broker.service")
     opened = shown("ActiveEnterTimestampMonotonic", "podspawn-broker.socket")
 
+    # Somebody tries all the time. sshd itself is away for a moment, which is not podspawn's to say anything about.
+    trying = ssh("bob", "true", "-o ConnectionAttempts=20") + " || true; touch /root/tried"
+    client.succeed(f"touch /root/trying; (while test -e /root/trying; do {trying}; done; touch /root/tired) >/root/told 2>&1 &")
+    client.wait_until_succeeds("test -e /root/tried")
+    before = containers()
+    assert len(before) == 2, before
+
     server.succeed("/run/current-system/specialisation/next/bin/switch-to-configuration test >&2")
+
+    with subtest("podspawn refused nobody meanwhile"):
+        client.succeed("rm /root/trying")
+        client.wait_until_succeeds("test -e /root/tired")
+        told = client.succeed("cat /root/told")
+        assert "podspawn:" not in told, told
 
     with subtest("the broker is another, and the socket was open all the time"):
         assert shown("MainPID", "podspawn-broker.service") not in (broker, "0")
@@ -42,7 +54,7 @@
         client.wait_until_succeeds(f"test $(wc -l </root/out) -gt {lines}")
         client.succeed("kill -0 $(cat /root/pid) && ! test -s /root/err")
         assert containers() == before
-        server.succeed("podspawn list --json | jq -e '.[0].connections == 1'")
+        server.succeed("podspawn list --json | jq -e '.[] | select(.user == \"alice\") | .connections == 1'")
 
     with subtest("what the new generation says holds"):
         client.succeed(ssh("carol", "true"))

@@ -15,6 +15,7 @@ let
       ];
       pathsToLink = [ "/bin" ];
     };
+    extraCommands = "mkdir -m 1777 tmp";
   };
 in
 {

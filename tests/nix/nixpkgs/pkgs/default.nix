@@ -85,10 +85,13 @@ let
         name,
         tag,
         copyToRoot,
-        config ? { },
+        extraCommands ? "",
       }:
-      runCommand "image" { }
-        "echo ${name}:${tag} ${toString copyToRoot} ${lib.strings.toJSON (toString (lib.attrNames config))} >$out";
+      runCommand "image" { } ''
+        mkdir layer
+        (cd layer && ${if extraCommands == "" then ":" else extraCommands})
+        echo ${name}:${tag} ${toString copyToRoot} "$(ls -l layer)" >$out
+      '';
   };
 in
 pkgs
