@@ -30,8 +30,12 @@ rustPlatform.buildRustPackage {
   nativeBuildInputs = [ installShellFiles ];
 
   # One static binary: containers that have another C library, or none, run a copy of it. .cargo/config.toml asks for
-  # it, and glibc has its static half in an output of its own.
-  buildInputs = lib.optionals stdenv.hostPlatform.isGnu [ stdenv.cc.libc.static ];
+  # it, and glibc has its static half in an output of its own. The shared half is looked through first: build scripts
+  # and procedural macros are not static, and would get the libc.a of a directory that comes before it.
+  buildInputs = lib.optionals stdenv.hostPlatform.isGnu [
+    stdenv.cc.libc.out
+    stdenv.cc.libc.static
+  ];
 
   postPatch = ''
     substituteInPlace systemd/*.service \

@@ -42,7 +42,10 @@ let
       inherit mkDerivation;
       hostPlatform = platform;
       buildPlatform = platform;
-      cc.libc.static = host "glibc-static" { };
+      cc.libc = {
+        out = host "glibc" { };
+        static = host "glibc-static" { };
+      };
     };
     mkShell =
       {

@@ -32,9 +32,14 @@ let
     package:
     let
       unknown = lib.subtractLists known (lib.attrNames package);
+      inputs = map (input: input.name) (package.buildInputs or [ ]);
     in
     if unknown != [ ] then
       throw "buildRustPackage: unknown attributes ${toString unknown}"
+    else if lib.elem "glibc-static" inputs && lib.head inputs != "glibc" then
+      # ld takes libc.a of an earlier directory before libc.so of a later one, whatever it links.
+      throw
+        "buildRustPackage: with glibc's static output before the shared one nothing but what is static can be linked"
     else if !builtins.pathExists binary then
       throw "there is no ${toString binary}: tests/nix/run puts it there"
     else if !builtins.pathExists package.cargoLock.lockFile then
