@@ -13,6 +13,6 @@
     client.succeed("kill -KILL $(cat /root/pid)")
     server.wait_until_succeeds("test -z \"$(docker ps --all --quiet --filter label=managed-by=podspawn)\"")
     server.wait_until_succeeds("test -z \"$(docker network ls --quiet --filter label=managed-by=podspawn)\"")
-    assert server.succeed("podspawn list --json | jq length").strip() == "0"
+    server.wait_until_succeeds("podspawn list --json | jq -e 'length == 0'")
   '';
 }

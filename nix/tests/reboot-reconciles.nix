@@ -21,8 +21,8 @@
     server.succeed("systemctl start podspawn-cleanup.service")
     client.succeed(ssh("alice", "true"))
     assert client.succeed(ssh("bob", "'cat ~/file'")).strip() == "kept"
-    now = containers()
-    assert len(now) == 2 and not set(before) & set(now), (before, now)
-    assert server.succeed("docker network ls --quiet --filter label=managed-by=podspawn | wc -l").strip() == "2"
+    for what in ["ps --all", "network ls"]:
+        server.wait_until_succeeds(f"test $(docker {what} --quiet --filter label=managed-by=podspawn | wc -l) = 2")
+    assert not set(before) & set(containers()), "a container of before the crash is there"
   '';
 }

@@ -54,7 +54,7 @@
         client.wait_until_succeeds(f"test $(wc -l </root/out) -gt {lines}")
         client.succeed("kill -0 $(cat /root/pid) && ! test -s /root/err")
         assert containers() == before
-        server.succeed("podspawn list --json | jq -e '.[] | select(.user == \"alice\") | .connections == 1'")
+        server.wait_until_succeeds("podspawn list --json | jq -e '.[] | select(.user == \"alice\") | .connections == 1'")
 
     with subtest("what the new generation says holds"):
         client.succeed(ssh("carol", "true"))
