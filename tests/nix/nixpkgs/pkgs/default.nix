@@ -59,7 +59,12 @@ let
     gnugrep = host "gnugrep" { "bin/grep" = "/bin/grep"; };
     gnused = host "gnused" { "bin/sed" = "/bin/sed"; };
     systemd = host "systemd" { "bin/systemctl" = "/bin/systemctl"; };
-    logrotate = host "logrotate" { "bin/logrotate" = "/usr/sbin/logrotate"; };
+    # Built with another place for its state than Debian's.
+    logrotate = runCommand "logrotate" { meta.mainProgram = "logrotate"; } ''
+      mkdir -p "$out/bin"
+      printf '#!/bin/sh\nexec /usr/sbin/logrotate --state /var/lib/logrotate.status "$@"\n' >"$out/bin/logrotate"
+      chmod 0555 "$out/bin/logrotate"
+    '';
     openssh = host "openssh" { "libexec/sftp-server" = "/usr/lib/openssh/sftp-server"; };
     sqlite = host "sqlite3" { "bin/sqlite3" = "/usr/bin/sqlite3"; };
     jq = host "jq" { "bin/jq" = "/usr/bin/jq"; };
