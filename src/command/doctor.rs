@@ -73,7 +73,7 @@ pub(super) fn as_json(reports: &[Report]) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&report).context("writing JSON")? + "\n")
 }
 
-/// A line for each, and one below with what to do.
+/// A line for each, and those below with what to do.
 pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
     let width = reports.iter().map(|report| report.check.len()).max().unwrap_or(0);
     // What others may have written into a name or a message cannot move the cursor.
@@ -88,7 +88,7 @@ pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{on}{}{off}  {check:width$}  {}", outcome.as_str(), plain(seen));
-        if !remedy.is_empty() {
+        for remedy in remedy.lines() {
             let _ = writeln!(text, "      {:width$}  -> {}", "", plain(remedy));
         }
     }
@@ -110,7 +110,7 @@ mod tests {
         vec![
             Report::pass("clock", "right"),
             Report::warn("images", "a:1 is\x1b[2J missing", "docker pull a:1"),
-            Report::fail("broker", "it is away", "start it"),
+            Report::fail("broker", "it is away", "start it\nlook again"),
         ]
     }
 
@@ -120,7 +120,7 @@ mod tests {
             as_text(&reports(), false),
             "pass  clock   right\n\
              warn  images  a:1 is[2J missing\n              -> docker pull a:1\n\
-             fail  broker  it is away\n              -> start it\n\
+             fail  broker  it is away\n              -> start it\n              -> look again\n\
              1 passed, 1 warnings, 1 failed\n"
         );
         assert!(as_text(&reports(), true).starts_with("\x1b[32mpass\x1b[0m  clock   right\n"));
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!((&json["version"], &json["failed"], &json["warned"]), (&json!(1), &json!(1), &json!(1)));
         assert_eq!(
             json["checks"][2],
-            json!({"check": "broker", "outcome": "fail", "seen": "it is away", "remedy": "start it"})
+            json!({"check": "broker", "outcome": "fail", "seen": "it is away", "remedy": "start it\nlook again"})
         );
     }
 }

@@ -36,7 +36,7 @@ pub struct Report {
     pub outcome: Outcome,
     /// What was seen.
     pub seen: String,
-    /// What to do, with the command if there is one; empty if there is nothing to do.
+    /// What to do, with the command if there is one, a line for each thing; empty if there is nothing to do.
     pub remedy: String,
     /// What to do where NixOS's configuration makes the files that would be changed.
     #[serde(skip)]
@@ -71,7 +71,7 @@ impl Report {
         Self::warn(check, format!("unknown: {why}"), remedy)
     }
 
-    /// All of a check's findings on one line, the worst first; `good` is what to say without any.
+    /// All of a check's findings as one, the worst first; `good` is what to say without any.
     #[must_use]
     pub fn of(check: &'static str, mut findings: Vec<Finding>, good: impl Into<String>) -> Self {
         findings.sort_by_key(|finding| finding.severity);
@@ -106,15 +106,17 @@ impl Report {
     }
 }
 
-/// What there is to do, on one line.
+/// What there is to do, a line each: one may end with a shell's comment.
 fn once_each(remedies: impl Iterator<Item = String>) -> String {
     let mut all: Vec<String> = Vec::new();
-    for remedy in remedies.filter(|remedy| !remedy.is_empty()) {
-        if !all.contains(&remedy) {
+    for mut remedy in remedies {
+        // Nobody's name makes a line of its own.
+        remedy.retain(|c| !c.is_control());
+        if !remedy.is_empty() && !all.contains(&remedy) {
             all.push(remedy);
         }
     }
-    all.join("; ")
+    all.join("\n")
 }
 
 #[cfg(test)]
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_findings_are_one_line_with_the_worst_first_and_each_remedy_once() {
+    fn several_findings_are_one_with_the_worst_first_and_each_remedy_once() {
         let findings = vec![
             Finding::notable("a", "x"),
             Finding::broken("b", "y"),
@@ -130,9 +132,11 @@ mod tests {
             Finding::notable("d", ""),
             Finding::notable("e", "z"),
         ];
+        let forged = Report::of("check", vec![Finding::broken("a", "rm x\ny")], "good");
+        assert_eq!(forged.remedy, "rm xy");
         let report = Report::of("check", findings, "good");
         assert_eq!((report.outcome, report.seen.as_str()), (Outcome::Fail, "b; a; c; d; 1 more"));
-        assert_eq!(report.remedy, "y; x");
+        assert_eq!(report.remedy, "y\nx");
         assert_eq!(Report::of("check", vec![Finding::notable("a", "")], "good").outcome, Outcome::Warn);
         assert_eq!(Report::of("check", Vec::new(), "good"), Report::pass("check", "good"));
     }
@@ -141,8 +145,8 @@ mod tests {
     fn what_to_do_is_another_thing_where_nixos_makes_the_files() {
         let findings = vec![Finding::broken("a", "edit").on_nixos("set x"), Finding::notable("b", "start")];
         let report = Report::of("check", findings, "good");
-        assert_eq!(report.remedy, "edit; start");
-        assert_eq!(report.declared().remedy, "set x; start");
+        assert_eq!(report.remedy, "edit\nstart");
+        assert_eq!(report.declared().remedy, "set x\nstart");
         assert_eq!(Report::warn("check", "a", "start").declared().remedy, "start");
         assert_eq!(Report::warn("check", "a", "edit").on_nixos("set x").declared().remedy, "set x");
     }
