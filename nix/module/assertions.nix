@@ -16,15 +16,14 @@ let
   # Paths that systemd, sshd and logrotate read as they are written.
   isPlain = path: lib.match "/[A-Za-z0-9/._+@-]*" path != null && !lib.hasPrefix "/nix/store" path;
 
-  # sshd's lists. What a pattern fits is sshd's to say.
+  inherit (import ./sshd-patterns.nix { inherit lib; }) fits;
+  # sshd's lists, of names and of NAME@HOST.
   orNone = list: if list == null then [ ] else list;
   isLet =
     list: name:
     list == null
-    || any (
-      entry:
-      lib.hasInfix "*" entry || lib.hasInfix "?" entry || lib.head (lib.splitString "@" entry) == name
-    ) list;
+    || fits [ name ] list
+    || any (entry: lib.head (lib.splitString "@" entry) == name) list;
 
   conflicts = import ./sshd-conflicts.nix { inherit lib; } {
     inherit userNames;

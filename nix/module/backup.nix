@@ -42,35 +42,39 @@ in
     };
   };
 
-  config = lib.mkIf (cfg.enable && cfg.backup.enable) {
-    systemd.timers.podspawn-backup = {
-      wantedBy = [ "timers.target" ];
-      timerConfig.OnCalendar = [
-        ""
-        cfg.backup.startAt
-      ];
-    };
-
-    systemd.services.podspawn-backup = {
-      # A switch does not end a backup in the middle.
-      restartIfChanged = false;
-      unitConfig.RequiresMountsFor = [ cfg.backup.directory ];
-      serviceConfig = {
-        ExecStart = [
+  config = lib.mkMerge [
+    # Masked where nobody wants it, so that a switch stops it, as in metrics.nix.
+    (lib.mkIf cfg.enable { systemd.timers.podspawn-backup.enable = cfg.backup.enable; })
+    (lib.mkIf (cfg.enable && cfg.backup.enable) {
+      systemd.timers.podspawn-backup = {
+        wantedBy = [ "timers.target" ];
+        timerConfig.OnCalendar = [
           ""
-          "${lib.getExe cfg.package} backup${lib.optionalString cfg.backup.homes " --homes"}"
+          cfg.backup.startAt
         ];
-        ReadWritePaths = [ cfg.backup.directory ];
-        ProtectHome = lib.mkIf (lib.hasPrefix "/home/" cfg.backup.directory) false;
       };
-    };
 
-    systemd.tmpfiles.settings."10-podspawn" = lib.mkIf (cfg.backup.directory != null) {
-      ${cfg.backup.directory}.d = {
-        mode = "0700";
-        user = "podspawn-backup";
-        group = "podspawn-backup";
+      systemd.services.podspawn-backup = {
+        # A switch does not end a backup in the middle.
+        restartIfChanged = false;
+        unitConfig.RequiresMountsFor = [ cfg.backup.directory ];
+        serviceConfig = {
+          ExecStart = [
+            ""
+            "${lib.getExe cfg.package} backup${lib.optionalString cfg.backup.homes " --homes"}"
+          ];
+          ReadWritePaths = [ cfg.backup.directory ];
+          ProtectHome = lib.mkIf (lib.hasPrefix "/home/" cfg.backup.directory) false;
+        };
       };
-    };
-  };
+
+      systemd.tmpfiles.settings."10-podspawn" = lib.mkIf (cfg.backup.directory != null) {
+        ${cfg.backup.directory}.d = {
+          mode = "0700";
+          user = "podspawn-backup";
+          group = "podspawn-backup";
+        };
+      };
+    })
+  ];
 }

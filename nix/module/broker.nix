@@ -62,13 +62,5 @@ in
 
     # A switch does not end a pass in the middle.
     systemd.services.podspawn-cleanup.restartIfChanged = false;
-
-    # The package has these units also where nobody wants them. A switch would leave running what is no longer wanted: it
-    # stops units that are gone, or masked as these are.
-    systemd.sockets.podspawn-metrics.enable = cfg.metrics.enable;
-    systemd.services.podspawn-metrics.enable = cfg.metrics.enable;
-    systemd.timers.podspawn-textfile.enable =
-      cfg.metrics.enable && cfg.metrics.textfileDirectory != null;
-    systemd.timers.podspawn-backup.enable = cfg.backup.enable;
   };
 }

@@ -53,41 +53,50 @@ in
     };
   };
 
-  config = mkIf (cfg.enable && metrics.enable) {
-    systemd.sockets.podspawn-metrics = {
-      wantedBy = [ "sockets.target" ];
-      socketConfig.ListenStream = [
-        ""
-        address
-        "/run/podspawn/metrics.sock"
-      ];
-    };
-    # Its sockets stay open over a switch.
-    systemd.services.podspawn-metrics.stopIfChanged = false;
+  config = lib.mkMerge [
+    # The package has these units also where nobody wants them. A switch would leave running what is no longer wanted: it
+    # stops units that are gone, or masked as these are.
+    (mkIf cfg.enable {
+      systemd.sockets.podspawn-metrics.enable = metrics.enable;
+      systemd.services.podspawn-metrics.enable = metrics.enable;
+      systemd.timers.podspawn-textfile.enable = metrics.enable && metrics.textfileDirectory != null;
+    })
+    (mkIf (cfg.enable && metrics.enable) {
+      systemd.sockets.podspawn-metrics = {
+        wantedBy = [ "sockets.target" ];
+        socketConfig.ListenStream = [
+          ""
+          address
+          "/run/podspawn/metrics.sock"
+        ];
+      };
+      # Its sockets stay open over a switch.
+      systemd.services.podspawn-metrics.stopIfChanged = false;
 
-    systemd.timers.podspawn-textfile = mkIf (metrics.textfileDirectory != null) {
-      wantedBy = [ "timers.target" ];
-    };
-    systemd.services.podspawn-textfile = mkIf (metrics.textfileDirectory != null) {
-      restartIfChanged = false;
-      unitConfig.ConditionPathIsDirectory = [
-        ""
-        metrics.textfileDirectory
-      ];
-      environment.DIRECTORY = metrics.textfileDirectory;
-      serviceConfig.ReadWritePaths = [ metrics.textfileDirectory ];
-    };
+      systemd.timers.podspawn-textfile = mkIf (metrics.textfileDirectory != null) {
+        wantedBy = [ "timers.target" ];
+      };
+      systemd.services.podspawn-textfile = mkIf (metrics.textfileDirectory != null) {
+        restartIfChanged = false;
+        unitConfig.ConditionPathIsDirectory = [
+          ""
+          metrics.textfileDirectory
+        ];
+        environment.DIRECTORY = metrics.textfileDirectory;
+        serviceConfig.ReadWritePaths = [ metrics.textfileDirectory ];
+      };
 
-    networking.firewall.allowedTCPPorts = mkIf metrics.openFirewall [ metrics.port ];
+      networking.firewall.allowedTCPPorts = mkIf metrics.openFirewall [ metrics.port ];
 
-    services.prometheus = mkIf config.services.prometheus.enable {
-      scrapeConfigs = [
-        {
-          job_name = "podspawn";
-          static_configs = [ { targets = [ address ]; } ];
-        }
-      ];
-      ruleFiles = [ ../../systemd/prometheus/podspawn.rules.yml ];
-    };
-  };
+      services.prometheus = mkIf config.services.prometheus.enable {
+        scrapeConfigs = [
+          {
+            job_name = "podspawn";
+            static_configs = [ { targets = [ address ]; } ];
+          }
+        ];
+        ruleFiles = [ ../../systemd/prometheus/podspawn.rules.yml ];
+      };
+    })
+  ];
 }

@@ -15,7 +15,7 @@ let
     lib.filter (word: word != "") (lib.splitString " " (lib.replaceStrings [ "\t" ] [ " " ] line));
   keywordOf = words: lib.toLower (lib.head words);
 
-  hasGlob = pattern: lib.hasInfix "*" pattern || lib.hasInfix "?" pattern;
+  inherit (import ./sshd-patterns.nix { inherit lib; }) fits;
   names = list: lib.splitString "," (lib.replaceStrings [ "\"" ] [ "" ] list);
   concerns =
     criteria:
@@ -24,7 +24,6 @@ let
         kind = lib.toLower (lib.elemAt criteria place);
         list = names (if place + 1 < lib.length criteria then lib.elemAt criteria (place + 1) else "");
       }) (lib.length criteria);
-      fits = wanted: lib.any (pattern: hasGlob pattern || lib.elem pattern wanted);
     in
     lib.any (
       pair:

@@ -174,9 +174,8 @@ fn orphans(reply: &DiagnoseReply) -> Report {
 }
 
 fn pool(reply: &DiagnoseReply, most: u32) -> Report {
-    let keys = "network.pool, or network.prefix,";
-    let enlarge = |report: Report| report.on_nixos(format!("enlarge {keys} of services.podspawn.settings"));
-    let remedy = format!("enlarge {keys} in /etc/podspawn/config.yaml");
+    const ENLARGE: &str = "enlarge network.pool, or network.prefix, in /etc/podspawn/config.yaml";
+    const DECLARED: &str = "enlarge network.pool, or network.prefix, of services.podspawn.settings";
     let Some(pool) = &reply.pool else {
         let why = reply.pool_error.as_deref().unwrap_or("there is no pool");
         return Report::fail(POOL, why, "choose another network.pool in /etc/podspawn/config.yaml")
@@ -185,12 +184,12 @@ fn pool(reply: &DiagnoseReply, most: u32) -> Report {
     let usable = pool.subnets.saturating_sub(pool.routed);
     let seen = format!("{} of {} subnets of {} are free", usable.saturating_sub(pool.used), pool.subnets, pool.network);
     if pool.used >= usable {
-        enlarge(Report::fail(POOL, seen, remedy))
+        Report::fail(POOL, seen, ENLARGE).on_nixos(DECLARED)
     } else if usable < most {
         let routed =
             if pool.routed > 0 { format!(", {} lie behind routes of this host", pool.routed) } else { String::new() };
         let seen = format!("{seen}{routed}, and resources.max_containers is {most}");
-        enlarge(Report::warn(POOL, seen, remedy))
+        Report::warn(POOL, seen, ENLARGE).on_nixos(DECLARED)
     } else {
         Report::pass(POOL, seen)
     }

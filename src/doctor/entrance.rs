@@ -1,6 +1,10 @@
 //! sshd as it is now: what it does for users, whether it runs, and whether it has read its files.
 
-use super::{Finding, Host, Report, host::ELSEWHERE, sshd as judge, ways_in};
+use super::{
+    Finding, Host, Report,
+    host::{ELSEWHERE, SYSTEMD},
+    sshd as judge, ways_in,
+};
 use crate::{
     accounts::local::LocalAccounts,
     sshd::{self, Connection, Effective, Sshd, block, greeting},
@@ -17,8 +21,6 @@ use std::{
 
 /// What sshd's service and its socket are called: Debian's names, and everybody else's.
 const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
-/// How long systemd may take.
-const SYSTEMD: Duration = Duration::from_secs(5);
 /// More administrators than this are not asked about: each costs a process.
 const MAX_ADMINISTRATORS: usize = 12;
 /// Why nothing is known where sshd gives no answer.
@@ -107,12 +109,13 @@ fn startups(value: &str, most: u32) -> Report {
     if begin >= most {
         return Report::pass(CHECK, format!("MaxStartups {value} is enough for {most} logins at once"));
     }
+    let enough = format!("{most}:30:{}", most.saturating_mul(2));
     Report::warn(
         CHECK,
         format!("sshd drops some of more than {begin} logins at once (MaxStartups {value}), and {most} may come"),
-        format!("set in sshd_config, before any Match: MaxStartups {most}:30:{}", most.saturating_mul(2)),
+        format!("set in sshd_config, before any Match: MaxStartups {enough}"),
     )
-    .on_nixos(format!("set services.openssh.settings.MaxStartups = \"{most}:30:{}\"", most.saturating_mul(2)))
+    .on_nixos(format!("set services.openssh.settings.MaxStartups = \"{enough}\""))
 }
 
 /// `sshd-running`, `sshd-reload`.

@@ -23,6 +23,8 @@ use std::{
 const BROKER: Duration = Duration::from_secs(6);
 /// How long guests may take to speak after the broker was started, by the very question maybe.
 const GUESTS: Duration = Duration::from_millis(700);
+/// How long systemd and its tools may take.
+pub(super) const SYSTEMD: Duration = Duration::from_secs(5);
 /// A client that is somewhere else (RFC 5737).
 pub(super) const ELSEWHERE: &str = "192.0.2.1";
 

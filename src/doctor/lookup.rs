@@ -88,13 +88,10 @@ fn by_hand(command: &str) -> String {
 }
 
 fn judge(answers: &[Answer], users: usize, by_hand: &str) -> Vec<Report> {
-    let nobody = |seen: &str| {
-        let remedy = "podspawn add-user NAME --key-file FILE";
-        let report = Report::warn(LOOKUP, seen, remedy).on_nixos(declared("NAME", remedy));
-        vec![report, Report::pass(FILES, "no user, no key")]
-    };
     if users == 0 {
-        return nobody("there is no user yet");
+        let remedy = "podspawn add-user NAME --key-file FILE";
+        let report = Report::warn(LOOKUP, "there is no user yet", remedy).on_nixos(declared("NAME", remedy));
+        return vec![report, Report::pass(FILES, "no user, no key")];
     }
     let failed = answers.iter().find_map(|answer| answer.keys.as_ref().err());
     let nothing = !answers.iter().any(|answer| answer.keys.as_ref().is_ok_and(|keys| *keys > 0));

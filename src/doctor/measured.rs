@@ -1,6 +1,6 @@
 //! Whether what is measured can be had: from the service that Prometheus asks, and from the file for `node_exporter`.
 
-use super::{Finding, Host, Report};
+use super::{Finding, Host, Report, host::SYSTEMD};
 use crate::sys::systemd::{self, Unit};
 use std::{
     io::{self, Read as _, Write as _},
@@ -13,8 +13,6 @@ const CHECK: &str = "metrics";
 const UNITS: [&str; 4] =
     ["podspawn-metrics.socket", "podspawn-metrics.service", "podspawn-textfile.timer", "podspawn-textfile.service"];
 const PROPERTIES: [&str; 5] = ["LoadState", "ActiveState", "UnitFileState", "Result", "ExecMainStatus"];
-/// How long systemd may take.
-const SYSTEMD: Duration = Duration::from_secs(5);
 /// The socket of the service that is for administrators, whatever crowd there is on the other.
 const SOCKET: &str = "/run/podspawn/metrics.sock";
 /// How long the service may take to say something; it gives the broker eight seconds.
@@ -44,15 +42,16 @@ fn judge(units: &[Unit], ask: impl FnOnce() -> io::Result<String>) -> Report {
         );
     }
     let mut findings = Vec::new();
-    for (unit, name) in [(socket, UNITS[0]), (timer, UNITS[2])] {
-        if is_wanted(unit) && !unit.is_active() {
-            findings.push(Finding::notable(format!("{name} does not run"), format!("systemctl restart {name}")));
+    let pairs = [
+        (is_served, socket, UNITS[0], service, "podspawn-metrics"),
+        (is_written, timer, UNITS[2], file, "podspawn-textfile"),
+    ];
+    for (_, starter, starts, started, name) in pairs.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+        if !starter.is_active() {
+            findings.push(Finding::notable(format!("{starts} does not run"), format!("systemctl restart {starts}")));
         }
-    }
-    for (unit, name, is_wanted) in [(service, "podspawn-metrics", is_served), (file, "podspawn-textfile", is_written)] {
-        let (result, status) = (unit.property("Result"), unit.property("ExecMainStatus"));
-        if is_wanted && !["success", ""].contains(&result) {
-            let what = format!("{name} failed ({result}, {status})");
+        if let Some(failure) = started.failure() {
+            let what = format!("{name} failed ({failure})");
             findings.push(Finding::notable(what, format!("journalctl -u {name} -n 50; systemctl restart {name}")));
         }
     }
@@ -79,8 +78,7 @@ fn answer(said: io::Result<String>) -> Option<Finding> {
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied].contains(&error.kind()) => None,
         Err(error) => Some(Finding::notable(format!("podspawn-metrics does not answer: {error}"), REMEDY)),
         Ok(text) if !text.starts_with("HTTP/1.0 200") && !text.starts_with("HTTP/1.1 200") => {
-            let first: String =
-                text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
+            let first: String = text.lines().next().unwrap_or_default().chars().take(80).collect();
             Some(Finding::notable(format!("podspawn-metrics answers {first:?}"), REMEDY))
         }
         // Whether podspawn is up is for others to say.

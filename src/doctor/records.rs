@@ -1,16 +1,14 @@
 //! Logs: whether they are written, kept, and cut before they fill the disk.
 
-use super::{Finding, Host, Report};
+use super::{Finding, Host, Report, host::SYSTEMD};
 use crate::{config::AbsolutePath, protocol::varlink::DiagnoseReply, sshd::pattern, sys::program};
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 const LOG: &str = "log-file";
 const AUDIT: &str = "audit-log";
 const JOURNAL: &str = "journal";
 const ROTATION: &str = "logrotate";
 const ROTATIONS: &str = "/etc/logrotate.d";
-/// How long systemd's tools may take.
-const SYSTEMD: Duration = Duration::from_secs(5);
 
 /// `log-file`, `audit-log`.
 pub(super) fn logs(host: &Host) -> Vec<Report> {

@@ -76,16 +76,16 @@ impl Report {
     pub fn of(check: &'static str, mut findings: Vec<Finding>, good: impl Into<String>) -> Self {
         findings.sort_by_key(|finding| finding.severity);
         let Some(worst) = findings.first().map(|finding| finding.severity) else { return Self::pass(check, good) };
-        let mut seen: Vec<&str> = findings.iter().take(MAX_TOLD).map(|finding| finding.what.as_str()).collect();
+        let told = findings.get(..MAX_TOLD).unwrap_or(&findings);
+        let mut seen: Vec<&str> = told.iter().map(|finding| finding.what.as_str()).collect();
         let more = format!("{} more", findings.len().saturating_sub(MAX_TOLD));
         if findings.len() > MAX_TOLD {
             seen.push(&more);
         }
-        let told = findings.get(..MAX_TOLD).unwrap_or(&findings);
-        let on_nixos = |finding: &Finding| finding.nixos.clone().unwrap_or_else(|| finding.remedy.clone());
-        let is_other = told.iter().any(|finding| finding.nixos.is_some());
-        let nixos = is_other.then(|| once_each(told.iter().map(on_nixos)));
         let remedy = once_each(told.iter().map(|finding| finding.remedy.clone()));
+        let nixos =
+            once_each(told.iter().map(|finding| finding.nixos.clone().unwrap_or_else(|| finding.remedy.clone())));
+        let nixos = (nixos != remedy).then_some(nixos);
         let outcome = if worst == Severity::Broken { Outcome::Fail } else { Outcome::Warn };
         Self { check, outcome, seen: seen.join("; "), remedy, nixos }
     }

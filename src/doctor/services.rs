@@ -1,6 +1,6 @@
 //! podspawn's units, the broker's socket, and whether the broker answers.
 
-use super::{Finding, Host, Report};
+use super::{Finding, Host, Report, host::SYSTEMD};
 use crate::{
     accounts::local::LocalAccounts,
     domain::Span,
@@ -36,8 +36,6 @@ const PROPERTIES: [&str; 7] = [
     "ExecMainStatus",
     "ExecMainExitTimestampMonotonic",
 ];
-/// How long systemd may take.
-const SYSTEMD: Duration = Duration::from_secs(5);
 /// The timer's passes are some minutes apart; later than this one is missing.
 const LATE: Duration = Duration::from_secs(30 * 60);
 const SOCKET_MODE: u32 = 0o660;
@@ -133,10 +131,8 @@ fn timer(check: &'static str, unit: &Unit, name: &str) -> Report {
 fn last_pass(unit: &Unit, now: Duration) -> Report {
     const REMEDY: &str = "journalctl -u podspawn-cleanup; podspawn cleanup";
     let check = CHECKS[3];
-    let result = unit.property("Result");
-    if !["success", ""].contains(&result) {
-        let status = unit.property("ExecMainStatus");
-        return Report::warn(check, format!("the last cleanup pass failed ({result}, {status})"), REMEDY);
+    if let Some(failure) = unit.failure() {
+        return Report::warn(check, format!("the last cleanup pass failed ({failure})"), REMEDY);
     }
     match unit.moment("ExecMainExitTimestampMonotonic") {
         None if now < LATE => Report::pass(check, "no pass yet since the boot, and none is due"),

@@ -38,6 +38,13 @@ impl Unit {
         ["active", "reloading"].contains(&self.property("ActiveState"))
     }
 
+    /// How its last run failed, with `Result` and `ExecMainStatus`; `None` if it did not, or has not ended yet.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let result = self.property("Result");
+        (!["success", ""].contains(&result)).then(|| format!("{result}, {}", self.property("ExecMainStatus")))
+    }
+
     /// The moment that a property of the monotonic clock tells; `None` if it has not come yet.
     #[must_use]
     pub fn moment(&self, name: &str) -> Option<Duration> {

@@ -268,20 +268,21 @@ impl<'a> Disturbance<'a> {
         bench.root(disturb);
         disturbance
     }
-}
 
-impl<'a> Disturbance<'a> {
-    /// Another server configuration: what the filter `edit` makes of the bench's own, which may be a link.
+    /// What `make` prints in place of the file `name` of `directory`, which may be a link; `then` follows either way.
+    pub(crate) fn of_file(bench: &'a Bench, directory: &str, name: &str, make: &str, then: &str) -> Self {
+        let disturb = format!(
+            "cd {directory} && cp -P --remove-destination {name} /run/podspawn-test/\n\
+             {{ {make}\n}} >new && chmod 0644 new && mv new {name}\n{then}"
+        );
+        let mend = format!("cd {directory} && cp -P /run/podspawn-test/{name} new && mv new {name}\n{then}");
+        Self::of(bench, &disturb, mend)
+    }
+
+    /// Another server configuration: what the filter `edit` makes of the bench's own.
     pub(crate) fn of_config(bench: &'a Bench, edit: &str) -> Self {
         let own = include_str!("../bench.d/config.yaml");
-        let disturb = format!(
-            "cp -P --remove-destination /etc/podspawn/config.yaml /run/podspawn-test/; \
-             {edit} >/etc/podspawn/new <<'END'\n{own}END\n\
-             chmod 0644 /etc/podspawn/new; mv /etc/podspawn/new /etc/podspawn/config.yaml"
-        );
-        let mend =
-            "cp -P /run/podspawn-test/config.yaml /etc/podspawn/new && mv /etc/podspawn/new /etc/podspawn/config.yaml";
-        Self::of(bench, &disturb, mend)
+        Self::of_file(bench, "/etc/podspawn", "config.yaml", &format!("{edit} <<'END'\n{own}END"), "")
     }
 }
 

@@ -22,7 +22,7 @@ use std::{
 /// what it declares, and accounts are made with them.
 const KINDS: &str = r"
 declared() { [ -L /etc/ssh/sshd_config ]; }
-directories() { if declared; then systemd-tmpfiles --create 10-podspawn.conf; else systemd-tmpfiles --create podspawn.conf; fi; }
+directories() { systemd-tmpfiles --create $(! declared || echo 10-)podspawn.conf; }
 enable() { systemctl --quiet start $*; declared || systemctl --quiet enable $*; }
 disable() { declared || systemctl --quiet disable --now $*; }
 ";
@@ -99,11 +99,6 @@ fn doctor(done: &Finished) -> Lines {
     checks.iter().map(line).collect()
 }
 
-/// The outcomes alone.
-fn outcomes(lines: &Lines) -> BTreeMap<&str, &str> {
-    lines.iter().map(|(check, (outcome, _))| (check.as_str(), outcome.as_str())).collect()
-}
-
 /// Runs `script`, which must succeed, and then doctor.
 fn after(bench: &Bench, script: &str) -> Lines {
     let script = script.replace("{RELOAD}", RELOAD).replace("{FIRST}", FIRST);
@@ -115,20 +110,30 @@ fn after(bench: &Bench, script: &str) -> Lines {
     doctor(&done)
 }
 
-/// Runs `script` and then doctor until everything is as it was: what was started may take a moment.
-#[track_caller]
-fn healed(bench: &Bench, script: &str, well: &Lines) {
-    let end = Instant::now() + DEADLINE;
+/// Runs `script` and then doctor, until what it says is so or `patience` is over: what was started or stopped may take a
+/// moment.
+fn settled(bench: &Bench, script: &str, patience: Duration, is_so: impl Fn(&Lines) -> bool) -> Lines {
+    let end = Instant::now() + patience;
     let mut lines = after(bench, script);
-    while outcomes(&lines) != outcomes(well) {
-        assert!(Instant::now() < end, "not healed by {script}: {}", difference(well, &lines).join(", "));
+    while !is_so(&lines) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(200));
         lines = after(bench, "true");
     }
+    lines
+}
+
+/// What is not so on a host that is well.
+fn odd(lines: &Lines) -> Vec<String> {
+    let expected = |check: &str| if KNOWN.contains(&check) { "warn" } else { "pass" };
+    lines
+        .iter()
+        .filter(|(check, (outcome, _))| !MACHINES.contains(&check.as_str()) && outcome != expected(check))
+        .map(|(check, (outcome, remedy))| format!("{check} is {outcome}: {remedy}"))
+        .collect()
 }
 
 /// The checks that say something else.
-fn difference(well: &Lines, ill: &Lines) -> Vec<String> {
+fn difference(well: &Lines, ill: &Lines) -> BTreeSet<String> {
     assert_eq!(well.len(), ill.len());
     let changed = ill.iter().filter(|(check, (outcome, _))| well[*check].0 != *outcome);
     changed.map(|(check, _)| check.clone()).collect()
@@ -144,34 +149,14 @@ fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
     let is_declared = bench.bash(&[], &format!("{KINDS}declared")).code == Some(0);
     let sabotages = SABOTAGES.iter().chain(OF_FILES.iter().filter(|_| !is_declared));
     // Sessions of tests before this one end in their time.
-    let end = Instant::now() + DEADLINE;
-    let well = loop {
-        let lines = after(&bench, "true");
-        let expected = |check: &str| if KNOWN.contains(&check) { "warn" } else { "pass" };
-        let odd: Vec<String> = lines
-            .iter()
-            .filter(|(check, (outcome, _))| !MACHINES.contains(&check.as_str()) && outcome != expected(check))
-            .map(|(check, (outcome, remedy))| format!("{check} is {outcome}: {remedy}"))
-            .collect();
-        if odd.is_empty() {
-            break lines;
-        }
-        assert!(Instant::now() < end, "a host that is well: {}", odd.join("; "));
-        std::thread::sleep(Duration::from_millis(500));
-    };
+    let well = settled(&bench, "true", DEADLINE, |lines| odd(lines).is_empty());
+    assert!(odd(&well).is_empty(), "a host that is well: {}", odd(&well).join("; "));
     // What is healed is looked at together with what is broken next: a run of doctor's less for each.
     let (mut heal, mut wrong) = ("true".to_owned(), Vec::new());
     for Sabotage(check, consequences, breaks, remedy) in sabotages {
         let expected: BTreeSet<String> = std::iter::once(check).chain(*consequences).map(|one| (*one).into()).collect();
-        let named = |ill: &Lines| difference(&well, ill).into_iter().collect::<BTreeSet<String>>();
-        let mut ill = after(&bench, &format!("{heal}\n{breaks}"));
-        // What was started or stopped may take a moment.
-        let end = Instant::now() + SETTLED;
-        while named(&ill) != expected && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(200));
-            ill = after(&bench, "true");
-        }
-        let named = named(&ill);
+        let ill = settled(&bench, &format!("{heal}\n{breaks}"), SETTLED, |lines| difference(&well, lines) == expected);
+        let named = difference(&well, &ill);
         let helpless = expected.iter().filter(|one| ill[*one].0 == "pass" || ill[*one].1.is_empty());
         let helpless: Vec<&String> = helpless.collect();
         if named != expected || !helpless.is_empty() {
@@ -186,7 +171,9 @@ fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
             By(script) => (*script).to_owned(),
         };
     }
-    healed(&bench, &heal, &well);
+    let healed = settled(&bench, &heal, DEADLINE, |lines| difference(&well, lines).is_empty());
+    let left = difference(&well, &healed);
+    assert!(left.is_empty(), "not healed by {heal}: {left:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -22,6 +22,12 @@ impl User<'_> {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Comes and goes with exit code 3, and returns when that is told.
+    fn visit(&self) {
+        self.run("exit 3");
+        eventually("it is told", || !self.journaled("disconnect").is_empty());
+    }
+
     /// The log file's lines of one kind of event of this user.
     fn logged(&self, event: &str) -> Vec<String> {
         let file = self.bench.root(&format!("cat {FILE}"));
@@ -35,8 +41,7 @@ impl User<'_> {
 fn the_journal_has_every_event_with_its_fields() {
     let bench = bench::shared();
     let user = bench.user();
-    user.run("exit 3");
-    eventually("it is told", || !user.journaled("disconnect").is_empty());
+    user.visit();
     // A bench that was up before has those of an earlier run, too.
     let connect = user.journaled("connect").pop().unwrap();
     for field in ["PODSPAWN_SESSION", "PODSPAWN_CHANNEL"] {
@@ -57,8 +62,7 @@ fn the_journal_has_every_event_with_its_fields() {
 fn the_journals_catalog_explains_an_event() {
     let bench = bench::shared();
     let user = bench.user();
-    user.run("exit 3");
-    eventually("it is told", || !user.journaled("disconnect").is_empty());
+    user.visit();
     let explained = bench.root(&format!(
         "journalctl --quiet --no-pager --catalog PODSPAWN_USER={} PODSPAWN_EVENT=disconnect",
         user.name

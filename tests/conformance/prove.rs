@@ -92,15 +92,10 @@ fn in_a_mode_that_keeps_nothing_and_one_that_keeps_homes_it_passes_and_leaves_no
     }
 }
 
-/// Puts lines before everything else in sshd's configuration, which may be a link, until dropped.
+/// Puts lines before everything else in sshd's configuration, until dropped.
 fn sshd<'a>(bench: &'a Bench, lines: &str) -> Disturbance<'a> {
-    let disturb = format!(
-        "cp -P --remove-destination /etc/ssh/sshd_config /run/podspawn-test/; \
-         {{ printf '%s\\n' {lines}; cat /etc/ssh/sshd_config; }} >/etc/ssh/new && mv /etc/ssh/new /etc/ssh/sshd_config; \
-         sshd -t && systemctl reload ssh"
-    );
-    let mend = "cp -P /run/podspawn-test/sshd_config /etc/ssh/new && mv /etc/ssh/new /etc/ssh/sshd_config; systemctl reload ssh";
-    Disturbance::of(bench, &disturb, mend)
+    let make = format!("printf '%s\\n' {lines}; cat sshd_config");
+    Disturbance::of_file(bench, "/etc/ssh", "sshd_config", &make, "sshd -t && systemctl reload ssh")
 }
 
 #[test]

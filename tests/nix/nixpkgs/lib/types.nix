@@ -51,6 +51,14 @@ let
   phrase =
     classes: type:
     if elem (type.class or null) classes then type.description else "(${type.description})";
+  element = phrase [
+    "noun"
+    "composite"
+  ];
+  alternative = phrase [
+    "noun"
+    "conjunction"
+  ];
 
   isStringLike = value: isString value || lib.isDerivation value;
 in
@@ -105,12 +113,7 @@ rec {
     inner:
     mkType {
       name = "nullOr";
-      description = "null or ${
-        phrase [
-          "noun"
-          "conjunction"
-        ] inner
-      }";
+      description = "null or ${alternative inner}";
       class = "conjunction";
       check = value: value == null || inner.check value;
       merge =
@@ -128,12 +131,7 @@ rec {
     a: b:
     mkType {
       name = "either";
-      description = "${
-        phrase [
-          "noun"
-          "conjunction"
-        ] a
-      } or ${
+      description = "${alternative a} or ${
         phrase [
           "noun"
           "conjunction"
@@ -157,12 +155,7 @@ rec {
     inner:
     mkType {
       name = "listOf";
-      description = "list of ${
-        phrase [
-          "noun"
-          "composite"
-        ] inner
-      }";
+      description = "list of ${element inner}";
       class = "composite";
       check = isList;
       merge =
@@ -190,12 +183,7 @@ rec {
     inner:
     mkType {
       name = "attrsOf";
-      description = "attribute set of ${
-        phrase [
-          "noun"
-          "composite"
-        ] inner
-      }";
+      description = "attribute set of ${element inner}";
       class = "composite";
       check = isAttrs;
       merge =
@@ -251,15 +239,7 @@ rec {
     mkType {
       name = "submodule";
       description =
-        if bare.freeformType == null then
-          "submodule"
-        else
-          "open submodule of ${
-            phrase [
-              "noun"
-              "composite"
-            ] bare.freeformType
-          }";
+        if bare.freeformType == null then "submodule" else "open submodule of ${element bare.freeformType}";
       check = isAttrs;
       merge = loc: defs: (evaluated loc defs).config;
       emptyValue.value = { };
