@@ -9,6 +9,7 @@
 mod getent;
 pub mod local;
 mod table;
+pub mod uids;
 mod userdb;
 
 use crate::domain::UserName;
@@ -118,6 +119,32 @@ impl Accounts {
             Ok(getent::line(&self.root, "passwd", name.as_ref())?.and_then(|line| usable(&line)))
         });
         settle(remote, |account: &Account| account.name == *name)
+    }
+
+    /// Whether any account has `uid`, be its name one that podspawn can carry or not. Blocks.
+    pub fn has_uid(&self, uid: u32) -> Result<bool, AccountError> {
+        match self.local(uid) {
+            Ok(Some(_)) | Err(AccountError::Unknown) => return Ok(true),
+            Ok(None) => {}
+            Err(error) => return Err(error),
+        }
+        let remote = otherwise(userdb::exists(&self.root, &userdb::Key::Uid(uid)), || {
+            Ok(getent::line(&self.root, "passwd", &uid.to_string())?.map(drop))
+        });
+        match settle(remote, |()| true) {
+            Ok(()) => Ok(true),
+            Err(AccountError::Unknown) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there is an account called `name`. Blocks.
+    pub fn has(&self, name: &UserName) -> Result<bool, AccountError> {
+        match self.by_name(name) {
+            Ok(_) => Ok(true),
+            Err(AccountError::Unknown) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The id of the group called `name` if `/etc/group` has it; never waits for anything but that file.

@@ -26,6 +26,7 @@ mod services;
 pub mod sshd;
 mod state;
 mod surroundings;
+mod user_ids;
 pub mod ways_in;
 
 pub use catalogue::{CHECKS, Check};

@@ -10,6 +10,7 @@ mod names;
 mod outcome;
 mod size;
 mod subnet;
+mod uid_range;
 
 pub use container::{Bind, Cpus, Hardening, Limits};
 pub use duration::Span;
@@ -19,6 +20,7 @@ pub use names::{ContainerName, ImageRef, ProjectName, SessionKey, UserName};
 pub use outcome::Outcome;
 pub use size::Size;
 pub use subnet::{Pool, Subnet};
+pub use uid_range::UidRange;
 
 /// Why a text is not a valid value of a domain type.
 ///

@@ -48,6 +48,8 @@ pub(crate) struct Place {
     socket: PathBuf,
     /// The image's environment.
     environment: Vec<(OsString, OsString)>,
+    /// The id of the account that is made for a login; `None` in tests and for the first free one.
+    uid: Option<u32>,
     /// The user's home, if it outlives the container.
     home: Option<persistent::Persistent>,
     /// What to set up in a fresh home.
@@ -56,13 +58,21 @@ pub(crate) struct Place {
     is_init: bool,
 }
 
-/// Runs as PID 1 of a container until it is told to stop. With `persistent_home` the user's home is a mount that
+/// `uid` as it is in this container. A user namespace of the engine's has 65,536 ids as a rule, and every container the
+/// same ones: there it is another id, which differs from user to user all the same.
+fn own_id(uid: u32) -> u32 {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    accounts::within(&map, uid)
+}
+
+/// Runs as PID 1 of a container until it is told to stop. The account that a login needs gets `uid`, unless the image
+/// has one of that name or another one with that id. With `persistent_home` the user's home is a mount that
 /// outlives the container; a fresh one gets the dotfiles.
 ///
 /// # Errors
 ///
 /// What the kernel refuses at the start; later nothing ends the guest but a signal.
-pub fn run(persistent_home: bool, dotfiles: Option<Dotfiles>) -> std::io::Result<()> {
+pub fn run(uid: Option<u32>, persistent_home: bool, dotfiles: Option<Dotfiles>) -> std::io::Result<()> {
     // What is large is seldom (a command of 128 KiB, a file of accounts) and goes back to the kernel; left to itself
     // the allocator learns to keep it.
     // SAFETY: sets one number of the allocator; no other thread exists.
@@ -76,6 +86,7 @@ pub fn run(persistent_home: bool, dotfiles: Option<Dotfiles>) -> std::io::Result
         root: PathBuf::from("/"),
         socket: Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME),
         environment: std::env::vars_os().collect(),
+        uid: uid.map(own_id),
         home: persistent_home.then(persistent::Persistent::default),
         dotfiles,
         is_init: std::process::id() == 1,

@@ -10,7 +10,7 @@ pub use denial::Denial;
 
 use crate::{
     config::{AbsolutePath, Dotfiles, Project, Settings},
-    domain::{Hardening, ImageRef, Limits, Mode, ProjectName, Span, UserName},
+    domain::{Hardening, ImageRef, Limits, Mode, ProjectName, Span, UidRange, UserName},
 };
 
 /// Everything that a session's container and its life follow from.
@@ -24,6 +24,8 @@ pub struct Plan {
     pub limits: Limits,
     /// What the container may do.
     pub hardening: Hardening,
+    /// The ids of which one is the user's inside.
+    pub uid_range: UidRange,
     /// The login shell to prefer.
     pub shell: AbsolutePath,
     /// Where persistent homes are kept on the host, if the session's is one of them.
@@ -85,6 +87,7 @@ pub fn decide(settings: &Settings, user: &UserName, project: Option<&ProjectName
             pids: server.security.pids_limit,
         },
         hardening: server.security.hardening(settings.seccomp.clone()),
+        uid_range: server.security.uid_range,
         shell: first(
             project.and_then(|p| p.shell.as_ref()),
             own.and_then(|o| o.shell.as_ref()),

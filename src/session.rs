@@ -28,11 +28,12 @@ mod subnets;
 mod sweep;
 mod tell;
 mod trail;
+mod uids;
 mod verify;
 
 pub use attach::{Attached, Request};
 pub use cause::Cause;
-pub use diagnose::{Diagnosis, PoolUse};
+pub use diagnose::{Diagnosis, PoolUse, UidConflict, UidUse};
 pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
@@ -40,6 +41,7 @@ pub use home::HomeError;
 pub use notice::Reach;
 pub use sweep::{Kind, Removed};
 pub use trail::{AuditObserver, Auditing};
+pub use uids::HostAccounts;
 pub use verify::VerifyError;
 
 use crate::{
@@ -73,6 +75,8 @@ pub struct Capacity {
     pub pool: Pool,
     /// How the host's routes are read, whose networks sessions must not take: only when a session begins.
     pub routes: fn() -> io::Result<Vec<Route>>,
+    /// How the ids of the host's own accounts are found out: only when a session begins.
+    pub accounts: HostAccounts,
 }
 
 /// When a session ends by itself.
@@ -110,6 +114,8 @@ pub struct Summary {
     pub state: State,
     /// Open connections.
     pub connections: usize,
+    /// The user's id inside; `None` in a container from before users had ids of their own.
+    pub uid: Option<u32>,
     /// When its row was written, in Unix seconds.
     pub created: i64,
     /// The image, as configured when it was created.

@@ -15,6 +15,7 @@ mod open;
 mod row;
 mod schema;
 mod sessions;
+mod uids;
 
 pub use connections::OpenConnection;
 pub use error::{BadRow, StoreError, Unique};

@@ -40,13 +40,14 @@ struct UserRecord {
     shell: Option<PathBuf>,
 }
 
+/// Whether there is an account of `key`, whatever its name is; an error means that the database did not say.
+pub(super) fn exists(root: &Path, key: &Key<'_>) -> Answer<()> {
+    Ok(record(root, key)?.map(drop))
+}
+
 /// The account of `key`; an error means that the database did not say.
 pub(super) fn user(root: &Path, key: &Key<'_>) -> Answer<Account> {
-    let parameters = match key {
-        Key::Uid(uid) => json!({"uid": uid, "service": SERVICE}),
-        Key::Name(name) => json!({"userName": name, "service": SERVICE}),
-    };
-    let Some(record) = call(root, "io.systemd.UserDatabase.GetUserRecord", &parameters)? else { return Ok(None) };
+    let Some(record) = record(root, key)? else { return Ok(None) };
     let record: UserRecord = serde_json::from_value(record)?;
     let Ok(name) = record.user_name.parse() else { return Ok(None) };
     let home = record.home_directory.unwrap_or_else(|| format!("/home/{name}").into());
@@ -58,6 +59,14 @@ pub(super) fn user(root: &Path, key: &Key<'_>) -> Answer<Account> {
         shell: record.shell.unwrap_or_else(|| "/bin/sh".into()),
         name,
     }))
+}
+
+fn record(root: &Path, key: &Key<'_>) -> Answer<Value> {
+    let parameters = match key {
+        Key::Uid(uid) => json!({"uid": uid, "service": SERVICE}),
+        Key::Name(name) => json!({"userName": name, "service": SERVICE}),
+    };
+    call(root, "io.systemd.UserDatabase.GetUserRecord", &parameters)
 }
 
 /// The gid of the group `name`; an error means that the database did not say.

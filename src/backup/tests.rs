@@ -58,6 +58,7 @@ impl Host {
             mode: Mode::GracePeriod,
             image: "debian:12".parse().unwrap(),
             subnet: format!("10.9.{}.0/28", number % 256).parse().unwrap(),
+            uid: 65_536 + number,
             created_at: 1,
         };
         Store::open(&self.path("lib/state.db")).unwrap().insert(&new).unwrap();

@@ -15,6 +15,7 @@ use super::{
     prepare::{auditing, log_path},
 };
 use crate::{
+    accounts::{Accounts, uids},
     engine::Engine,
     log::LogFile,
     measure::Measures,
@@ -23,7 +24,7 @@ use crate::{
         ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Progress, Reason, RemovedInfo, SNAPSHOT, STOP, UNAVAILABLE,
         VERIFY_IMAGE,
     },
-    session::{Capacity, Removed, Sessions, Step},
+    session::{Capacity, HostAccounts, Removed, Sessions, Step},
     settings::{Live, Refreshed, Settings},
     sys::routes,
 };
@@ -170,6 +171,7 @@ fn capacity(settings: &Settings) -> Capacity {
         total: resources.max_containers,
         pool: settings.config.network,
         routes: routes::list,
+        accounts: HostAccounts { allot: uids::allot, holder: uids::holder, has: |user| Accounts::new().has(user) },
     }
 }
 

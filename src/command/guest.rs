@@ -19,6 +19,9 @@ pub struct Options {
     /// Print the keys of the SSH agent that `SSH_AUTH_SOCK` names instead
     #[arg(long)]
     agent: bool,
+    /// The user id of the account that a login needs
+    #[arg(long, value_name = "UID")]
+    uid: Option<u32>,
     /// The user's home is a mount that outlives the container
     #[arg(long)]
     persistent_home: bool,
@@ -36,7 +39,7 @@ pub struct Options {
 /// Runs the guest. It prints what goes wrong at the start to standard error, which is the container's log.
 #[must_use]
 pub fn run(options: Options) -> ExitCode {
-    let Options { sftp, examine, agent, persistent_home, dotfiles, install, program } = options;
+    let Options { sftp, examine, agent, uid, persistent_home, dotfiles, install, program } = options;
     let dotfiles = dotfiles.map(|repo| Dotfiles { repo, install });
     if let Some(dotfiles) = dotfiles.as_ref().filter(|_| !program.is_empty()) {
         let error = guest::set_up(dotfiles, &program);
@@ -46,8 +49,8 @@ pub fn run(options: Options) -> ExitCode {
     let result = match examine {
         _ if sftp => guest::sftp::run(),
         _ if agent => guest::agent_keys::run(),
-        Some(shell) => guest::examine::run(&shell),
-        None => guest::run(persistent_home, dotfiles),
+        Some(shell) => guest::examine::run(&shell, uid),
+        None => guest::run(uid, persistent_home, dotfiles),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -91,6 +91,7 @@ mod tests {
             container: "podspawn-alice".into(),
             status: "grace".into(),
             connections: 0,
+            uid: Some(65_536),
             created: 1000,
             image: "debian:12".into(),
             mode: "grace-period".into(),

@@ -4,7 +4,7 @@ use super::{
     fields::{Fields, parsed},
     value::{AbsolutePath, Wrong, quote},
 };
-use crate::domain::Hardening;
+use crate::domain::{Hardening, UidRange};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What containers may do. The seccomp profile is named here and read elsewhere ([`Self::hardening`]).
@@ -26,6 +26,8 @@ pub struct Security {
     pub runtime: Option<String>,
     /// A file with a seccomp profile; `None` is the engine's default profile.
     pub seccomp_profile: Option<AbsolutePath>,
+    /// The user ids of users inside containers.
+    pub uid_range: UidRange,
 }
 
 /// Fewer processes than a shell with a pipe and an editor need.
@@ -46,6 +48,7 @@ impl Default for Security {
             tmpfs: BTreeMap::new(),
             runtime: None,
             seccomp_profile: None,
+            uid_range: UidRange::DEFAULT,
         }
     }
 }
@@ -80,6 +83,7 @@ impl Security {
             self.runtime = runtime;
         }
         self.seccomp_profile = fields.optional_or_empty("seccomp_profile");
+        fields.read("uid_range", &mut self.uid_range);
     }
 
     fn read_tmpfs(&mut self, fields: &mut Fields<'_>) {

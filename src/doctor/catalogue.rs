@@ -85,6 +85,11 @@ pub const CHECKS: &[Check] = &[
         "containers answer through the host's socket, which sandboxes may not carry into them",
         "`podspawn stop NAME`; for gVisor `--host-uds=open`",
     ),
+    check(
+        "user-ids",
+        "each user has a user id of its own inside containers, which no account of the host has",
+        "`podspawn stop NAME`; `security.uid_range`",
+    ),
     check("images", "the images of everybody, users and projects are on this server", "`docker pull IMAGE`"),
     check("orphans", "no container, network or session is left of a crash", "`podspawn cleanup`"),
     check(

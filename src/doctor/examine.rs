@@ -2,7 +2,7 @@
 
 use super::{
     CHECKS, Host, Report, configuration, container_engine, entrance, installed, lookup, measured, people, records,
-    room, saved, services, state, surroundings,
+    room, saved, services, state, surroundings, user_ids,
 };
 use std::{
     sync::{Arc, mpsc},
@@ -54,6 +54,7 @@ const GROUPS: &[Group] = &[
         ],
         container_engine::look,
     ),
+    anybodys(&["user-ids"], user_ids::look),
     anybodys(&["disk", "inodes"], room::disks),
     roots(&["memory"], room::memory),
     roots(&["state-db"], state::database),

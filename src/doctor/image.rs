@@ -78,12 +78,20 @@ fn platform(machine: &str) -> &str {
 fn account(facts: &Facts) -> Report {
     const CHECK: &str = "account";
     let account = &facts.account;
-    let holder = account.holder.as_ref().map(|holder| format!(" (1000 is the image's {holder})")).unwrap_or_default();
+    let uid = |uid: u32| match &account.holder {
+        None => "a login gets the user's own uid".to_owned(),
+        Some(holder) => format!("a login gets uid {uid}: the image gives the user's own to {holder}"),
+    };
     match (account.uid, &account.problem) {
-        (Some(uid), None) => Report::pass(CHECK, format!("a login gets uid {uid}{holder}")),
-        (Some(uid), Some(problem)) => Report::warn(
+        (Some(shared), None) if account.holder.is_some() => Report::warn(
             CHECK,
-            format!("a login gets uid {uid}{holder}, but {problem}: programs inside do not know its name"),
+            format!("{}, and users of such images share it, with its limits in the kernel", uid(shared)),
+            "give accounts and groups of the image ids outside of security.uid_range",
+        ),
+        (Some(own), None) => Report::pass(CHECK, uid(own)),
+        (Some(own), Some(problem)) => Report::warn(
+            CHECK,
+            format!("{}, but {problem}: programs inside do not know its name", uid(own)),
             "make /etc writable, or add the accounts to the image",
         ),
         (None, problem) => Report::fail(

@@ -98,13 +98,44 @@ pub(super) fn uid_is_free(passwd: &[u8], uid: u32) -> bool {
     !lines::<7>(passwd).any(|[_, _, field, ..]| id(field) == Some(uid))
 }
 
+/// Whether the id is one of users and no account's.
+pub(super) fn is_users(passwd: &[u8], uid: u32) -> bool {
+    (FIRST_ID..=LAST_ID).contains(&uid) && uid_is_free(passwd, uid)
+}
+
 /// Whether no group has this gid.
 pub(super) fn gid_is_free(group: &[u8], gid: u32) -> bool {
     !lines::<4>(group).any(|[_, _, field, _]| id(field) == Some(gid))
 }
 
-/// Ids for a new account: the owner of a home that outlived its container if no account has that, else the first number
-/// from `first` on that is free both as user and as group. A group that already has the account's name is used.
+/// Where the ids begin that stand for those outside of a user namespace's map, and how many there are: above accounts
+/// that images make, below `nobody`.
+const FIRST_STAND_IN: u32 = 10_000;
+const STAND_INS: u32 = 50_000;
+
+/// `uid` if the user namespace with the map `uid_map` has it, else the id that stands for it there.
+/// Ids that follow one another, 50,000 of them, have different ones.
+pub(super) fn within(uid_map: &str, uid: u32) -> u32 {
+    let has = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse::<u32>);
+        let (Some(Ok(first)), Some(Ok(_)), Some(Ok(count))) = (numbers.next(), numbers.next(), numbers.next()) else {
+            return false;
+        };
+        uid >= first && uid - first < count
+    };
+    if uid_map.is_empty() || uid_map.lines().any(has) { uid } else { FIRST_STAND_IN + uid % STAND_INS }
+}
+
+/// Ids for a new account that is to have the id `own`, as user and as group, as far as nobody else has it. A group that
+/// already has the account's name is used.
+pub(super) fn own_ids(passwd: &[u8], group: &[u8], name: &str, own: u32) -> Option<(u32, u32)> {
+    let own_group = find_group(group, name).or_else(|| gid_is_free(group, own).then_some(own));
+    Some((uid_is_free(passwd, own).then_some(own)?, own_group?))
+}
+
+/// Ids for a new account that is to have none in particular: the owner of a home that outlived its container if no account
+/// has that, else the first number from `first` on that is free both as user and as group. A group that already has the
+/// account's name is used.
 pub(super) fn choose_ids(
     passwd: &[u8],
     group: &[u8],
@@ -114,7 +145,7 @@ pub(super) fn choose_ids(
 ) -> Option<(u32, u32)> {
     let own_group = find_group(group, name);
     let fits = |id: &u32| uid_is_free(passwd, *id) && (own_group.is_some() || gid_is_free(group, *id));
-    let wanted = home_owner.filter(|id| (FIRST_ID..=LAST_ID).contains(id) && uid_is_free(passwd, *id));
+    let wanted = home_owner.filter(|id| is_users(passwd, *id));
     let uid = wanted.or_else(|| (first..=LAST_ID).find(fits))?;
     let free_group = || [uid].into_iter().chain(first..=LAST_ID).find(|id| gid_is_free(group, *id));
     Some((uid, own_group.or_else(free_group)?))
@@ -177,6 +208,27 @@ mod tests {
         assert_eq!(choose_ids(b"", b"", "carol", None, FIRST_ID), Some((1000, 1000)));
         assert_eq!(choose_ids(b"", b"x:x:1000:\n", "carol", None, FIRST_ID), Some((1001, 1001)));
         assert_eq!(choose_ids(b"", b"carol:x:55:\n", "carol", None, FIRST_ID), Some((1000, 55)));
+    }
+
+    #[test]
+    fn an_id_of_the_users_own_is_taken_unless_the_image_has_given_it_away() {
+        assert_eq!(own_ids(PASSWD, GROUP, "carol", 70_000), Some((70_000, 70_000)));
+        assert_eq!(own_ids(PASSWD, b"carol:x:55:\n", "carol", 70_000), Some((70_000, 55)));
+        assert_eq!(own_ids(PASSWD, GROUP, "carol", 1000), None);
+        assert_eq!(own_ids(b"", GROUP, "carol", 29), None);
+        assert!(is_users(PASSWD, 1001) && !is_users(PASSWD, 1000) && !is_users(PASSWD, 70_000));
+    }
+
+    #[test]
+    fn an_id_that_a_user_namespace_lacks_has_a_stand_in_of_its_own() {
+        let whole = "         0          0 4294967295\n";
+        let small = "         0     100000      65536\n";
+        assert_eq!((within(whole, 70_000), within("", 70_000)), (70_000, 70_000));
+        assert_eq!((within(small, 1234), within("0 1000 1\n1 100000 65535\n", 65_535)), (1234, 65_535));
+        let stand_ins: std::collections::BTreeSet<u32> = (65_536..100_000).map(|uid| within(small, uid)).collect();
+        assert_eq!(stand_ins.len(), 34_464);
+        assert!(stand_ins.iter().all(|uid| (10_000..60_000).contains(uid)));
+        assert_eq!(within("nonsense\n", 70_000), 30_000);
     }
 
     #[test]

@@ -111,8 +111,8 @@ pub(super) fn start(
 ) -> Result<Started, Refusal> {
     let root = &place.root;
     let Resolved { account, is_fresh, remark } = match &place.home {
-        Some(home) => login::resolve_persistent(root, &open.login, home)?,
-        None => login::resolve(root, &open.login, first)?,
+        Some(home) => login::resolve_persistent(root, &open.login, place.uid, home)?,
+        None => login::resolve(root, &open.login, place.uid, first)?,
     };
     let (streams, master, tty) = match client {
         Client::Streams(fds) => (Streams::Given(fds), None, None),

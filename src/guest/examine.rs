@@ -6,8 +6,7 @@
 mod program;
 
 use super::{
-    accounts::{self, FIRST_ID},
-    environment,
+    accounts, environment,
     files::{self, is_executable, under},
     identity::as_user,
     login::{self, Resolved},
@@ -52,12 +51,12 @@ const MAX_ENTRIES: usize = 10_000;
 const HANG_UP: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
 /// Looks at the image, tells the broker, and waits until it has hung up: which process speaks is known from its being
-/// there.
+/// there. The account gets `uid`, as that of a user would.
 ///
 /// # Errors
 ///
 /// A broker that cannot be told.
-pub fn run(shell: &str) -> std::io::Result<()> {
+pub fn run(shell: &str, uid: Option<u32>) -> std::io::Result<()> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     signalfd::close_on_exec_from_3();
     signalfd::ignore(libc::SIGPIPE);
@@ -65,7 +64,9 @@ pub fn run(shell: &str) -> std::io::Result<()> {
     let socket = connect(&Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME))?;
     let image = std::env::vars_os().collect();
     let name = LOGIN.parse().map_err(std::io::Error::other)?;
-    let facts = Examiner { root: PathBuf::from("/"), image, runs: true }.look(&Login { name, shell: shell.to_owned() });
+    let own = uid.map(super::own_id);
+    let facts =
+        Examiner { root: PathBuf::from("/"), image, own, runs: true }.look(&Login { name, shell: shell.to_owned() });
     seqpacket::send(&socket, &facts.encode()?, &[])?;
     poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&HANG_UP))?;
     Ok(())
@@ -82,6 +83,8 @@ struct Examiner {
     root: PathBuf,
     /// The image's environment.
     image: Vec<(OsString, OsString)>,
+    /// The id that the account is to have.
+    own: Option<u32>,
     /// Whether the image's programs can be run; tests have only files of one.
     runs: bool,
 }
@@ -99,8 +102,9 @@ impl Examiner {
             set_uid: self.set_uid(),
             ..Facts::default()
         };
-        let before = files::read(&under(root, Path::new("/etc/passwd"))).ok().flatten().unwrap_or_default();
-        let resolved = match login::resolve(root, login, true) {
+        let read = |path: &str| files::read(&under(root, Path::new(path))).ok().flatten().unwrap_or_default();
+        let before = [read("/etc/passwd"), read("/etc/group")];
+        let resolved = match login::resolve(root, login, self.own, true) {
             Ok(resolved) => resolved,
             Err(error) => {
                 facts.account.problem = Some(bounded(&error.to_string()));
@@ -114,7 +118,7 @@ impl Examiner {
     }
 
     /// The account that was made, and what it may write to.
-    fn account(&self, resolved: &Resolved, before: &[u8]) -> Account {
+    fn account(&self, resolved: &Resolved, before: &[Vec<u8>; 2]) -> Account {
         let account = &resolved.account;
         let passwd = files::read(&under(&self.root, Path::new("/etc/passwd")));
         let problem = match passwd.map(Option::unwrap_or_default) {
@@ -122,7 +126,8 @@ impl Examiner {
             Ok(_) => Some("/etc/passwd cannot be written".to_owned()),
             Err(error) => Some(bounded(&error.to_string())),
         };
-        let holder = accounts::names_by_id(before).remove(&FIRST_ID).filter(|name| name != LOGIN);
+        let own = self.own.filter(|own| *own != account.uid);
+        let holder = own.and_then(|own| before.iter().find_map(|text| accounts::names_by_id(text).remove(&own)));
         Account {
             uid: Some(account.uid),
             problem,

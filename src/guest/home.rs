@@ -36,10 +36,11 @@ impl Owner {
     }
 }
 
-/// The owner of the directory `path`, if it is one.
-pub(super) fn owner(path: &Path) -> Option<u32> {
-    let stat = rustix::fs::lstat(path).ok()?;
-    (FileType::from_raw_mode(stat.st_mode) == FileType::Directory).then_some(stat.st_uid)
+/// The owner of the directory `path`, if it is one with anything in it.
+pub(super) fn owner_of_files(path: &Path) -> Option<u32> {
+    let directory = rustix::fs::open(path, DIRECTORY, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&directory).ok()?;
+    (!is_empty(&directory).ok()?).then_some(stat.st_uid)
 }
 
 /// Makes the home `home` (as the container sees it) if it is not there, and fills it if it is empty; whether it did.

@@ -50,10 +50,11 @@ pub(super) struct Resolved {
     pub(super) remark: Option<String>,
 }
 
-/// The account of `login` in the container at `root`. With `first` its home is seen to as well; the caller says so once
+/// The account of `login` in the container at `root`; one that is made gets the id `own`, if it is given and the image has
+/// not given it away. With `first` its home is seen to as well; the caller says so once
 /// per name, so that a home that its owner has emptied stays empty.
-pub(super) fn resolve(root: &Path, login: &Login, first: bool) -> Result<Resolved, LoginError> {
-    let (account, is_new) = look_up(root, login, None)?;
+pub(super) fn resolve(root: &Path, login: &Login, own: Option<u32>, first: bool) -> Result<Resolved, LoginError> {
+    let (account, is_new) = look_up(root, login, own, None)?;
     // Where a home cannot be made the login still works, in `/`; sshd does the same.
     let adopt = is_new || account.home.starts_with(HOMES);
     let is_fresh = first && home::prepare(root, &account.home, owner(&account), adopt).unwrap_or(false);
@@ -61,11 +62,16 @@ pub(super) fn resolve(root: &Path, login: &Login, first: bool) -> Result<Resolve
 }
 
 /// The same for a login whose home is `persistent`.
-pub(super) fn resolve_persistent(root: &Path, login: &Login, persistent: &Persistent) -> Result<Resolved, LoginError> {
+pub(super) fn resolve_persistent(
+    root: &Path,
+    login: &Login,
+    own: Option<u32>,
+    persistent: &Persistent,
+) -> Result<Resolved, LoginError> {
     let home = Path::new(HOMES).join(login.name.as_ref());
     // Before the ids are chosen: another container may be about to give the home its owner.
     let claimed = persistent.claim(&under(root, &home));
-    let (mut account, _) = look_up(root, login, Some(persistent))?;
+    let (mut account, _) = look_up(root, login, own, Some(persistent))?;
     // Wherever the image has the home of its account: this is the one that is kept.
     account.home = home;
     let (is_fresh, remark) = match claimed.and_then(|()| persistent.prepare(root, owner(&account))) {
@@ -80,7 +86,12 @@ fn owner(account: &Account) -> Owner {
 }
 
 /// The account of `login`, made if the image has none, and whether it was.
-fn look_up(root: &Path, login: &Login, persistent: Option<&Persistent>) -> Result<(Account, bool), LoginError> {
+fn look_up(
+    root: &Path,
+    login: &Login,
+    own: Option<u32>,
+    persistent: Option<&Persistent>,
+) -> Result<(Account, bool), LoginError> {
     let name = login.name.as_ref();
     let etc = under(root, Path::new("/etc"));
     let passwd = files::read(&etc.join("passwd"))?.unwrap_or_default();
@@ -90,7 +101,7 @@ fn look_up(root: &Path, login: &Login, persistent: Option<&Persistent>) -> Resul
     let is_new = known.is_none();
     let entry = match known {
         Some(entry) => entry,
-        None => create(root, name, preferred, &passwd, &group, persistent)?,
+        None => create(root, name, preferred, &passwd, &group, own, persistent)?,
     };
     let account = Account {
         name: login.name.clone(),
@@ -110,14 +121,19 @@ fn create(
     preferred: &Path,
     passwd: &[u8],
     group: &[u8],
+    own: Option<u32>,
     persistent: Option<&Persistent>,
 ) -> Result<Entry, LoginError> {
     let home = Path::new(HOMES).join(name);
     let (owner, first_id) = match persistent {
         Some(persistent) => (persistent.owner(root), accounts::FIRST_PERSISTENT_ID),
-        None => (home::owner(&under(root, &home)), accounts::FIRST_ID),
+        None => (home::owner_of_files(&under(root, &home)), accounts::FIRST_ID),
     };
-    let (uid, gid) = accounts::choose_ids(passwd, group, name, owner, first_id).ok_or(LoginError::NoIdLeft)?;
+    // An image that brings the home with files in it means their owner; a persistent one is handed over.
+    let is_brought = persistent.is_none() && owner.is_some_and(|uid| accounts::is_users(passwd, uid));
+    let own = own.filter(|_| !is_brought).and_then(|own| accounts::own_ids(passwd, group, name, own));
+    let ids = own.or_else(|| accounts::choose_ids(passwd, group, name, owner, first_id));
+    let (uid, gid) = ids.ok_or(LoginError::NoIdLeft)?;
     let shell = Shell::find(root, None, preferred).map_or_else(|| "/bin/sh".into(), |shell| shell.program);
     let entry = Entry { uid, gid, home, shell };
     // What cannot be written is not needed to run; what is needed most is written last.
@@ -158,7 +174,7 @@ mod tests {
     }
 
     fn account(root: &Path, name: &str, first: bool) -> Account {
-        resolve(root, &login(name), first).unwrap().account
+        resolve(root, &login(name), None, first).unwrap().account
     }
 
     fn text(root: &Path, file: &str) -> String {
@@ -174,7 +190,7 @@ mod tests {
         assert_eq!(text(root.path(), "etc/passwd"), "alice:x:1000:1000::/home/alice:/bin/sh\n");
         assert_eq!(text(root.path(), "etc/group"), "alice:x:1000:\n");
         assert!(!root.path().join("etc/shadow").exists());
-        assert_eq!(resolve(root.path(), &login("alice"), false).unwrap().account, account);
+        assert_eq!(resolve(root.path(), &login("alice"), None, false).unwrap().account, account);
         assert_eq!(text(root.path(), "etc/passwd").lines().count(), 1);
     }
 
@@ -196,7 +212,7 @@ mod tests {
         std::fs::create_dir(root.path().join("etc")).unwrap();
         std::fs::write(root.path().join("etc/shadow"), "root:*:1::::::").unwrap();
         std::fs::set_permissions(root.path().join("etc/shadow"), std::fs::Permissions::from_mode(0o640)).unwrap();
-        resolve(root.path(), &login("alice"), false).unwrap();
+        resolve(root.path(), &login("alice"), None, false).unwrap();
         let shadow = text(root.path(), "etc/shadow");
         assert!(shadow.starts_with("root:*:1::::::\nalice:*:"), "{shadow}");
         let mode = std::fs::metadata(root.path().join("etc/shadow")).unwrap().permissions().mode();
@@ -207,8 +223,27 @@ mod tests {
     fn accounts_that_cannot_be_read_are_a_clear_refusal() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("etc/passwd")).unwrap();
-        let error = resolve(root.path(), &login("alice"), false).unwrap_err().to_string();
+        let error = resolve(root.path(), &login("alice"), None, false).unwrap_err().to_string();
         assert!(error.ends_with("etc/passwd is not a regular file"), "{error}");
+    }
+
+    #[test]
+    fn an_account_has_the_users_own_id_unless_the_image_insists_on_another() {
+        let resolved = |files: &[(&str, &str)]| {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join("etc")).unwrap();
+            for (name, text) in files {
+                std::fs::write(root.path().join(name), text).unwrap();
+            }
+            let account = resolve(root.path(), &login("alice"), Some(70_000), true).unwrap().account;
+            (account.uid, account.gid)
+        };
+        assert_eq!(resolved(&[]), (70_000, 70_000));
+        // As ubuntu:24.04 has it, and images for dev containers.
+        assert_eq!(resolved(&[("etc/passwd", "ubuntu:x:1000:1000::/home/ubuntu:/bin/sh\n")]), (70_000, 70_000));
+        // An account of the user's name, and one that has the id.
+        assert_eq!(resolved(&[("etc/passwd", "alice:x:1234:5::/:/bin/sh\n")]), (1234, 5));
+        assert_eq!(resolved(&[("etc/passwd", "other:x:70000:5::/:/bin/sh\n")]), (1000, 1000));
     }
 
     #[test]

@@ -33,8 +33,8 @@ const MAX_DEPTH: usize = 200;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HomeError {
     #[error(
-        "your home directory belongs to user id {owner}, which another account of this image has, and another of your \
-         containers uses it: stop that one, and log in here again"
+        "your home directory belongs to user id {owner}, which you do not have here, and another of your containers uses \
+         it: stop that one, and log in here again"
     )]
     InUse { owner: u32 },
     #[error("your home directory is being handed over to your account in this image: log in again to go on")]

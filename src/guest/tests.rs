@@ -77,6 +77,7 @@ impl Bench {
             root,
             socket: directory.path().join("broker.sock"),
             environment: vec![("IMAGE".into(), "yes".into()), ("PATH".into(), std::env::var_os("PATH").unwrap())],
+            uid: None,
             home: None,
             dotfiles: None,
             is_init: false,

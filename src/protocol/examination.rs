@@ -59,7 +59,7 @@ pub struct Account {
     pub uid: Option<u32>,
     /// Why not, if it could not; or why it cannot be written down.
     pub problem: Option<String>,
-    /// Who has the uid that it would have had in another image.
+    /// The account or group of the image that has the id of the user's own, if the account could not have it.
     pub holder: Option<String>,
     /// Its home.
     pub home: String,

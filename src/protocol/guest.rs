@@ -47,6 +47,8 @@ pub const HOMES: &str = "/home";
 /// The guest's option when its user's home below [`HOMES`] is a mount that outlives the container. Not a packet: it is
 /// so from the container's first moment to its last.
 pub const PERSISTENT_HOME: &str = "--persistent-home";
+/// Likewise: the user id of the account that the guest makes, behind a `=`.
+pub const UID: &str = "--uid";
 /// Likewise: the repository to clone into a fresh home, and the command to run in the clone, each behind a `=`.
 pub const DOTFILES: &str = "--dotfiles";
 /// See [`DOTFILES`].

@@ -117,6 +117,9 @@ pub struct SessionInfo {
     pub status: String,
     /// How many connections are open.
     pub connections: u32,
+    /// The user's id inside, which no other user has; absent for a container from before users had ids of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
     /// When the row was written, in seconds since the epoch.
     pub created: i64,
     /// The image.
@@ -305,6 +308,14 @@ pub struct DiagnoseReply {
     pub running: u32,
     /// Those of them whose guest does not speak.
     pub silent: Vec<String>,
+    /// How many users have an id of their own inside containers.
+    pub uids: u32,
+    /// Whether another user could have one.
+    pub has_free_uid: bool,
+    /// Sessions whose container is from before users had ids of their own, by user and project.
+    pub shared_uids: Vec<String>,
+    /// Sessions whose user's id an account of the host has got.
+    pub uid_conflicts: Vec<UidConflict>,
     /// Why the log file is not written, if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_error: Option<String>,
@@ -317,6 +328,17 @@ pub struct DiagnoseReply {
     /// When the newest session was made, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<i64>,
+}
+
+/// A user's id inside a container that is somebody else's on the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UidConflict {
+    /// The session, as `user` or `user@project`.
+    pub session: String,
+    /// The id.
+    pub uid: u32,
+    /// What it is on the host, as words that follow "is".
+    pub holder: String,
 }
 
 /// Parameters of `VerifyImage`.

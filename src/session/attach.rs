@@ -2,7 +2,7 @@
 
 use super::{
     AttachError, Capacity, Happening, Rules, Sessions, Step,
-    entry::{Phase, Session},
+    entry::{Origin, Phase, Session},
     now,
     subnets::Subnets,
 };
@@ -62,9 +62,17 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Dropping the future does not stop a creation that others may wait for.
     pub async fn attach(&self, request: &Request, progress: &mut dyn FnMut(&Step)) -> Result<Attached, AttachError> {
         loop {
-            let session = match self.find(&request.key) {
-                Some(session) => session,
-                None => self.begin(request)?,
+            let session = if let Some(session) = self.find(&request.key) {
+                session
+            } else {
+                let Request { key, plan, capacity, .. } = request;
+                self.check_capacity(key, capacity)?;
+                let uid = self.own_uid(&key.user, plan.uid_range, capacity.accounts).await?;
+                // Another login may have begun it meanwhile.
+                match self.find(key) {
+                    Some(session) => session,
+                    None => self.begin(request, uid)?,
+                }
             };
             let attached = {
                 let _about_to_enter = session.wait();
@@ -81,7 +89,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Writes the row and starts the creation. Nothing is awaited: whoever comes next finds the session.
-    fn begin(&self, request: &Request) -> Result<Rc<Session>, AttachError> {
+    fn begin(&self, request: &Request, uid: u32) -> Result<Rc<Session>, AttachError> {
         let Request { key, plan, capacity, .. } = request;
         self.check_capacity(key, capacity)?;
         let subnets = Subnets::of(capacity.pool, (capacity.routes)())?;
@@ -97,6 +105,7 @@ impl<E: Engine + 'static> Sessions<E> {
             image: plan.image.clone(),
             container_name: name.clone(),
             subnet,
+            uid,
             created_at: created,
         };
         self.record_first(
@@ -107,7 +116,14 @@ impl<E: Engine + 'static> Sessions<E> {
         )?;
         crash::point("attach.row-written");
         let phase = Phase::Creating(Step::new("creating the container"));
-        let session = Rc::new(Session::new(id, key.clone(), name, plan.image.to_string(), created, rules, phase));
+        let session = Rc::new(Session::new(
+            id,
+            key.clone(),
+            name,
+            Origin { image: plan.image.to_string(), uid: Some(uid), created },
+            rules,
+            phase,
+        ));
         self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
         self.0.begun.notify_one();
         self.spawn_creation(Rc::clone(&session), plan.clone(), subnet, subnets);

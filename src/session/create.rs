@@ -12,7 +12,7 @@ use crate::{
     engine::{ContainerSpec, ContainerStatus, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
-    protocol::guest::{DOTFILES, GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, INSTALL, PERSISTENT_HOME},
+    protocol::guest::{DOTFILES, GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, INSTALL, PERSISTENT_HOME, UID},
     sys::crash,
 };
 use std::{
@@ -178,6 +178,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let guest = self.0.guest.path().await.map_err(|e| AttachError::Files("cannot copy the guest", e))?;
         let mut binds = guest_binds(guest, Link::directory(&self.0.sockets, &session.id));
         let mut entrypoint = vec![GUEST_BINARY.to_owned(), "guest".to_owned()];
+        entrypoint.extend(session.uid.map(|uid| format!("{UID}={uid}")));
         if let Some(source) = home {
             let target = Path::new(HOMES).join(session.key.user.as_ref());
             binds.push(Bind { source, target, writable: true });

@@ -1,9 +1,9 @@
 //! How sessions and what they need are, for whoever looks for a fault. Nothing is changed and nothing is concluded.
 
-use super::{Capacity, Removed, Sessions, subnets::Subnets};
+use super::{Capacity, HostAccounts, Removed, Sessions, subnets::Subnets};
 use crate::{
     audit::AuditError,
-    domain::{ImageRef, Subnet},
+    domain::{ImageRef, SessionKey, Subnet, UidRange},
     engine::{Engine, EngineError, EngineInfo},
 };
 use std::{io, sync::Arc, time::Duration};
@@ -27,6 +27,8 @@ pub struct Diagnosis {
     pub running: usize,
     /// Those of them whose guest does not speak.
     pub silent: Vec<String>,
+    /// The ids that users have inside containers.
+    pub uids: UidUse,
     /// Why the audit log is not written, if it is not.
     pub audit: Option<Arc<AuditError>>,
 }
@@ -44,9 +46,33 @@ pub struct PoolUse {
     pub used: u32,
 }
 
+/// How the ids that users have inside containers are.
+#[derive(Debug, Default)]
+pub struct UidUse {
+    /// How many are allotted.
+    pub allotted: usize,
+    /// Whether another user could have one.
+    pub has_free: bool,
+    /// Sessions whose container is from before users had ids of their own.
+    pub shared: Vec<SessionKey>,
+    /// Sessions whose user's id an account of the host has got.
+    pub conflicts: Vec<UidConflict>,
+}
+
+/// A user's id inside a container that is somebody else's on the host.
+#[derive(Debug)]
+pub struct UidConflict {
+    /// The session.
+    pub key: SessionKey,
+    /// The id.
+    pub uid: u32,
+    /// What it is on the host, as words that follow "is".
+    pub holder: String,
+}
+
 impl<E: Engine + 'static> Sessions<E> {
     /// Looks at everything. The engine is asked once for each image.
-    pub async fn diagnose(&self, capacity: &Capacity, images: &[ImageRef]) -> Diagnosis {
+    pub async fn diagnose(&self, capacity: &Capacity, range: UidRange, images: &[ImageRef]) -> Diagnosis {
         let end = Instant::now() + ENGINE;
         let engine = timeout_at(end, self.0.engine.info()).await.unwrap_or_else(|_| Err(late()));
         let orphans = timeout_at(end, self.orphans()).await.unwrap_or_else(|_| Err(late()));
@@ -68,8 +94,28 @@ impl<E: Engine + 'static> Sessions<E> {
             pool: self.pool_use(capacity),
             running: running.len(),
             silent,
+            uids: self.uid_use(range, capacity.accounts).await,
             audit: self.0.trail.failing(&self.0.store),
         }
+    }
+
+    /// What cannot be found out is left out: the checks of the state and of the accounts say why.
+    async fn uid_use(&self, range: UidRange, accounts: HostAccounts) -> UidUse {
+        let taken = self.0.store.taken_uids().unwrap_or_default();
+        let sessions: Vec<(SessionKey, Option<u32>)> =
+            self.0.live.borrow().values().map(|session| (session.key.clone(), session.uid)).collect();
+        let shared = sessions.iter().filter(|(_, uid)| uid.is_none()).map(|(key, _)| key.clone()).collect();
+        let allotted = taken.len();
+        let look = tokio::task::spawn_blocking(move || {
+            let held = |(key, uid): (SessionKey, Option<u32>)| {
+                let uid = uid?;
+                Some(UidConflict { key, uid, holder: (accounts.holder)(uid)? })
+            };
+            let conflicts = sessions.into_iter().filter_map(held).collect();
+            (conflicts, matches!((accounts.allot)(None, range, taken), Ok(Some(_)) | Err(_)))
+        });
+        let (conflicts, has_free) = look.await.unwrap_or_default();
+        UidUse { allotted, has_free, shared, conflicts }
     }
 
     fn pool_use(&self, capacity: &Capacity) -> Result<PoolUse, String> {

@@ -51,6 +51,8 @@ pub(super) struct Session {
     pub(super) key: SessionKey,
     pub(super) name: RefCell<ContainerName>,
     pub(super) image: String,
+    /// The user's id inside; `None` in a container from before users had ids of their own.
+    pub(super) uid: Option<u32>,
     pub(super) created: i64,
     pub(super) rules: Cell<Rules>,
     pub(super) phase: watch::Sender<Phase>,
@@ -92,13 +94,22 @@ pub(super) struct Session {
     expiry: RefCell<Option<AbortHandle>>,
 }
 
+/// What a session was made of, which never changes.
+pub(super) struct Origin {
+    /// The image, as configured then.
+    pub(super) image: String,
+    /// See [`Session::uid`].
+    pub(super) uid: Option<u32>,
+    /// Unix seconds.
+    pub(super) created: i64,
+}
+
 impl Session {
     pub(super) fn new(
         id: SessionId,
         key: SessionKey,
         name: ContainerName,
-        image: String,
-        created: i64,
+        Origin { image, uid, created }: Origin,
         rules: Rules,
         phase: Phase,
     ) -> Self {
@@ -107,6 +118,7 @@ impl Session {
             key,
             name: RefCell::new(name),
             image,
+            uid,
             created,
             rules: Cell::new(rules),
             phase: watch::Sender::new(phase),
@@ -197,6 +209,7 @@ impl Session {
             container: self.name.borrow().clone(),
             state: self.state(),
             connections: self.connections(),
+            uid: self.uid,
             created: self.created,
             image: self.image.clone(),
             mode: self.rules.get().mode,

@@ -2,8 +2,9 @@
 
 use super::home::HomeError;
 use crate::{
+    accounts::AccountError,
     audit::AuditError,
-    domain::{ImageRef, Subnet},
+    domain::{ImageRef, Subnet, UidRange},
     engine::EngineError,
     link::LinkError,
     policy::Denial,
@@ -44,6 +45,12 @@ pub enum AttachError {
         /// The route.
         route: Route,
     },
+    /// No user id is left.
+    #[error("every user id of security.uid_range {0} is in use")]
+    NoUid(UidRange),
+    /// The host's accounts are not known, so no user id can be said to be free; nothing was created.
+    #[error("the host's accounts")]
+    Accounts(#[source] AccountError),
     /// No subnet is left.
     #[error("every subnet of the pool is in use")]
     NoSubnet,
@@ -83,6 +90,7 @@ impl AttachError {
             Self::Image { .. } => Some("image"),
             Self::Engine { .. } => Some("engine"),
             Self::PoolRouted { .. } | Self::NoSubnet => Some("network"),
+            Self::NoUid(_) | Self::Accounts(_) => Some("accounts"),
             Self::Store(_) => Some("state"),
             Self::Files(..) => Some("files"),
             Self::Home(_) => Some("home"),
@@ -107,6 +115,12 @@ impl AttachError {
             Self::NoSubnet => "the server has no network left for another container; ask the administrator to stop \
                  sessions or to enlarge network.pool"
                 .to_owned(),
+            Self::NoUid(range) => format!(
+                "the server has no user id left in security.uid_range {range}; ask the administrator to enlarge it"
+            ),
+            Self::Accounts(_) => {
+                "the server's account database does not answer; try again, then ask the administrator".to_owned()
+            }
             Self::Store(StoreError::Full(_)) => Self::DISK_FULL.to_owned(),
             Self::Home(HomeError::System { source, .. })
                 if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>

@@ -2,7 +2,7 @@
 
 use super::{
     Rules, Sessions,
-    entry::{Phase, Session},
+    entry::{Origin, Phase, Session},
 };
 use crate::{
     domain::{SessionKey, State},
@@ -34,8 +34,7 @@ impl<E: Engine + 'static> Sessions<E> {
             row.id,
             row.key.clone(),
             row.container_name,
-            row.image.to_string(),
-            row.created_at,
+            Origin { image: row.image.to_string(), uid: row.uid, created: row.created_at },
             rules,
             phase,
         ));

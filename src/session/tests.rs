@@ -25,9 +25,17 @@ use tokio::time::{sleep, timeout};
 
 mod ends;
 mod networks;
+mod uids;
 mod verify;
 
 const IMAGE: &str = "debian:12";
+
+/// A host with no account but those of users.
+pub(super) const NO_ACCOUNTS: HostAccounts = HostAccounts {
+    allot: |current, range, taken| Ok(current.or_else(|| range.ids().find(|uid| !taken.contains(uid)))),
+    holder: |_| None,
+    has: |_| Ok(true),
+};
 
 /// A host with a fake engine and no session.
 struct Host {
@@ -102,6 +110,7 @@ impl Host {
                 total: resources.max_containers,
                 pool: self.settings.config.network,
                 routes: || Ok(Vec::new()),
+                accounts: NO_ACCOUNTS,
             },
             what: What::Shell,
             environment: Vec::new(),
@@ -730,7 +739,7 @@ fn a_container_is_told_of_its_users_dotfiles() {
         let _guests = play_guests(host);
         let _attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
         let found = host.engine.containers().await.unwrap();
-        let expected = ["guest", "--dotfiles=https://git.example.org/dots", "--install=./install -f"];
+        let expected = ["guest", "--uid=65536", "--dotfiles=https://git.example.org/dots", "--install=./install -f"];
         assert_eq!(host.engine.spec_of(&found[0].id).unwrap().entrypoint[1..], expected);
     });
 }

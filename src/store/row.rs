@@ -20,6 +20,8 @@ pub struct NewSession {
     pub container_name: ContainerName,
     /// The addresses that its network is to get.
     pub subnet: Subnet,
+    /// The user id that the user is to have inside.
+    pub uid: u32,
     /// Unix seconds.
     pub created_at: i64,
 }
@@ -45,6 +47,8 @@ pub struct SessionRow {
     pub network_id: Option<NetworkId>,
     /// The addresses of its network.
     pub subnet: Subnet,
+    /// The user id that its container was given; `None` in one from before users had ids of their own.
+    pub uid: Option<u32>,
     /// The host's pid of the container's first process, when it was last started.
     pub init_pid: Option<i32>,
     /// The version of the guest protocol that its guest speaks, once it has said so.
@@ -68,7 +72,7 @@ pub struct AllSessions {
 macro_rules! columns {
     () => {
         "id, user, project, state, mode, image, container_name, container_id, network_id, subnet, init_pid, protocol, \
-         created_at, grace_since"
+         created_at, grace_since, uid"
     };
 }
 pub(super) use columns;
@@ -93,6 +97,7 @@ impl SessionRow {
             protocol: columns.raw(11, "protocol")?,
             created_at: columns.raw(12, "created_at")?,
             grace_since: columns.raw(13, "grace_since")?,
+            uid: columns.raw(14, "uid")?,
         })
     }
 }

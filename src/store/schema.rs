@@ -40,6 +40,15 @@ pub(super) const MIGRATIONS: &[&str] = &[
         line            TEXT
     ) STRICT;
 ",
+    "
+    -- The user id that a user has inside containers.
+    CREATE TABLE uids (
+        user            TEXT    PRIMARY KEY NOT NULL,
+        uid             INTEGER NOT NULL UNIQUE
+    ) STRICT, WITHOUT ROWID;
+    -- What the session's container was given. Containers from before have an id that others share.
+    ALTER TABLE sessions ADD COLUMN uid INTEGER;
+",
 ];
 
 /// The schema that this version reads and writes.

@@ -11,8 +11,8 @@ impl Store {
     /// Writes down a session that is about to be created, in state [`State::Creating`].
     pub fn insert(&self, new: &NewSession) -> Result<(), StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "INSERT INTO sessions (id, user, project, state, mode, image, container_name, subnet, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sessions (id, user, project, state, mode, image, container_name, subnet, created_at, uid)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let row = params![
             new.id.as_ref(),
@@ -24,6 +24,7 @@ impl Store {
             new.container_name.as_ref(),
             new.subnet.to_string(),
             new.created_at,
+            new.uid,
         ];
         statement.execute(row).map(drop).map_err(taken)
     }

@@ -25,6 +25,7 @@ fn session(n: u32) -> NewSession {
         mode: Mode::GracePeriod,
         image: "debian:12".parse().unwrap(),
         subnet: format!("10.209.{}.{}/28", n / 16, n % 16 * 16).parse().unwrap(),
+        uid: 65_536 + n,
         created_at: 1_000 + i64::from(n),
     }
 }

@@ -9,6 +9,7 @@ pub const POINTS: &[&str] = &[
     "attach.connect-written",
     "attach.mode-stored",
     "attach.row-written",
+    "attach.uid-allotted",
     "audit.line-appended",
     "audit.line-queued",
     "create.container-created",

@@ -213,6 +213,11 @@ impl User<'_> {
         self.bench.sessions().into_iter().filter(|session| session["user"] == self.name.as_str()).collect()
     }
 
+    /// Its user id inside containers; it has a session.
+    pub(crate) fn uid(&self) -> u64 {
+        self.sessions()[0]["uid"].as_u64().unwrap()
+    }
+
     /// Connections of all its sessions.
     pub(crate) fn connections(&self) -> u64 {
         self.sessions().iter().map(|session| session["connections"].as_u64().unwrap()).sum()

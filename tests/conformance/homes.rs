@@ -79,46 +79,47 @@ fn two_sessions_at_once_share_a_home() {
     assert_eq!(held.finish().success(), "own\nproject");
 }
 
-/// An image in which another account has the uid that homes begin with.
-fn make_crowded_image(bench: &Bench) {
-    bench.root(
-        "docker image inspect podspawn-test-crowded >/dev/null 2>&1 && exit; docker rm -f crowded >/dev/null 2>&1; \
-         docker run --name crowded podspawn-workload sh -c 'echo other:x:2000:2000::/:/bin/sh >>/etc/passwd' && \
+/// An image in which another account has the user's id.
+fn make_crowded_image(bench: &Bench, uid: u64) {
+    bench.root(&format!(
+        "docker rm -f crowded >/dev/null 2>&1; \
+         docker run --name crowded podspawn-workload sh -c 'echo other:x:{uid}:{uid}::/:/bin/sh >>/etc/passwd' && \
          docker commit crowded podspawn-test-crowded:latest && docker rm crowded",
-    );
+    ));
 }
 
 #[test]
 fn a_home_is_handed_over_where_its_owner_is_taken_and_not_while_another_container_uses_it() {
     let bench = bench::shared();
-    make_crowded_image(&bench);
     let user = bench.user_with("mode: named");
     user.run("mkdir ~/d; echo kept >~/d/kept; ln -s /etc/shadow ~/d/link; ln -s / ~/d/root").success();
-    assert_eq!(user.run("id -u").success(), "2000");
+    let uid = user.uid();
+    make_crowded_image(&bench, uid);
+    assert_eq!(user.run("id -u").success(), uid.to_string());
     let crowded = |command: &str| user.ssh_in("crowded", command);
     // In use: it stays as it is, and who is there is told why it is not at home.
     let mut ssh = user.ssh(&["-tt", "-o", "SetEnv=PODSPAWN_PROJECT=crowded"]);
     let mut terminal = Terminal::open(ssh.arg("sleep 1; echo; id -u; pwd"), 24, 120);
-    terminal.wait_for("podspawn: your home directory belongs to user id 2000");
+    terminal.wait_for(&format!("podspawn: your home directory belongs to user id {uid}"));
     let (code, shown) = terminal.finish();
-    assert!(code == 0 && shown.contains("2001\r\n/\r\n"), "{shown:?}");
+    assert!(code == 0 && shown.contains("2000\r\n/\r\n"), "{shown:?}");
     assert_eq!(user.run("cat ~/d/kept").success(), "kept");
     // Alone with it, at the next login.
     user.stop(None);
     let owned = "cat ~/d/kept; test -O ~ && test -O ~/d && test -O ~/d/kept && id -u";
-    assert_eq!(crowded(owned).quiet_success(), "kept\n2001");
+    assert_eq!(crowded(owned).quiet_success(), "kept\n2000");
     let container = user.container_in("crowded");
     assert_eq!(bench.root(&format!("docker exec {container} stat -c %u /etc/shadow /")), "0\n0");
-    // And back, in an image that has room for either.
+    // And back, in an image that leaves the user its own.
     user.stop(Some("crowded"));
-    assert_eq!(user.run(owned).quiet_success(), "kept\n2001");
+    assert_eq!(user.run(owned).quiet_success(), format!("kept\n{uid}"));
 }
 
 #[test]
 fn a_home_is_where_the_mode_is_named_and_nowhere_else() {
     let bench = bench::shared();
     let user = bench.user();
-    assert_eq!(user.run("grep -c ' /home' /proc/mounts; id -u").text(), "0\n1000\n");
+    assert_eq!(user.run("grep -c ' /home' /proc/mounts").text(), "0\n");
     assert_eq!(user.ssh_in("kept", "grep -c \" $HOME \" /proc/mounts; echo kept >~/kept").text(), "1\n");
     assert_eq!(user.run("ls ~").success(), "");
 }
@@ -128,11 +129,13 @@ fn a_home_is_writable_on_a_read_only_root() {
     let bench = bench::alone();
     let _read_only = Disturbance::of_config(&bench, "sed '$ a security: { readonly_rootfs: true }'");
     let user = bench.user_with("mode: named");
-    assert_eq!(user.run("echo x >~/kept; echo x >/tmp/x || id -u").text(), "2000\n");
+    let first = user.run("echo x >~/kept; echo x >/tmp/x || id -u").text();
+    let uid = user.uid();
+    assert_eq!(first, format!("{uid}\n"));
     // The account is not written down there, and is the same every time.
-    assert_eq!(user.run("cat ~/kept; id -u; pwd").success(), format!("x\n2000\n/home/{}", user.name));
+    assert_eq!(user.run("cat ~/kept; id -u; pwd").success(), format!("x\n{uid}\n/home/{}", user.name));
     user.stop(None);
-    assert_eq!(user.run("cat ~/kept; test -O ~ && test -O ~/kept && id -u").success(), "x\n2000");
+    assert_eq!(user.run("cat ~/kept; test -O ~ && test -O ~/kept && id -u").success(), format!("x\n{uid}"));
 }
 
 #[test]
@@ -148,7 +151,8 @@ fn a_set_uid_program_in_a_home_is_out_of_reach_on_the_host() {
     assert_eq!(bench.root(&format!("stat -c '%a %u' {home}/sh")), "4755 0");
     assert_eq!(bench.root(&format!("stat -c '%a %U' {HOMES}")), "700 podspawn");
     // For another account of the host, for the tenant's own, and for one with the uid that owns the home.
-    for account in ["plain", name, "2000:2000"] {
+    let uid = user.uid();
+    for account in ["plain", name, &format!("{uid}:{uid}")] {
         let tried = bench.bash(&["-u", account], &format!("ls {HOMES}; {home}/sh -p -c id; cd {home}"));
         assert_eq!((tried.code, tried.text().as_str()), (Some(1), ""), "{account}: {tried:?}");
         assert_eq!(tried.errors().matches("Permission denied").count(), 3, "{account}: {tried:?}");

@@ -1,5 +1,7 @@
 //! What a user may try, and gets nothing by.
 
+mod identity;
+
 use crate::{
     bench::{self, Bench, User, eventually},
     client::Finished,
@@ -371,7 +373,7 @@ fn a_process_in_the_container_that_plays_the_guest_is_ignored() {
     let hello =
         podspawn::protocol::guest::FromGuest::Hello { protocol: 1, release: "evil".into(), channels: Vec::new() };
     let packets = vec![packet(&hello), BASE64_STANDARD.encode([0xff; 100])];
-    for uid in ["1000", "0"] {
+    for uid in [user.uid().to_string().as_str(), "0"] {
         let socket = "/.podspawn/run/broker.sock".into();
         let order = Order::Packets { socket, packets: packets.clone(), hold_ms: 3000 };
         let found = send_inside(&user, uid, &order);

@@ -10,10 +10,8 @@ fn an_alpine_like_image_has_shell_and_commands() {
     let bench = bench::shared();
     let user = bench.user_with(ALPINE_LIKE);
     let name = &user.name;
-    assert_eq!(
-        user.run("echo $SHELL; id -un; id -u; pwd; cat").success(),
-        format!("/bin/sh\n{name}\n1000\n/home/{name}")
-    );
+    let told = user.run("echo $SHELL; id -un; id -u; pwd; cat").success();
+    assert_eq!(told, format!("/bin/sh\n{name}\n{}\n/home/{name}", user.uid()));
     assert_eq!(user.run("exit 3").code, Some(3));
     let terminal = user.terminal(None);
     terminal.send("tty; stty size; exit 5\n");
@@ -45,7 +43,7 @@ fn the_login_user_is_no_root_and_has_no_way_to_become_it() {
     for overrides in ["", ALPINE_LIKE, SCRATCH].map(|image| format!("{image}\ncpus: 1.0")) {
         let user = bench.user_with(&overrides);
         let program = if overrides.contains("scratch") { "/busybox " } else { "" };
-        assert_eq!(user.run(format!("{program}id -u")).success(), "1000");
+        assert_eq!(user.run(format!("{program}id -u")).success(), user.uid().to_string());
         let status = user.run(format!("{program}cat /proc/self/status")).success();
         for line in status.lines().filter(|line| line.starts_with("CapEff") || line.starts_with("CapPrm")) {
             assert!(line.ends_with("0000000000000000"), "{line}");

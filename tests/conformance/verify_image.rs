@@ -76,14 +76,14 @@ fn broken_parts_of_an_image_fail_at_their_own_lines() {
         &bench,
         "broken",
         "printf \"#!/no/such/loader\\n\" >/bin/bash.new; chmod 755 /bin/bash.new; rm -f /etc/ssl/certs/ca-certificates.crt; \
-         printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git; echo dev:x:1000:1000::/home/dev:/bin/sh >>/etc/passwd; \
+         printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git; echo dev:x:65536:65536::/home/dev:/bin/sh >>/etc/passwd; \
          mv /bin/bash.new /bin/bash",
     );
     let (code, told) = bench.verified("podspawn-test-broken");
     assert_eq!((code, failing(&told)), (Some(1), vec!["git", "shell"]), "{told:?}");
     assert!(told["shell"].1.contains("loader or its interpreter is missing"), "{told:?}");
     assert!(told["git"].1.contains("did not end within"), "{told:?}");
-    assert!(told["account"].1.contains("uid 1001 (1000 is the image's dev)"), "{told:?}");
+    assert!(told["account"].1.contains("uid 1000: the image gives the user's own to dev"), "{told:?}");
     assert_eq!(told["certificates"].0, "warn");
     // Accounts that cannot be read, and a home that cannot be made.
     image_with(&bench, "sealed", "seq -f \"x%.0f:x:7:7::/:/bin/sh\" 60000 >>/etc/passwd");

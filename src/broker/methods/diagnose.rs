@@ -5,8 +5,8 @@ use crate::{
     broker::{authorize::Caller, events},
     domain::ImageRef,
     engine::{Engine, EngineInfo},
-    protocol::varlink::{DiagnoseReply, EngineReply, ImageInfo, PoolInfo},
-    session::{Diagnosis, PoolUse},
+    protocol::varlink::{self, DiagnoseReply, EngineReply, ImageInfo, PoolInfo},
+    session::{Diagnosis, PoolUse, UidConflict},
     settings::{Live, Settings},
 };
 use rustix::fs::{Access, access};
@@ -33,7 +33,7 @@ impl<E: Engine + 'static> Broker<E> {
         let capacity = capacity(&settings);
         let wanted = images(&settings);
         let asked: Vec<ImageRef> = wanted.keys().cloned().collect();
-        let found = self.sessions.diagnose(&capacity, &asked).await;
+        let found = self.sessions.diagnose(&capacity, settings.config.security.uid_range, &asked).await;
         let mut reply = reply(found, wanted);
         reply.problems = problems;
         reply.log_error = self.log.failing().map(|error| events::chain(&error));
@@ -59,7 +59,7 @@ fn images(settings: &Settings) -> BTreeMap<ImageRef, String> {
 }
 
 fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply {
-    let Diagnosis { engine, orphans, images, pool, running, silent, audit } = found;
+    let Diagnosis { engine, orphans, images, pool, running, silent, uids, audit } = found;
     let present: BTreeMap<ImageRef, bool> = images.into_iter().collect();
     let (engine, engine_error) = apart(engine);
     let (pool, pool_error) = apart(pool);
@@ -81,9 +81,17 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
         pool_error,
         running: u32::try_from(running).unwrap_or(u32::MAX),
         silent: silent.into_iter().take(MAX_LINES).collect(),
+        uids: u32::try_from(uids.allotted).unwrap_or(u32::MAX),
+        has_free_uid: uids.has_free,
+        shared_uids: uids.shared.into_iter().take(MAX_LINES).map(|key| key.to_string()).collect(),
+        uid_conflicts: uids.conflicts.into_iter().take(MAX_LINES).map(uid_conflict).collect(),
         audit_error: audit.map(|error| events::chain(&error)),
         ..DiagnoseReply::default()
     }
+}
+
+fn uid_conflict(UidConflict { key, uid, holder }: UidConflict) -> varlink::UidConflict {
+    varlink::UidConflict { session: key.to_string(), uid, holder }
 }
 
 fn apart<T, E>(result: Result<T, E>) -> (Option<T>, Option<E>) {
@@ -154,6 +162,7 @@ mod tests {
             pool: Err("no pool".into()),
             running: 2,
             silent: vec!["alice".into()],
+            uids: crate::session::UidUse::default(),
             audit: None,
         };
         let reply = reply(found, BTreeMap::from([("a:1".parse().unwrap(), "everybody".to_owned())]));

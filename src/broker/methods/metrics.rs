@@ -74,6 +74,7 @@ mod tests {
             key,
             state,
             connections,
+            uid: Some(65_536),
             created,
             image: "debian:12".into(),
             mode: Mode::GracePeriod,

@@ -181,6 +181,7 @@ fn info(summary: &Summary) -> SessionInfo {
         container: summary.container.to_string(),
         status: summary.state.to_string(),
         connections: u32::try_from(summary.connections).unwrap_or(u32::MAX),
+        uid: summary.uid,
         created: summary.created,
         image: summary.image.clone(),
         mode: summary.mode.to_string(),

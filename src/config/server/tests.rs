@@ -19,6 +19,7 @@ security:
   tmpfs: {}
   runtime: ""
   seccomp_profile: ""
+  uid_range: 65536-99999
 engine:    { host: "unix:///var/run/docker.sock" }
 backup:    { dir: /var/backups/podspawn, keep: 14 }
 metrics:   { per_user: false }
@@ -148,6 +149,7 @@ fn what_does_not_fit_is_refused() {
         "security: {pids_limit: 0}",
         "security: {runtime: \"a b\"}",
         "security: {seccomp_profile: seccomp.json}",
+        "security: {uid_range: 60000-70000}",
         "security: {tmpfs: [/tmp]}",
         "auth: {key_dir: /etc/../keys}",
         "state: {homes_dir: /var/lib/podspawn}",

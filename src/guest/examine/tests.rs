@@ -13,14 +13,14 @@ fn image(files: &[(&str, &str, u32)]) -> tempfile::TempDir {
 }
 
 fn look(root: &tempfile::TempDir) -> Facts {
-    Examiner { root: root.path().to_owned(), image: Vec::new(), runs: false }
+    Examiner { root: root.path().to_owned(), image: Vec::new(), own: Some(70_000), runs: false }
         .look(&Login { name: LOGIN.parse().unwrap(), shell: "/bin/bash".into() })
 }
 
 #[test]
 fn an_image_of_nothing_gets_an_account_and_a_home_and_has_nothing_else() {
     let facts = look(&image(&[("app", "\x7fELF", 0o755)]));
-    assert_eq!((facts.account.uid, facts.account.problem, facts.account.holder), (Some(1000), None, None));
+    assert_eq!((facts.account.uid, facts.account.problem, facts.account.holder), (Some(70_000), None, None));
     assert_eq!(facts.account.home, format!("/home/{LOGIN}"));
     assert!(facts.account.temporary_problem.is_some(), "there is no /tmp");
     assert_eq!((facts.shell, facts.git, facts.sftp_server, facts.image_machine), (None, None, None, None));
@@ -43,7 +43,9 @@ fn what_an_image_has_is_found_where_distributions_keep_it() {
         ("lib/ld-musl-x86_64.so.1", "", 0o755),
     ]);
     let facts = look(&root);
-    assert_eq!((facts.account.uid, facts.account.holder.as_deref()), (Some(1001), Some("ubuntu")));
+    assert_eq!((facts.account.uid, facts.account.holder), (Some(70_000), None));
+    let root = image(&[("etc/passwd", "odd:x:70000:1::/:/bin/sh\n", 0o644)]);
+    assert_eq!(look(&root).account.holder.as_deref(), Some("odd"));
     assert_eq!(facts.shell.unwrap().path, "/bin/sh");
     assert_eq!(facts.git.unwrap().path, "/usr/bin/git");
     assert_eq!((facts.rsync.as_deref(), facts.scp), (Some("/usr/bin/rsync"), None));

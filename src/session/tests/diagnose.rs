@@ -1,7 +1,10 @@
 //! What is told to whoever looks for a fault.
 
 use super::*;
-use crate::{domain::ImageRef, sys::routes::Route};
+use crate::{
+    domain::{ImageRef, UidRange},
+    sys::routes::Route,
+};
 
 fn capacity(host: &Host) -> Capacity {
     Capacity {
@@ -18,7 +21,7 @@ fn a_session_and_what_belongs_to_none_are_told_apart_and_nothing_is_changed() {
         let _guests = play_guests(host);
         let images: [ImageRef; 2] = [IMAGE, "absent:1"].map(|name| name.parse().unwrap());
         let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
-        let found = sessions.diagnose(&capacity(host), &images).await;
+        let found = sessions.diagnose(&capacity(host), UidRange::DEFAULT, &images).await;
         assert!(found.engine.is_ok() && found.orphans.unwrap().is_empty());
         assert_eq!(found.images, images.iter().cloned().zip([true, false]).collect::<Vec<_>>());
         let pool = found.pool.unwrap();
@@ -35,7 +38,7 @@ fn a_session_and_what_belongs_to_none_are_told_apart_and_nothing_is_changed() {
             Box::new(|_, _| {}),
             Box::new(|_| {}),
         );
-        let orphans = without.diagnose(&capacity(host), &[]).await.orphans.unwrap();
+        let orphans = without.diagnose(&capacity(host), UidRange::DEFAULT, &[]).await.orphans.unwrap();
         let kinds: Vec<&str> = orphans.iter().map(|one| one.kind.as_str()).collect();
         assert_eq!((kinds, host.engine.counts()), (vec!["container", "network"], (1, 1)));
     });
@@ -49,7 +52,7 @@ fn an_engine_that_does_not_answer_leaves_everything_unknown_that_it_alone_knows(
         for verb in [Verb::Info, Verb::Containers] {
             host.engine.fail_next(verb, EngineError::Unreachable(io::ErrorKind::ConnectionRefused.into()));
         }
-        let found = sessions.diagnose(&capacity(host), &[IMAGE.parse().unwrap()]).await;
+        let found = sessions.diagnose(&capacity(host), UidRange::DEFAULT, &[IMAGE.parse().unwrap()]).await;
         assert!(found.engine.is_err() && found.orphans.is_err() && found.images.is_empty());
         assert!(found.pool.is_ok(), "that is the host's own");
     });

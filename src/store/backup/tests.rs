@@ -12,6 +12,7 @@ fn session(n: u32) -> NewSession {
         mode: Mode::GracePeriod,
         image: "debian:12".parse().unwrap(),
         subnet: format!("10.{}.{}.0/28", n / 256, n % 256).parse().unwrap(),
+        uid: 65_536 + n,
         created_at: 1,
     }
 }

@@ -61,6 +61,7 @@ in
         ];
         no_new_privileges = true;
         pids_limit = 512;
+        uid_range = "70000-79999";
         readonly_rootfs = false;
         tmpfs."/scratch" = "size=64m,mode=1777";
         runtime = "runsc";
