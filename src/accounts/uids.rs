@@ -192,7 +192,7 @@ mod tests {
         ]);
         assert_eq!(free(&host, "65536-99999", &[]), Some(65_537));
         assert_eq!(free(&host, "65536-99999", &[65_537]), Some(65_539));
-        assert_eq!(free(&host, "65536-65538", &[65_537]), None);
+        assert_eq!(free(&host, "65536-65539", &[65_537]), None);
         assert_eq!(host.holder(65_536).unwrap().to_string(), "the id of account odd");
         assert_eq!(host.holder(65_538).unwrap().to_string(), "the id of group odd");
         assert_eq!(host.holder(65_537), None);

@@ -22,16 +22,22 @@ impl UidRange {
     /// the first subordinate id (`SUB_UID_MIN`, 100000): ids that no distribution allots.
     pub const DEFAULT: Self = Self { first: 65_536, last: 99_999 };
 
-    /// Whether an id is one of the range.
+    /// Whether an id is one that a user may have.
     #[must_use]
     pub fn contains(self, uid: u32) -> bool {
-        (self.first..=self.last).contains(&uid)
+        self.ids().contains(&uid)
     }
 
-    /// Every id, the least first.
+    /// The ids that users may have, the least first: all but the last.
     #[must_use]
     pub fn ids(self) -> RangeInclusive<u32> {
-        self.first..=self.last
+        self.first..=self.last - 1
+    }
+
+    /// The last, which no user has: programs of an image that is examined run as it.
+    #[must_use]
+    pub const fn examination(self) -> u32 {
+        self.last
     }
 }
 
@@ -42,7 +48,7 @@ impl FromStr for UidRange {
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten();
         let ends = text.split_once('-').and_then(|(first, last)| Some((digits(first)?, digits(last)?)));
         let quoted = Invalid::quote(text);
-        let Some((first, last)) = ends.filter(|(first, last)| first <= last) else {
+        let Some((first, last)) = ends.filter(|(first, last)| first < last) else {
             return Err(Invalid::new(format!("{quoted} is not a range of user ids such as 65536-99999")));
         };
         if first < LEAST || last > GREATEST {
@@ -67,18 +73,20 @@ mod tests {
 
     #[test]
     fn a_range_reads_back_as_written() {
-        for text in ["65536-99999", "1000-1000", "100000-2147483647"] {
+        for text in ["65536-99999", "1000-1001", "100000-2147483647"] {
             assert_eq!(text.parse::<UidRange>().unwrap().to_string(), text);
         }
         let default = UidRange::DEFAULT;
         assert_eq!(default.to_string().parse::<UidRange>().unwrap(), default);
-        assert_eq!(default.ids().count(), 34_464);
-        assert!(default.contains(65_536) && default.contains(99_999) && !default.contains(100_000));
+        assert_eq!((default.ids().count(), default.examination()), (34_463, 99_999));
+        assert!(default.contains(65_536) && default.contains(99_998) && !default.contains(99_999));
     }
 
     #[test]
     fn ids_of_the_system_and_ids_that_mean_nothing_are_no_range() {
-        for text in ["", "65536", "-", "99999-65536", "+65536-99999", "65536-99999-1", "65536 - 99999", "0x1-2"] {
+        for text in
+            ["", "65536", "-", "99999-65536", "70000-70000", "+65536-99999", "65536-99999-1", "65536 - 99999", "0x1-2"]
+        {
             assert!(text.parse::<UidRange>().unwrap_err().to_string().contains("such as 65536-99999"), "{text}");
         }
         for text in ["999-2000", "0-5", "70000-4294967295"] {

@@ -166,7 +166,7 @@ impl<E: Engine + 'static> Verification<E> {
         let inner = &self.sessions.0;
         let guest = inner.guest.path().await.map_err(|error| AttachError::Files("cannot copy the guest", error))?;
         let binds = guest_binds(guest, Link::directory(&inner.sockets, &self.id));
-        let (uid, examine) = (format!("{UID}={}", plan.uid_range.ids().start()), format!("{EXAMINE}={}", plan.shell));
+        let (uid, examine) = (format!("{UID}={}", plan.uid_range.examination()), format!("{EXAMINE}={}", plan.shell));
         let entrypoint = vec![GUEST_BINARY.to_owned(), "guest".to_owned(), uid, examine];
         let name = ContainerName::of_examination(&self.id);
         let spec = container_spec(plan, name, network_name(&self.id), self.labels(), binds, entrypoint);

@@ -76,7 +76,7 @@ fn broken_parts_of_an_image_fail_at_their_own_lines() {
         &bench,
         "broken",
         "printf \"#!/no/such/loader\\n\" >/bin/bash.new; chmod 755 /bin/bash.new; rm -f /etc/ssl/certs/ca-certificates.crt; \
-         printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git; echo dev:x:65536:65536::/home/dev:/bin/sh >>/etc/passwd; \
+         printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git; echo dev:x:99999:99999::/home/dev:/bin/sh >>/etc/passwd; \
          mv /bin/bash.new /bin/bash",
     );
     let (code, told) = bench.verified("podspawn-test-broken");

@@ -65,7 +65,7 @@ fn an_id_that_the_host_has_given_to_somebody_is_replaced_at_the_next_container()
 
 #[test]
 fn where_accounts_are_unknown_or_no_id_is_left_nothing_is_begun() {
-    let host = Host::with_config("security: {uid_range: 70000-70000}");
+    let host = Host::with_config("security: {uid_range: 70000-70001}");
     on_host(&host, async |host| {
         let sessions = host.broker();
         let _guests = play_guests(host);
@@ -78,7 +78,7 @@ fn where_accounts_are_unknown_or_no_id_is_left_nothing_is_begun() {
         assert_eq!((host.rows(), sessions.list(None).len()), (0, 0));
         attach(&sessions, &host.request("alice", None)).await.unwrap();
         let error = attach(&sessions, &host.request("bob", None)).await.unwrap_err();
-        assert!(error.for_user().contains("security.uid_range 70000-70000"), "{error:?}");
+        assert!(error.for_user().contains("security.uid_range 70000-70001"), "{error:?}");
         assert_eq!(host.rows(), 1);
         // One whose account is gone gives its id back, unless a container still has it.
         let no_account = HostAccounts { has: |_| Ok(false), ..NO_ACCOUNTS };
@@ -92,11 +92,11 @@ fn where_accounts_are_unknown_or_no_id_is_left_nothing_is_begun() {
 
 #[test]
 fn a_diagnosis_names_ids_that_are_shared_taken_or_used_up() {
-    let host = Host::with_config("security: {uid_range: 70000-70000}");
+    let host = Host::with_config("security: {uid_range: 70000-70001}");
     on_host(&host, async |host| {
         let sessions = host.broker();
         let _guests = play_guests(host);
-        let range: UidRange = "70000-70000".parse().unwrap();
+        let range: UidRange = "70000-70001".parse().unwrap();
         assert!(sessions.diagnose(&host.request("alice", None).capacity, range, &[]).await.uids.has_free);
         attach(&sessions, &host.request("alice", None)).await.unwrap();
         let held = HostAccounts { holder: |uid| Some(format!("{uid} of eve")), ..NO_ACCOUNTS };

@@ -233,4 +233,11 @@ pub(super) const OF_FILES: &[Sabotage] = &[
         "sed -i '$asecurity: { runtime: nosuch }' /etc/podspawn/config.yaml",
         By("sed -i '$d' /etc/podspawn/config.yaml"),
     ),
+    // Ids that useradd gives to accounts.
+    Sabotage(
+        "user-ids",
+        &[],
+        "sed -i '$asecurity: { uid_range: 1000-2000 }' /etc/podspawn/config.yaml",
+        By("sed -i '$d' /etc/podspawn/config.yaml"),
+    ),
 ];
