@@ -34,6 +34,7 @@ const SOURCES: &[&str] = &[
 const NOT_FOR_USERS: &[&str] = &[
     "ending idle connections",
     "every subnet of the pool is in use",
+    "every user id of security.uid_range … is in use",
     "finding this executable",
     // Nothing builds images yet, so that nothing can be missing.
     "image not pre-built, run podspawn update-project …",
@@ -47,6 +48,7 @@ const NOT_FOR_USERS: &[&str] = &[
     "the grace period is over",
     "the last connection ended",
     "the last container cannot be removed",
+    "the host's accounts",
     "the persistent home",
     "the state database",
     "writing that the session is abandoned",

@@ -38,8 +38,6 @@ enum Way {
     NoDatabase,
     /// There is no copy of the guest yet.
     NoGuest,
-    /// The user has no id yet.
-    NoUid,
     /// Containers and networks of nobody.
     Orphans,
     /// A session is due and its guest does not come back.
@@ -57,7 +55,6 @@ impl Way {
             "expire.hung-up" => Self::StopUnder,
             "destroy.found-container-removed" | "destroy.found-network-removed" => Self::Half,
             "guest.half-copied" => Self::NoGuest,
-            "attach.uid-allotted" => Self::NoUid,
             "sweep.container-removed" | "sweep.directory-removed" | "sweep.network-removed" => Self::Orphans,
             "sweep.due-found" => Self::Due,
             _ if point.starts_with("restore.") => Self::Restart,
@@ -130,14 +127,11 @@ impl Passage<'_> {
         let arm = || drop(host.bench.root(&order));
         match Way::to(self.point) {
             Way::Life => {
-                arm();
+                // Its first login of all: an earlier run may have given the user an id.
+                let forget = format!("DELETE FROM uids WHERE user = '{name}'");
+                host.bench.root(&format!("sqlite3 /var/lib/podspawn/state.db \"{forget}\"; {order}"));
                 login(&user, None, true)?;
                 bash(&format!("podspawn stop {name}; podspawn cleanup"));
-            }
-            Way::NoUid => {
-                let forget = format!("sqlite3 /var/lib/podspawn/state.db \"DELETE FROM uids WHERE user = '{name}'\"");
-                host.bench.root(&format!("{forget}; {order}"));
-                login(&user, None, true)?;
             }
             Way::Return => {
                 login(&user, None, false)?;

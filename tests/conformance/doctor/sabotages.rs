@@ -12,6 +12,7 @@ const WITHOUT_BROKER: &[&str] = &[
     "engine-runtime",
     "engine-limits",
     "guest-channel",
+    "user-ids",
     "images",
     "orphans",
     "network-pool",
