@@ -5,6 +5,7 @@ let
   inherit (import ./names.nix { inherit lib; }) isOwn isUser;
   # The others are refused by assertions.nix: a definition here would have NixOS stop first, and say something else.
   people = lib.filterAttrs (name: _: isUser name && !isOwn name) cfg.users;
+  isSysusers = config.systemd.sysusers.enable;
   role = name: description: {
     isSystemUser = true;
     group = name;
@@ -33,15 +34,20 @@ in
       podspawn-backup = role "podspawn-backup" "podspawn backup";
     }
     // lib.mapAttrs (_: _: {
-      isNormalUser = true;
+      # systemd-sysusers makes no others.
+      isNormalUser = !isSysusers;
+      isSystemUser = isSysusers;
+      # Of 65,536 subordinate uids each, which nothing here uses, a host has few.
+      autoSubUidGidRange = false;
       description = lib.mkDefault "podspawn user";
       group = "podspawn";
       home = "/var/empty";
       createHome = false;
       # It runs sshd's forced command, and never gets a command of the user's.
       shell = "/bin/sh";
-      # No password fits, and sshd does not take the account for locked.
-      hashedPassword = lib.mkDefault "*";
+      # No password fits, and sshd does not take the account for locked. The initial one, since systemd-sysusers knows no
+      # other; without users.mutableUsers it is the one for good.
+      initialHashedPassword = lib.mkDefault "*";
     }) people;
   };
 }

@@ -13,27 +13,42 @@ let
     text:
     lib.match "(.* )?(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh[.]com) +AAAA[A-Za-z0-9+/]+=*( .*)?" text
     != null;
+  isCommand = key: lib.match "([^ ]*,)?command=.*" (lib.toLower key) != null;
   # Paths that systemd, sshd and logrotate read as they are written.
   isPlain = path: lib.match "/[A-Za-z0-9/._+@-]*" path != null && !lib.hasPrefix "/nix/store" path;
 
-  inherit (import ./sshd-patterns.nix { inherit lib; }) fits;
-  # sshd's lists, of names and of NAME@HOST.
-  orNone = list: if list == null then [ ] else list;
-  isLet =
-    list: name:
-    list == null
-    || fits [ name ] list
-    || any (entry: lib.head (lib.splitString "@" entry) == name) list;
+  inherit (import ./sshd-patterns.nix { inherit lib; }) fits isEverywhere userOf;
+  said = import ./sshd-config.nix { inherit lib; } sshd;
+  # What podspawn's block decides itself, whatever is set for everybody.
+  isDecided =
+    keyword: elem keyword (said.keywordsOf (lib.readFile ../../systemd/sshd_config.d/50-podspawn.conf));
+  isLeft = list: isLet: said.global list == [ ] || isLet (said.global list);
+  denied = said.global "denyusers";
 
-  conflicts = import ./sshd-conflicts.nix { inherit lib; } {
-    inherit userNames;
-    group = "podspawn";
-    text = sshd.extraConfig;
-    own = [
-      "/etc/ssh/podspawn-auth-keys auth-keys %u %t %k"
-      "exec ${lib.getExe cfg.package} spawn"
-    ];
-  };
+  accounts = config.users.users;
+  # `group` itself or one of its declared members.
+  isIn =
+    group: name:
+    accounts.${name}.group == group
+    || elem group accounts.${name}.extraGroups
+    || elem name config.users.groups.${group}.members;
+  # Of declared users; the others are refused for their names.
+  declared = lib.filter (name: isUser name && !isOwn name) userNames;
+  hasPassword =
+    name:
+    let
+      account = accounts.${name};
+      isHash = field: field != null && field != "*" && !lib.hasPrefix "!" field;
+    in
+    any (text: text != null) [
+      account.password
+      account.initialPassword
+      account.hashedPasswordFile
+    ]
+    || isHash account.hashedPassword
+    || isHash account.initialHashedPassword;
+
+  inherit (import ./engine.nix { inherit config lib; }) obstacle;
 
   paths = {
     "settings.state.db_path" = cfg.settings.state.db_path;
@@ -71,34 +86,81 @@ in
           ${option}: services.openssh.settings.UsePAM has to be true. Without PAM, sshd refuses keys for accounts that NixOS
           made without a password, because they look locked to it.'';
       }
-      (refuse conflicts ''
-        ${option}: another Match block of services.openssh.extraConfig decides for podspawn's users, and sshd takes the
-        first one it finds. Take them out of'')
+      (refuse (map (line: lib.strings.toJSON line.line) (said.before "${cfg.sshdBlock}")) ''
+        ${option}: sshd takes the first value it finds, and this stands before podspawn's block. Move it to
+        services.openssh.extraConfig, without lib.mkOrder or with lib.mkAfter'')
       {
-        assertion = isLet sshd.settings.AllowGroups "podspawn";
+        assertion =
+          isDecided "authenticationmethods"
+          || any (
+            method:
+            elem method [
+              "any"
+              "publickey"
+            ]
+          ) (said.first "authenticationmethods" [ "any" ]);
+        message = ''
+          ${option}: its users have nothing but keys, and sshd's AuthenticationMethods wants more. Set it in a Match block of
+          services.openssh.extraConfig for other users'';
+      }
+      {
+        assertion =
+          isDecided "pubkeyauthentication" || said.first "pubkeyauthentication" [ "yes" ] == [ "yes" ];
+        message = "${option}: its users have nothing but keys, and sshd's PubkeyAuthentication is off";
+      }
+      {
+        assertion = isDecided "chrootdirectory" || said.first "chrootdirectory" [ "none" ] == [ "none" ];
+        message = "${option}: sshd's ChrootDirectory is for everybody, and there is no podspawn in it";
+      }
+      {
+        assertion = isLeft "allowgroups" (list: fits list "podspawn");
         message = ''${option}: services.openssh.settings.AllowGroups keeps its users out; add "podspawn"'';
       }
       {
-        assertion = !elem "podspawn" (orNone sshd.settings.DenyGroups);
+        assertion = !fits (said.global "denygroups") "podspawn";
         message = ''${option}: services.openssh.settings.DenyGroups keeps its users out; take out "podspawn"'';
       }
       (refuse (lib.filter (
-        name: !isLet sshd.settings.AllowUsers name
+        name: !isLeft "allowusers" (list: fits (map userOf list) name)
       ) userNames) "${option}: services.openssh.settings.AllowUsers keeps out")
       (refuse (lib.filter (
-        name: elem name (orNone sshd.settings.DenyUsers)
+        name: fits (map userOf (lib.filter isEverywhere denied)) name
       ) userNames) "${option}: services.openssh.settings.DenyUsers keeps out")
       {
         assertion = cfg.backup.enable -> cfg.backup.directory != null;
         message = "${option}.backup.enable: say where to, with ${option}.backup.directory";
       }
       {
-        assertion =
-          cfg.settings.engine.host != "unix:///var/run/docker.sock" || config.virtualisation.docker.enable;
-        message = ''
-          ${option}: there is no engine. Set virtualisation.docker.enable, or name another engine's socket with
-          ${option}.settings.engine.host and its group with ${option}.engineGroup.'';
+        assertion = obstacle == null;
+        message = "${option}: ${toString obstacle}";
       }
+      {
+        assertion = config.users.groups ? ${cfg.engineGroup};
+        message = ''
+          ${option}.engineGroup: the group ${cfg.engineGroup} is not declared, and the broker cannot start without it. It is the
+          group of the socket ${option}.settings.engine.host'';
+      }
+      (refuse (lib.filter (
+        name: config.users.groups ? ${cfg.engineGroup} && isIn cfg.engineGroup name
+      ) declared) "${option}.users: group ${cfg.engineGroup} is root in all but name, and has as members")
+      (refuse (lib.filter hasPassword declared) "${option}.users: a password would open the account without a container. Take it out of users.users.<name> of")
+      (refuse (lib.filter (name: accounts.${name}.linger or null == true)
+        declared
+      ) "${option}.users: with users.users.<name>.linger, systemd runs a service manager on the host for")
+      (refuse
+        (lib.filter (
+          name: !isOwn name && !elem name userNames && accounts.${name}.enable && isIn "podspawn" name
+        ) (lib.attrNames accounts))
+        (
+          "users.users: an account in group podspawn has no shell and no keys of its own any more. "
+          + (
+            if cfg.mutableUsers then
+              "Take it out of the group, or make it on the host with `podspawn add-user`"
+            else
+              "Declare it in ${option}.users, or take it out of the group"
+          )
+        )
+      )
       {
         assertion = cfg.mutableUsers -> cfg.users == { } && cfg.projects == { };
         message = ''
@@ -129,7 +191,16 @@ in
         map (key: "${option}.users.${name}.keys has ${lib.strings.toJSON key}") (
           lib.filter (key: !isKey key) cfg.users.${name}.keys
         )
-      ) userNames) "${option}: this is no public key")
+        ++ map (key: "users.users.${name}.openssh.authorizedKeys.keys has ${lib.strings.toJSON key}") (
+          lib.filter (key: !isKey key) accounts.${name}.openssh.authorizedKeys.keys
+        )
+      ) declared) "${option}: this is no public key")
+      (refuse (lib.concatMap (
+        name:
+        map (key: "users.users.${name}.openssh.authorizedKeys.keys has ${lib.strings.toJSON key}") (
+          lib.filter isCommand accounts.${name}.openssh.authorizedKeys.keys
+        )
+      ) declared) "${option}: a key for one command would open the whole container")
       (refuse (lib.filter (name: !isPlain paths.${name}) (
         lib.attrNames paths
       )) "${option}: a path has characters that systemd would read, or is in the store")
@@ -144,8 +215,10 @@ in
         !any (user: user != [ ]) [
           cfg.users.${name}.keys
           cfg.users.${name}.keyFiles
+          accounts.${name}.openssh.authorizedKeys.keys
+          accounts.${name}.openssh.authorizedKeys.keyFiles
         ]
-      ) userNames
+      ) declared
     );
   };
 }

@@ -37,7 +37,15 @@ let
     }
     // lib.optionalAttrs (declared.branch != null) { inherit (declared) branch; };
 
-  keys = user: concatLines (user.keys ++ map lib.fileContents user.keyFiles);
+  # Those of the account, too: sshd itself would read them for any other.
+  keys =
+    name:
+    concatLines (
+      concatMap (one: one.keys ++ map lib.fileContents one.keyFiles) [
+        cfg.users.${name}
+        config.users.users.${name}.openssh.authorizedKeys
+      ]
+    );
 
   declarations = [
     "cp ${yaml.generate "projects.yaml" (lib.mapAttrs project cfg.projects)} $out/projects.yaml"
@@ -49,7 +57,7 @@ let
       user = cfg.users.${name};
       file = escapeShellArg name;
     in
-    [ "cp ${pkgs.writeText "podspawn-keys" (keys user)} $out/keys/${file}" ]
+    [ "cp ${pkgs.writeText "podspawn-keys" (keys name)} $out/keys/${file}" ]
     ++ lib.optional (
       user.settings != { }
     ) "cp ${yaml.generate "podspawn-user.yaml" user.settings} $out/users/${file}.yaml"

@@ -8,6 +8,7 @@
 let
   inherit (lib) literalExpression mkOption types;
   cfg = config.services.podspawn;
+  engine = import ./engine.nix { inherit config lib; };
 in
 {
   options.services.podspawn = {
@@ -43,11 +44,12 @@ in
 
     engineGroup = mkOption {
       type = types.str;
-      default = "docker";
+      default = if engine.isPodman then "podman" else "docker";
+      defaultText = literalExpression ''"podman" if the socket is Podman's, else "docker"'';
       example = "podman";
       description = ''
-        The group that may use the engine's socket. It is root in all but name, and the broker is the only one who is put
-        into it.
+        The group that may use the engine's socket. It is root in all but name. The module adds the broker to it, and refuses
+        podspawn users in it.
       '';
     };
 
@@ -66,9 +68,7 @@ in
     # For `podspawn list`, `stop`, `restore` and the manual; the units name the binary by its path.
     environment.systemPackages = [ cfg.package ];
 
-    # An engine has to be there. Another one, or none here, is said with settings.engine.host.
-    virtualisation.docker.enable = lib.mkIf (
-      cfg.settings.engine.host == "unix:///var/run/docker.sock"
-    ) (lib.mkDefault true);
+    # An engine has to be there. Not where another one is enabled: assertions.nix has what to set then.
+    virtualisation.docker.enable = lib.mkIf engine.isDockerWanted (lib.mkDefault true);
   };
 }

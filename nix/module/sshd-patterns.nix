@@ -1,9 +1,15 @@
-# sshd's patterns for names. What one with a wildcard fits is sshd's to say.
+# sshd's patterns for names (ssh_config(5), PATTERNS): `*` and `?`, and nothing else.
 { lib }:
 let
-  hasGlob = pattern: lib.hasInfix "*" pattern || lib.hasInfix "?" pattern;
+  matches =
+    pattern: name:
+    lib.match (lib.replaceStrings [ "\\*" "\\?" ] [ ".*" "." ] (lib.escapeRegex pattern)) name != null;
 in
 {
-  # Whether a pattern of the list is, or may be, for one of `wanted`.
-  fits = wanted: lib.any (pattern: hasGlob pattern || lib.elem pattern wanted);
+  # Whether one of the patterns is for `name`.
+  fits = patterns: name: lib.any (pattern: matches pattern name) patterns;
+
+  # Entries of AllowUsers and DenyUsers are USER or USER@HOST.
+  userOf = entry: lib.head (lib.splitString "@" entry);
+  isEverywhere = entry: lib.length (lib.splitString "@" entry) == 1 || lib.hasSuffix "@*" entry;
 }

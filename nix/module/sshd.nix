@@ -1,34 +1,54 @@
 # sshd's block for group podspawn, from the same file as every other packaging.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
+  inherit (lib) mkOption types;
   cfg = config.services.podspawn;
   podspawn = lib.getExe cfg.package;
+  # Paths that stay: sshd is restarted at a switch that changes what it reads, and an upgrade of podspawn is none.
   keyCommand = "ssh/podspawn-auth-keys";
-  block =
-    lib.replaceStrings
-      [ "@bin@ auth-keys" "@bin@ spawn" ]
-      [ "/etc/${keyCommand} auth-keys" "${podspawn} spawn" ]
-      (lib.readFile ../../systemd/sshd_config.d/50-podspawn.conf);
+  sessionCommand = "podspawn/bin/podspawn";
 in
 {
-  config = lib.mkIf cfg.enable {
-    services.openssh = {
+  options.services.podspawn.sshdBlock = mkOption {
+    type = types.package;
+    internal = true;
+    readOnly = true;
+    description = "The file with sshd's block for group podspawn.";
+  };
+
+  config = {
+    services.podspawn.sshdBlock = pkgs.writeText "sshd-podspawn.conf" (
+      lib.replaceStrings
+        [ "@bin@ auth-keys" "@bin@ spawn" ]
+        [ "/etc/${keyCommand} auth-keys" "/etc/${sessionCommand} spawn" ]
+        (lib.readFile ../../systemd/sshd_config.d/50-podspawn.conf)
+    );
+
+    services.openssh = lib.mkIf cfg.enable {
       # Its port is opened by services.openssh.openFirewall, which is NixOS's to decide; podspawn opens none.
       enable = lib.mkDefault true;
-      # Last: what is behind a Match block belongs to it. And closed, for whatever comes later all the same.
-      extraConfig = lib.mkAfter ''
-        ${block}Match all
-      '';
+      # Before every Match block of others, since sshd takes the first value that it finds. In a file of its own, whose end
+      # is the block's: what follows is for everybody again. In the store, so that NixOS's own check reads it.
+      extraConfig = lib.mkOrder 1 "Include ${cfg.sshdBlock}";
     };
 
-    # sshd runs no program below a directory that a group may write to, and the store is one: a file in /etc, copied and no
-    # link, which runs the one in the store.
-    environment.etc.${keyCommand} = {
-      mode = "0755";
-      text = ''
-        #!/bin/sh
-        exec ${podspawn} "$@"
-      '';
+    environment.etc = lib.mkIf cfg.enable {
+      # sshd runs no program below a directory that a group may write to, and the store is one: a file in /etc, copied and no
+      # link, which runs the one in the store.
+      ${keyCommand} = {
+        mode = "0755";
+        text = ''
+          #!/bin/sh
+          exec ${podspawn} "$@"
+        '';
+      };
+      # The account's shell runs this one, and takes a link.
+      ${sessionCommand}.source = podspawn;
     };
   };
 }

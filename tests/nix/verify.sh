@@ -139,41 +139,57 @@ optional() {
     esac
 }
 
-# sshd_options CONFIG USER: what sshd makes of it. Nobody here is in group podspawn: root's own stands in for it.
-sshd_options() {
-    local config=$work/sshd_config
+# From where and to which port somebody may come.
+readonly CONNECTIONS=(addr=127.0.0.1,lport=22 addr=10.1.2.3,lport=22 addr=192.0.2.7,lport=2222)
+
+# sshd_file CONFIG GROUP: a copy for this machine's sshd, where nobody is in group podspawn: GROUP stands in for it.
+sshd_file() {
+    local block
+    # Debian's sshd says nothing without it, and only its service makes it.
+    [ -d /run/sshd ] || mkdir -m 0755 /run/sshd
     [ -f "$work/host_key" ] || ssh-keygen -q -t ed25519 -N '' -f "$work/host_key"
-    sed "s|^Match Group podspawn$|Match Group $3|; s|^HostKey .*|HostKey $work/host_key|" "$1" >"$config"
-    /usr/sbin/sshd -T -f "$config" -C "user=$2,host=localhost,addr=127.0.0.1"
+    block=$(sed -n 's/^Include \(.*-sshd-podspawn[.]conf\)$/\1/p' "$1")
+    sed "s|^Match Group podspawn$|Match Group $2|" "$block" >"$work/sshd-podspawn.conf"
+    grep -qxF "Match Group $2" "$work/sshd-podspawn.conf"
+    sed "s|^Include $block$|Include $work/sshd-podspawn.conf|; s|^HostKey .*|HostKey $work/host_key|" "$1" >"$work/sshd_config"
 }
 
+# sshd_options FILE CONNECTION: what sshd makes of it for root, who is in group root alone.
+sshd_options() { /usr/sbin/sshd -T -f "$1" -C "user=root,host=client.example.org,laddr=192.0.2.1,$2" 2>"$work/sshd.err"; }
+
+# Every keyword of the block, whatever other blocks say of the user, the address, the port or everybody.
 check_sshd() {
-    local etc=$1 option
-    sshd_options "$etc/ssh/sshd_config" root root >"$work/sshd.log"
-    for option in \
-        'authorizedkeyscommand /etc/ssh/podspawn-auth-keys auth-keys %u %t %k' \
-        'authorizedkeyscommanduser podspawn-keys' \
-        'authorizedkeysfile none' \
-        'passwordauthentication no' \
-        'kbdinteractiveauthentication no' \
-        'allowtcpforwarding no' \
-        'allowstreamlocalforwarding no' \
-        'x11forwarding no' \
-        'permituserrc no' \
-        'permituserenvironment no' \
-        'acceptenv PODSPAWN_PROJECT'; do
-        grep -qxF "$option" "$work/sshd.log" || {
-            echo "$option: $(grep "^${option%% *} " "$work/sshd.log")"
-            return 1
-        }
+    local connection keyword value line
+    sshd_file "$1/ssh/sshd_config" root
+    for connection in "${CONNECTIONS[@]}"; do
+        sshd_options "$work/sshd_config" "$connection" >"$work/sshd.log"
+        while read -r keyword value; do
+            case $keyword in
+            '' | '#'* | Match) continue ;;
+            AcceptEnv) value=${value// /$'\n'acceptenv } ;;
+            esac
+            if grep -qi "unsupported option \"\?$keyword" "$work/sshd.err"; then continue; fi
+            while read -r line; do
+                grep -qxF "$line" "$work/sshd.log" || {
+                    echo "$connection: wanted $line, and there is: $(grep "^${keyword,,} " "$work/sshd.log")"
+                    return 1
+                }
+            done <<<"${keyword,,} $value"
+        done <"$work/sshd-podspawn.conf"
     done
-    grep -qE "^forcecommand exec $store/nix/store/[a-z0-9]{32}-podspawn-[0-9.]+/bin/podspawn spawn$" "$work/sshd.log"
+    grep -qxF 'authorizedkeyscommand /etc/ssh/podspawn-auth-keys auth-keys %u %t %k' "$work/sshd.log"
+    grep -qxF 'forcecommand exec /etc/podspawn/bin/podspawn spawn' "$work/sshd.log"
 }
 
+# Whoever is not in the group has what the file says without podspawn's line.
 check_sshd_others() {
-    local etc=$1
-    sshd_options "$etc/ssh/sshd_config" root nobody-is-in-it >"$work/sshd.log"
-    ! grep -v '^allowgroups ' "$work/sshd.log" | grep podspawn
+    local connection
+    sshd_file "$1/ssh/sshd_config" nobody-is-in-it
+    grep -vxF "Include $work/sshd-podspawn.conf" "$work/sshd_config" >"$work/sshd_config.without"
+    ! diff -q "$work/sshd_config" "$work/sshd_config.without"
+    for connection in "${CONNECTIONS[@]}"; do
+        diff <(sshd_options "$work/sshd_config.without" "$connection") <(sshd_options "$work/sshd_config" "$connection")
+    done
 }
 
 # Copied, root's, and nobody else's to change: sshd would not run a link into a store that a group may write to.
@@ -184,9 +200,17 @@ check_shim() {
     "$(sed -n 's/^exec \([^ ]*\) .*/\1/p' "$1/ssh/podspawn-auth-keys")" --version
 }
 
+# The program of a session is found behind a path that stays.
+check_command() {
+    local link=$2/etc/podspawn/bin/podspawn
+    [ -L "$link" ]
+    [[ $(readlink "$link") == /nix/store/*/bin/podspawn ]]
+    "$(real "$(readlink "$link")")" --version
+}
+
 # NixOS's own check of the file: it names no user, and has to find nothing wrong.
 check_sshd_unnamed() {
-    sshd_options "$1/ssh/sshd_config" root podspawn >"$work/sshd.log"
+    sshd_file "$1/ssh/sshd_config" podspawn
     /usr/sbin/sshd -T -C lport=22 -f "$work/sshd_config" >"$work/sshd.log"
 }
 
@@ -258,9 +282,19 @@ check_accounts() {
             return 1
         }
     done <systemd/sysusers.d/podspawn.conf
-    jq -e '[.users[] | select(.isNormalUser) | .hashedPassword == "*" and .group == "podspawn" and .home == "/var/empty"]
-        | length > 0 and all' "$1/accounts.json"
+    jq -e '[.users[] | select(.description == "podspawn user") | .initialHashedPassword == "*"
+        and (.hashedPassword | IN(null, "*"))
+        and .group == "podspawn" and .home == "/var/empty" and .shell == "/bin/sh" and .linger != true
+        and (.autoSubUidGidRange | not)] | length > 0 and all' "$1/accounts.json"
     jq -e '[.users[].extraGroups[]] == []' "$1/accounts.json"
+}
+
+# systemd-sysusers makes the accounts, the broker is in Podman's group, and the keys of an account are podspawn's.
+check_podman() {
+    jq -e '.users.alice.isSystemUser and (.users.alice.isNormalUser | not) and (.groups | has("docker") | not)' \
+        "$2/accounts.json"
+    [ "$(effective "$1/systemd/system/podspawn-broker.service" SupplementaryGroups)" = SupplementaryGroups=podman ]
+    [ "$(cut -d ' ' -f 3 "$1/podspawn/keys/alice" | sort | tr '\n' ' ')" = 'alice@account bob@desk ' ]
 }
 
 # What the hostile case says is in its files as it was said, and not what a shell, Nix or YAML would make of it.
@@ -297,6 +331,7 @@ verify() {
     holds "$case: sshd leaves everybody else alone" check_sshd_others "$etc"
     holds "$case: sshd takes the file without a user" check_sshd_unnamed "$etc"
     holds "$case: sshd can run the program for keys" check_shim "$etc"
+    holds "$case: an account's shell can run the program for sessions" check_command "$etc" "$system"
     holds "$case: systemd-tmpfiles makes the directories" check_tmpfiles "$etc" "$system"
     holds "$case: podspawn finds no mistake in its files" "$(real "$(readlink "$system/sw/bin/podspawn")")" check-config "$etc/podspawn"
     holds "$case: the accounts are declared" check_accounts "$system"
@@ -307,6 +342,7 @@ verify() {
     if [ -e "$etc/prometheus.yml" ]; then
         holds "$case: Prometheus takes its configuration" check_prometheus "$etc"
     fi
+    if [ "$case" = podman ]; then holds "$case: another engine, and another maker of accounts" check_podman "$etc" "$system"; fi
     if [ "$case" = hostile ]; then holds "$case: every text is the text that it was" check_literal "$etc"; fi
     holds "$case: no port is opened but those that are asked for" check_firewall "$system" "$case"
 }

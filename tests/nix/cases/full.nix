@@ -5,6 +5,7 @@ let
 in
 {
   virtualisation.docker.enable = false;
+  virtualisation.podman.enable = true;
   services.prometheus.enable = true;
   services.openssh.settings.AllowGroups = [
     "wheel"

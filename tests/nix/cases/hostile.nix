@@ -11,12 +11,30 @@
     authorizedKeysCommandUser = "nobody";
     settings.X11Forwarding = true;
     extraConfig = lib.mkMerge [
+      (lib.mkBefore ''
+        match address=10.0.0.0/8
+            ForceCommand=/run/wrappers/bin/other
+            DisableForwarding no
+            PermitOpen any
+        Match LocalPort 2222
+            AuthorizedKeysFile .ssh/authorized_keys
+            PasswordAuthentication yes
+        Match User=root
+            ForceCommand "/run/wrappers/bin/other"
+            PermitTTY no
+        Match all
+            AllowTcpForwarding yes
+            PermitTunnel yes
+            X11Forwarding yes
+            GatewayPorts yes
+            AcceptEnv LD_*
+      '')
       ''
         Match User git
             AuthorizedKeysCommand /run/wrappers/bin/git-keys %u
             ForceCommand /run/wrappers/bin/git-shell
       ''
-      (lib.mkOrder 2000 "PermitUserEnvironment no")
+      (lib.mkOrder 2000 "Match all\n    PermitUserEnvironment no")
     ];
   };
 

@@ -1,6 +1,7 @@
 { config, lib, ... }:
 let
   inherit (lib) mkOption types;
+  inherit (config.virtualisation) docker podman;
   flag =
     default:
     mkOption {
@@ -53,13 +54,32 @@ in
     };
     virtualisation = {
       docker.enable = flag false;
+      docker.rootless.enable = flag false;
+      podman = {
+        enable = flag false;
+        dockerCompat = flag false;
+        dockerSocket.enable = flag false;
+      };
       memorySize = number;
       diskSize = number;
     };
   };
 
   config = {
-    users.groups = lib.mkIf config.virtualisation.docker.enable { docker = { }; };
+    users.groups = lib.mkMerge [
+      (lib.mkIf docker.enable { docker = { }; })
+      (lib.mkIf podman.enable { podman = { }; })
+    ];
+    assertions = [
+      {
+        assertion = podman.enable -> podman.dockerCompat -> !docker.enable;
+        message = "Option dockerCompat conflicts with docker";
+      }
+      {
+        assertion = podman.enable -> podman.dockerSocket.enable -> !docker.enable;
+        message = "The options virtualisation.podman.dockerSocket.enable and virtualisation.docker.enable conflict";
+      }
+    ];
     environment.etc."prometheus.yml" = lib.mkIf config.services.prometheus.enable {
       text = lib.strings.toJSON {
         scrape_configs = config.services.prometheus.scrapeConfigs;

@@ -11,46 +11,89 @@ let
       type = types.str;
       inherit default;
     };
+  maybe = mkOption {
+    type = types.nullOr types.str;
+    default = null;
+  };
+  texts = mkOption {
+    type = types.listOf types.str;
+    default = [ ];
+  };
   cfg = config.users;
 in
 {
+  options.systemd.sysusers.enable = flag;
   options.users = {
+    mutableUsers = mkOption {
+      type = types.bool;
+      default = true;
+    };
     groups = mkOption {
-      type = types.attrsOf (types.submodule { options = { }; });
+      type = types.attrsOf (
+        types.submodule (
+          { name, ... }: {
+            options.members = mkOption {
+              type = types.listOf types.str;
+              default = [ ];
+            };
+            config.members = lib.attrNames (
+              lib.filterAttrs (_: user: user.enable && lib.elem name user.extraGroups) cfg.users
+            );
+          }
+        )
+      );
       default = { };
     };
     users = mkOption {
       type = types.attrsOf (
-        types.submodule {
-          options = {
-            uid = mkOption {
-              type = types.nullOr types.int;
-              default = null;
+        types.submodule (
+          { config, ... }: {
+            options = {
+              enable = mkOption {
+                type = types.bool;
+                default = true;
+              };
+              uid = mkOption {
+                type = types.nullOr types.int;
+                default = null;
+              };
+              isNormalUser = flag;
+              isSystemUser = flag;
+              autoSubUidGidRange = flag;
+              createHome = flag;
+              linger = mkOption {
+                type = types.nullOr types.bool;
+                default = null;
+              };
+              description = text "";
+              group = text "";
+              home = text "/var/empty";
+              shell = mkOption {
+                type = types.either types.package types.path;
+                default = "/run/current-system/sw/bin/nologin";
+              };
+              password = maybe;
+              initialPassword = maybe;
+              hashedPassword = maybe;
+              hashedPasswordFile = maybe;
+              initialHashedPassword = maybe;
+              extraGroups = texts;
+              openssh.authorizedKeys = {
+                keys = texts;
+                keyFiles = mkOption {
+                  type = types.listOf types.path;
+                  default = [ ];
+                };
+              };
             };
-            isNormalUser = flag;
-            isSystemUser = flag;
-            createHome = flag;
-            description = text "";
-            group = text "";
-            home = text "/var/empty";
-            shell = mkOption {
-              type = types.either types.package types.path;
-              default = "/run/current-system/sw/bin/nologin";
-            };
-            hashedPassword = mkOption {
-              type = types.nullOr types.str;
-              default = null;
-            };
-            extraGroups = mkOption {
-              type = types.listOf types.str;
-              default = [ ];
-            };
-            openssh.authorizedKeys.keys = mkOption {
-              type = types.listOf types.str;
-              default = [ ];
-            };
-          };
-        }
+            config = lib.mkMerge [
+              (lib.mkIf config.isNormalUser { autoSubUidGidRange = lib.mkDefault true; })
+              (lib.mkIf (!cfg.mutableUsers && config.initialHashedPassword != null) {
+                hashedPassword = lib.mkDefault config.initialHashedPassword;
+              })
+            ];
+          }
+        )
       );
       default = { };
     };
@@ -88,13 +131,24 @@ in
           assertion = lib.all (text: lib.match ".*[:\n].*" text == null) [
             user.description
             user.home
-            (if user.hashedPassword == null then "" else user.hashedPassword)
+            (toString user.hashedPassword)
+            (toString user.initialHashedPassword)
           ];
           message = "users.users.${name}: /etc/passwd has no place for a colon";
         }
         {
           assertion = cfg.groups ? ${user.group};
           message = "users.users.${name}: group ${user.group} is not declared";
+        }
+        {
+          assertion = config.systemd.sysusers.enable -> user.enable -> !user.isNormalUser;
+          message = "${name} is a normal user. systemd-sysusers doesn't create normal users, only system users.";
+        }
+        {
+          assertion =
+            config.systemd.sysusers.enable
+            -> user.hashedPassword == user.initialHashedPassword || user.hashedPassword == null;
+          message = "user '${name}' uses password or hashedPassword. systemd-sysupdate only supports initial passwords.";
         }
       ]
   ) (lib.attrNames cfg.users);

@@ -1,0 +1,34 @@
+# Which engine serves the host, as other options have it.
+{ config, lib }:
+let
+  cfg = config.services.podspawn;
+  option = "services.podspawn";
+  inherit (config.virtualisation) docker podman;
+  podmansOwn = "unix:///run/podman/podman.sock";
+
+  # Docker's own place, which Podman can take.
+  isDefault = cfg.settings.engine.host == "unix:///var/run/docker.sock";
+  isPodmanDockers = podman.enable && podman.dockerSocket.enable;
+in
+{
+  # Whether the socket is Podman's, with Podman's group.
+  isPodman =
+    (isDefault && isPodmanDockers) || (podman.enable && cfg.settings.engine.host == podmansOwn);
+
+  # Whether Docker is what the host would have without another word.
+  isDockerWanted =
+    isDefault
+    && !docker.rootless.enable
+    && !(podman.enable && (podman.dockerSocket.enable || podman.dockerCompat));
+
+  # Why the default socket is nobody's; null if it is somebody's, or the socket is another.
+  obstacle =
+    if !isDefault || docker.enable || isPodmanDockers then
+      null
+    else if docker.rootless.enable then
+      "virtualisation.docker.rootless is an engine for each user, and podspawn needs the host's, which runs as root. Set virtualisation.docker.enable = true to have both"
+    else if podman.enable then
+      "virtualisation.podman is enabled, and its socket is not where Docker's would be. Set ${option}.settings.engine.host = \"${podmansOwn}\", or virtualisation.podman.dockerSocket.enable"
+    else
+      "there is no engine. Set virtualisation.docker.enable, or name another engine's socket with ${option}.settings.engine.host and its group with ${option}.engineGroup";
+}
