@@ -7,6 +7,17 @@
   pkgs,
 }:
 
+let
+  # .cargo/config.toml asks for a static binary, and cargo reads no flags there where the environment has some, be it none:
+  # those of the builder, and this one, then.
+  keepStatic = ''
+    if [ -n "''${CARGO_ENCODED_RUSTFLAGS+set}" ]; then
+      export CARGO_ENCODED_RUSTFLAGS="''${CARGO_ENCODED_RUSTFLAGS:+$CARGO_ENCODED_RUSTFLAGS"$'\x1f'"}-Ctarget-feature=+crt-static"
+    elif [ -n "''${RUSTFLAGS+set}" ]; then
+      export RUSTFLAGS="$RUSTFLAGS -Ctarget-feature=+crt-static"
+    fi
+  '';
+in
 rustPlatform.buildRustPackage {
   pname = "podspawn";
   inherit ((lib.importTOML ../Cargo.toml).package) version;
@@ -44,6 +55,9 @@ rustPlatform.buildRustPackage {
     substituteInPlace systemd/podspawn-broker.service \
       --replace-fail ExecReload=kill ExecReload=${coreutils}/bin/kill
   '';
+
+  preBuild = keepStatic;
+  preCheck = keepStatic;
 
   # What is above the configuration wants sshd, systemd and an engine: tests/run has them.
   cargoTestFlags = [ "--lib" ];
@@ -93,6 +107,10 @@ rustPlatform.buildRustPackage {
     ];
     mainProgram = "podspawn";
     maintainers = [ ];
-    platforms = lib.platforms.linux;
+    # Those that .cargo/config.toml names.
+    platforms = [
+      "x86_64-linux"
+      "aarch64-linux"
+    ];
   };
 }

@@ -19,9 +19,7 @@ let
 
   inherit (import ./sshd-patterns.nix { inherit lib; }) fits isEverywhere userOf;
   said = import ./sshd-config.nix { inherit lib; } sshd;
-  # What podspawn's block decides itself, whatever is set for everybody.
-  isDecided =
-    keyword: elem keyword (said.keywordsOf (lib.readFile ../../systemd/sshd_config.d/50-podspawn.conf));
+  # The lists are no matter of a block: what is set for everybody is in force for podspawn's users.
   isLeft = list: isLet: said.global list == [ ] || isLet (said.global list);
   denied = said.global "denyusers";
 
@@ -89,29 +87,6 @@ in
       (refuse (map (line: lib.strings.toJSON line.line) (said.before "${cfg.sshdBlock}")) ''
         ${option}: sshd takes the first value it finds, and this stands before podspawn's block. Move it to
         services.openssh.extraConfig, without lib.mkOrder or with lib.mkAfter'')
-      {
-        assertion =
-          isDecided "authenticationmethods"
-          || any (
-            method:
-            elem method [
-              "any"
-              "publickey"
-            ]
-          ) (said.first "authenticationmethods" [ "any" ]);
-        message = ''
-          ${option}: its users have nothing but keys, and sshd's AuthenticationMethods wants more. Set it in a Match block of
-          services.openssh.extraConfig for other users'';
-      }
-      {
-        assertion =
-          isDecided "pubkeyauthentication" || said.first "pubkeyauthentication" [ "yes" ] == [ "yes" ];
-        message = "${option}: its users have nothing but keys, and sshd's PubkeyAuthentication is off";
-      }
-      {
-        assertion = isDecided "chrootdirectory" || said.first "chrootdirectory" [ "none" ] == [ "none" ];
-        message = "${option}: sshd's ChrootDirectory is for everybody, and there is no podspawn in it";
-      }
       {
         assertion = isLeft "allowgroups" (list: fits list "podspawn");
         message = ''${option}: services.openssh.settings.AllowGroups keeps its users out; add "podspawn"'';

@@ -29,23 +29,10 @@ let
   # The lines up to the first that `ends`.
   until =
     ends: lines:
-    (lib.foldl'
-      (
-        state: line:
-        if state.ended || ends line then
-          state // { ended = true; }
-        else
-          {
-            ended = false;
-            lines = state.lines ++ [ line ];
-          }
-      )
-      {
-        ended = false;
-        lines = [ ];
-      }
-      lines
-    ).lines;
+    if lines == [ ] || ends (lib.head lines) then
+      [ ]
+    else
+      [ (lib.head lines) ] ++ until ends (lib.tail lines);
 in
 sshd:
 let
@@ -84,19 +71,4 @@ in
   # The arguments of a keyword outside of every Match block; of one that repeats, all of them.
   global =
     keyword: lib.concatMap (line: line.arguments) (lib.filter (line: line.keyword == keyword) global);
-
-  # The first value of one that counts once, or `otherwise`.
-  first =
-    keyword: otherwise:
-    let
-      found = lib.filter (line: line.keyword == keyword) global;
-    in
-    if found == [ ] then otherwise else (lib.head found).arguments;
-
-  # The keywords of a file, its Match lines left out.
-  keywordsOf =
-    content:
-    map (line: line.keyword) (
-      lib.filter (line: isSaid line && !isMatch line) (map parse (lib.splitString "\n" content))
-    );
 }

@@ -9,6 +9,8 @@ let
   inherit (lib) mkOption types;
   cfg = config.services.podspawn;
   podspawn = lib.getExe cfg.package;
+  # One file, whose name is for directories that sshd reads in order.
+  dropIns = ../../systemd/sshd_config.d;
   # Paths that stay: sshd is restarted at a switch that changes what it reads, and an upgrade of podspawn is none.
   keyCommand = "ssh/podspawn-auth-keys";
   sessionCommand = "podspawn/bin/podspawn";
@@ -26,7 +28,7 @@ in
       lib.replaceStrings
         [ "@bin@ auth-keys" "@bin@ spawn" ]
         [ "/etc/${keyCommand} auth-keys" "/etc/${sessionCommand} spawn" ]
-        (lib.readFile ../../systemd/sshd_config.d/50-podspawn.conf)
+        (lib.readFile (dropIns + "/${lib.head (lib.attrNames (builtins.readDir dropIns))}"))
     );
 
     services.openssh = lib.mkIf cfg.enable {

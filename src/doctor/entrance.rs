@@ -82,7 +82,7 @@ fn forced(options: &Effective, host: &Host) -> Report {
             .clone_into(&mut finding.remedy);
         finding.nixos = Some(
             "set services.podspawn.enable and rebuild; if it is set, another Match block of services.openssh.extraConfig \
-             comes first: put it behind podspawn's with lib.mkOrder 2000"
+             stands before podspawn's Include: define it without lib.mkOrder"
                 .to_owned(),
         );
     }

@@ -155,7 +155,12 @@ sshd_file() {
 }
 
 # sshd_options FILE CONNECTION: what sshd makes of it for root, who is in group root alone.
-sshd_options() { /usr/sbin/sshd -T -f "$1" -C "user=root,host=client.example.org,laddr=192.0.2.1,$2" 2>"$work/sshd.err"; }
+sshd_options() {
+    /usr/sbin/sshd -T -f "$1" -C "user=root,host=client.example.org,laddr=192.0.2.1,$2" 2>"$work/sshd.err" || {
+        cat "$work/sshd.err" >&2
+        return 1
+    }
+}
 
 # Every keyword of the block, whatever other blocks say of the user, the address, the port or everybody.
 check_sshd() {

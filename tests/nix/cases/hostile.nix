@@ -9,7 +9,12 @@
     enable = true;
     authorizedKeysCommand = "/run/wrappers/bin/other %u";
     authorizedKeysCommandUser = "nobody";
-    settings.X11Forwarding = true;
+    settings = {
+      X11Forwarding = true;
+      # For everybody: podspawn's block decides otherwise for its users.
+      AuthenticationMethods = "publickey,keyboard-interactive";
+      ChrootDirectory = "/srv/chroot";
+    };
     extraConfig = lib.mkMerge [
       (lib.mkBefore ''
         match address=10.0.0.0/8

@@ -27,6 +27,8 @@
 
   # What keeps others out, and nobody of podspawn's.
   services.openssh.settings = {
+    # For everybody: podspawn's block decides otherwise for its users.
+    PubkeyAuthentication = false;
     AllowGroups = [
       "wheel"
       "pod*"

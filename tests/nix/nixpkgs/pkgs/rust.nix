@@ -15,6 +15,8 @@ let
     "pname"
     "postInstall"
     "postPatch"
+    "preBuild"
+    "preCheck"
     "src"
     "version"
   ];
@@ -49,7 +51,12 @@ let
         name = "${package.pname}-${package.version}";
         inherit (package) meta;
         passthru = package.passthru // {
-          inherit (package) pname version;
+          inherit (package)
+            pname
+            preBuild
+            preCheck
+            version
+            ;
         };
         env = { inherit (package) src; };
         script = ''
