@@ -6,6 +6,7 @@
 pub mod append;
 pub mod clock;
 pub mod crash;
+pub mod elf;
 pub mod file_version;
 pub mod idle;
 pub mod listening;

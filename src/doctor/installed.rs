@@ -1,10 +1,10 @@
 //! The program that sshd runs, and whether the broker is the same one.
 
 use super::{Finding, Host, Report, binary, entrance::installed_binary, immutable};
-use crate::sys::{program, systemd};
+use crate::sys::{elf, program, systemd};
 use std::{
     collections::BTreeSet,
-    fs,
+    fs::{self, File},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -23,7 +23,7 @@ pub(super) fn look(host: &Host) -> Vec<Report> {
     let stored = session.iter().filter(|path| immutable::is_stored(path)).cloned().collect::<BTreeSet<PathBuf>>();
     let strictly: BTreeSet<PathBuf> =
         session.iter().filter(|path| !stored.contains(*path)).cloned().chain(keys).collect();
-    let findings = strictly.iter().flat_map(|path| binary::check(path));
+    let findings = strictly.iter().flat_map(|path| binary::check(path)).chain(session.iter().filter_map(dynamic));
     let findings: Vec<Finding> =
         findings.map(|finding| finding.on_nixos("nixos-rebuild switch makes it anew")).collect();
     let programs: BTreeSet<PathBuf> = strictly.union(&stored).cloned().collect();
@@ -39,6 +39,13 @@ pub(super) fn look(host: &Host) -> Vec<Report> {
         )
     };
     vec![first, broker_version(host, session.as_deref().unwrap_or(&host.binary))]
+}
+
+/// Containers run a copy of the program, and need not have the loader of one that is not static.
+fn dynamic(path: &PathBuf) -> Option<Finding> {
+    let loader = elf::interpreter(&File::open(path).ok()?).ok()??;
+    let what = format!("{} is not static and wants {loader}, so that no container can run it", path.display());
+    Some(Finding::broken(what, "install a static build of podspawn"))
 }
 
 fn broker_version(host: &Host, installed: &Path) -> Report {
@@ -119,6 +126,13 @@ mod tests {
         assert_eq!(outcome("1.0.0", Some(of("/x (deleted)", about.ino() + 1))), Outcome::Warn);
         // A copy of the same version somewhere else.
         assert_eq!(outcome("1.0.0", Some(of("/y", about.ino() + 1))), Outcome::Pass);
+    }
+
+    #[test]
+    fn a_program_with_a_loader_is_told() {
+        assert!(dynamic(&"/bin/sh".into()).is_some_and(|finding| finding.is_broken()));
+        assert_eq!(dynamic(&std::env::current_exe().unwrap()), None);
+        assert_eq!(dynamic(&"/nowhere".into()), None);
     }
 
     #[test]

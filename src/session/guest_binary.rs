@@ -3,7 +3,7 @@
 //! It is a copy, named by its content, and not the installed file: an upgrade, a package's removal or a Nix garbage
 //! collection must not pull it from under a container.
 
-use crate::sys::crash;
+use crate::sys::{crash, elf};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, Permissions},
@@ -48,6 +48,12 @@ impl GuestBinary {
 /// Copies `executable` into `directory` under the SHA-256 of its content, unless it is there.
 fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
     let mut source = File::open(executable)?;
+    if let Some(loader) = elf::interpreter(&source)? {
+        let path = executable.display();
+        let why =
+            format!("{path} is not static and wants {loader}, which a container need not have: install a static build");
+        return Err(io::Error::other(why));
+    }
     // In pieces: the whole would stay in the broker's memory for the rest of its life.
     let mut hash = Sha256::new();
     let length = io::copy(&mut source, &mut hash)?;
@@ -78,6 +84,15 @@ fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_is_not_static_is_never_given_to_a_container() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("guest");
+        let error = install(Path::new("/bin/sh"), &directory).unwrap_err().to_string();
+        assert!(error.contains("/bin/sh is not static"), "{error}");
+        assert!(!directory.exists());
+    }
 
     #[test]
     fn a_copy_is_named_by_its_content_and_outlives_the_original() {
