@@ -11,6 +11,7 @@ mod audit;
 mod backup;
 mod connections;
 mod error;
+mod kept;
 mod open;
 mod row;
 mod schema;

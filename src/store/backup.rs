@@ -76,7 +76,7 @@ impl Store {
 }
 
 /// Copies in one step, so that no writer makes it begin again; a write-ahead log lets them write meanwhile.
-fn online(source: &Path, target: &Path, deadline: Instant) -> Result<(), StoreError> {
+pub(super) fn online(source: &Path, target: &Path, deadline: Instant) -> Result<(), StoreError> {
     let from = reader(source, "readonly_shm=1")?;
     let mut to = writer(target)?;
     let backup = Backup::new(&from, &mut to)?;
@@ -151,7 +151,7 @@ fn still(source: &Path, target: &Path) -> io::Result<bool> {
 }
 
 /// Takes what is in the copy's write-ahead log into it; afterwards it is one file, that a reader alone can open.
-fn make_one_file(copy: &Path) -> Result<(), StoreError> {
+pub(super) fn make_one_file(copy: &Path) -> Result<(), StoreError> {
     let connection = writer(copy)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
     if mode != "delete" {
@@ -165,13 +165,13 @@ fn make_one_file(copy: &Path) -> Result<(), StoreError> {
 }
 
 /// What `SQLite` calls a file that belongs to the database at `path`.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
 }
 
-fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         result => result.map(Some),

@@ -2,6 +2,7 @@
 
 use crate::domain::SessionId;
 use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_SHMSIZE};
+use std::io::{self, ErrorKind};
 
 /// What must exist once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub enum StoreError {
     NoSuchSession(SessionId),
     /// Written by a later version, which alone knows what its columns mean.
     #[error(
-        "the state database has schema {found}, this podspawn knows {known}: install the newer version again, or restore a backup of before"
+        "the state database has schema {found}, this podspawn knows {known}: install the newer version again, or go back to the copy that it kept beside it, state.db.schema-{known} (README, Upgrade)"
     )]
     Newer {
         /// The schema of the file.
@@ -66,6 +67,17 @@ pub enum StoreError {
     /// Anything else.
     #[error("the state database failed")]
     Other(#[source] rusqlite::Error),
+}
+
+impl StoreError {
+    /// Of a file beside the database, or of the database's own.
+    pub(super) fn from_io(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(error.into()),
+            ErrorKind::StorageFull => Self::Full(error.into()),
+            _ => Self::File(error),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

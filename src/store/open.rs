@@ -1,7 +1,7 @@
 //! Opening the database: permissions, settings, migrations. All of it before anything is read from a table.
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, kept,
     schema::{KNOWN, MIGRATIONS},
 };
 use crate::sys::crash;
@@ -12,7 +12,7 @@ use rustix::{
 };
 use std::{
     fs::{self, Permissions},
-    io::{self, ErrorKind},
+    io,
     os::unix::fs::PermissionsExt,
     path::Path,
     thread,
@@ -29,24 +29,20 @@ const CACHED_STATEMENTS: usize = 32;
 impl Store {
     /// Opens the database at `path`, and creates or migrates it if need be.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        private_file(path).map_err(|error| match error.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(error.into()),
-            ErrorKind::StorageFull => StoreError::Full(error.into()),
-            _ => StoreError::File(error),
-        })?;
+        private_file(path).map_err(StoreError::from_io)?;
         crash::point("store.file-made");
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Self::prepare(Connection::open_with_flags(path, flags)?)?;
+        let store = Self::prepare(Connection::open_with_flags(path, flags)?, Some(path))?;
         debug!(path = %path.display(), "state database open");
         Ok(store)
     }
 
     /// An empty database that ends with the process, for tests and for dry runs.
     pub fn open_in_memory() -> Result<Self, StoreError> {
-        Self::prepare(Connection::open_in_memory()?)
+        Self::prepare(Connection::open_in_memory()?, None)
     }
 
-    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
+    fn prepare(mut connection: Connection, path: Option<&Path>) -> Result<Self, StoreError> {
         // First of all, since even finding out the journal mode may meet the lock of another process that recovers.
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // Before anything is written: a file that is not ours to change stays as it is.
@@ -61,7 +57,7 @@ impl Store {
         // No function or virtual table runs because a schema that somebody else wrote says so.
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
-        migrate(&mut connection)?;
+        migrate(&mut connection, path)?;
         Ok(Self { connection })
     }
 }
@@ -111,13 +107,17 @@ fn write_ahead(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+fn migrate(connection: &mut Connection, path: Option<&Path>) -> Result<(), StoreError> {
     if schema_of(connection)? == KNOWN {
         return Ok(());
     }
     // One transaction for all steps, immediate so that of several processes one migrates and the others see it done.
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     let found = refuse_newer(&transaction)?;
+    // Not of one that was just created. The lock keeps everybody else from writing while it is copied.
+    if let Some(path) = path.filter(|_| (1..KNOWN).contains(&found)) {
+        kept::keep(path, found, Instant::now() + BUSY_TIMEOUT)?;
+    }
     for (step, number) in MIGRATIONS.iter().zip(1_i64..).skip_while(|(_, number)| *number <= found) {
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "user_version", number)?;
