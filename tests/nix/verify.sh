@@ -140,7 +140,7 @@ optional() {
 }
 
 # From where and to which port somebody may come.
-readonly CONNECTIONS=(addr=127.0.0.1,lport=22 addr=10.1.2.3,lport=22 addr=192.0.2.7,lport=2222)
+readonly CONNECTIONS=('addr=127.0.0.1,lport=22' 'addr=10.1.2.3,lport=22' 'addr=192.0.2.7,lport=2222')
 
 # sshd_file CONFIG GROUP: a copy for this machine's sshd, where nobody is in group podspawn: GROUP stands in for it.
 sshd_file() {
@@ -191,7 +191,7 @@ check_sshd_others() {
     local connection
     sshd_file "$1/ssh/sshd_config" nobody-is-in-it
     grep -vxF "Include $work/sshd-podspawn.conf" "$work/sshd_config" >"$work/sshd_config.without"
-    ! diff -q "$work/sshd_config" "$work/sshd_config.without"
+    if diff -q "$work/sshd_config" "$work/sshd_config.without"; then return 1; fi
     for connection in "${CONNECTIONS[@]}"; do
         diff <(sshd_options "$work/sshd_config.without" "$connection") <(sshd_options "$work/sshd_config" "$connection")
     done

@@ -6,6 +6,17 @@ in
 {
   imports = [ ./bench.nix ];
 
+  # Where NixOS has the keys of any account.
+  users.users.dora.openssh.authorizedKeys.keyFiles = [ key ];
+
+  # It would decide for alice, if podspawn's block did not come first.
+  services.openssh.extraConfig = lib.mkBefore ''
+    Match User alice
+        ForceCommand echo "not podspawn"
+        AuthorizedKeysFile /dev/null
+    Match all
+  '';
+
   services.podspawn = {
     mutableUsers = lib.mkForce false;
     users = {
@@ -13,10 +24,7 @@ in
         keyFiles = [ key ];
         settings.env.DECLARED = "here";
       };
-      dora = {
-        keyFiles = [ key ];
-        projects = [ "backend" ];
-      };
+      dora.projects = [ "backend" ];
     };
     projects.backend = {
       repo = "https://git.example.org/backend";
