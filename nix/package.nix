@@ -76,7 +76,7 @@ rustPlatform.buildRustPackage {
   ''
   + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     "$out/bin/podspawn" man man
-    installManPage man/*.1
+    installManPage man/*.[1-8]
     for shell in bash zsh fish; do
       "$out/bin/podspawn" completions $shell >podspawn.$shell
     done

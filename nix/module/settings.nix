@@ -72,8 +72,10 @@ in
           default = "unix:///var/run/docker.sock";
           example = "unix:///run/podman/podman.sock";
           description = ''
-            The engine's socket. With the default one, Docker is enabled unless that is decided elsewhere; with another, the
-            engine is yours, and {option}`services.podspawn.engineGroup` says who may use it.
+            The engine's socket. With the default one, Docker is enabled unless that is decided elsewhere, or Podman has the
+            socket ({option}`virtualisation.podman.dockerSocket.enable`); where rootless Docker or another Podman is enabled,
+            nothing is, and the build ends with what to set. With another socket the engine is yours, and
+            {option}`services.podspawn.engineGroup` says who may use it.
           '';
         };
       };

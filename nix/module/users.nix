@@ -15,9 +15,10 @@ in
               default = [ ];
               example = [ "ssh-ed25519 AAAA... alice@laptop" ];
               description = ''
-                Public keys that let the user in, one a text, as they stand in a {file}`.pub` file. Of a key's options `from=`,
-                `expiry-time=` and `no-*` are kept; what would loosen is not. A key that is taken out lets nobody new in
-                after the switch; who is in stays.
+                Public keys that let the user in, one a text, as they stand in a {file}`.pub` file. Those of
+                {option}`users.users.<name>.openssh.authorizedKeys` are added. Of a key's options `from=`, `expiry-time=` and
+                `no-*` are kept; what would loosen is not. A key that is taken out lets nobody new in after the switch; who is
+                in stays.
               '';
             };
 
@@ -60,8 +61,11 @@ in
         }
       '';
       description = ''
-        Who may log in, by name. Each is an ordinary account in group `podspawn` with the home {file}`/var/empty`, a password
-        that nothing fits, and no other way into this host than its container.
+        Who may log in, by name. Each is an account in group `podspawn` with the shell {file}`/bin/sh`, the home
+        {file}`/var/empty`, a password that nothing fits, no subordinate uids, and no other way into this host than its
+        container. {option}`users.users.<name>` may add to it, but no password, no lingering and not the group of the engine.
+        With {option}`systemd.sysusers.enable`, which makes system accounts only, it is one, and there are fewer than 1000
+        uids for all of them.
       '';
     };
 
