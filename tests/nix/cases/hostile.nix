@@ -43,6 +43,12 @@
     ];
   };
 
+  # Of two Dockers, podspawn's is the host's.
+  virtualisation.docker = {
+    enable = true;
+    rootless.enable = true;
+  };
+
   # Rotation is somebody else's, and there is no unit to add to.
   services.logrotate.enable = false;
 
