@@ -1,7 +1,14 @@
 # A login with a declared key lands in the user's own container; nobody else gets in, nor out of it.
 { support, ... }:
 {
-  nodes.server = support.server { };
+  nodes.server = support.server {
+    # It decides for everybody, but for whom podspawn's block, which is before it, has decided.
+    services.openssh.extraConfig = ''
+      Match all
+          ForceCommand echo not podspawn
+          AllowTcpForwarding yes
+    '';
+  };
   nodes.client = support.client;
 
   testScript = ''
