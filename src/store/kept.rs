@@ -23,7 +23,7 @@ pub(super) fn place(path: &Path, schema: i64) -> PathBuf {
 /// for writing and has written nothing. When this returns the copy is complete and on the disk; until then the place
 /// has what it had.
 pub(super) fn keep(path: &Path, schema: i64, deadline: Instant) -> Result<(), StoreError> {
-    // Only whoever holds the lock gets here: one that exists is of a process that was killed.
+    // The lock admits one process at a time, so that an existing file is left of one that was killed.
     let partial = beside(path, ".schema-partial");
     let made = || -> io::Result<File> {
         if_there(fs::remove_file(&partial))?;
