@@ -14,6 +14,7 @@ mod dotfiles;
 mod environment;
 pub mod examine;
 mod files;
+mod guard;
 mod home;
 mod identity;
 mod idle;
@@ -23,6 +24,7 @@ mod persistent;
 mod process;
 pub mod sftp;
 mod shell;
+mod streams;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -73,6 +75,7 @@ fn own_id(uid: u32) -> u32 {
 ///
 /// What the kernel refuses at the start; later nothing ends the guest but a signal.
 pub fn run(uid: Option<u32>, persistent_home: bool, dotfiles: Option<Dotfiles>) -> std::io::Result<()> {
+    guard::refuse_tracers()?;
     // What is large is seldom (a command of 128 KiB, a file of accounts) and goes back to the kernel; left to itself
     // the allocator learns to keep it.
     // SAFETY: sets one number of the allocator; no other thread exists.

@@ -75,6 +75,9 @@ pub enum LinkError {
     /// The guest does not read what it is sent.
     #[error("the container's guest does not answer")]
     Stuck,
+    /// Too many descriptors are being sent by processes of the broker's uid.
+    #[error("the channel cannot be sent to the container: too many descriptors are being sent")]
+    InFlight,
     /// The guest is of a version that does not know the request.
     #[error("the container's guest is older than the request")]
     Old,

@@ -6,6 +6,7 @@ pub mod examination;
 pub mod guest;
 pub mod measurements;
 pub mod packet;
+pub mod stream;
 pub mod varlink;
 
 #[cfg(test)]

@@ -157,6 +157,11 @@ pub enum Happening<'a> {
         /// Why, where it was not the process or the client.
         reason: Option<&'a str>,
     },
+    /// Its guest named connections that the broker did not open. They do not count.
+    Invented {
+        /// How many since the last report.
+        channels: usize,
+    },
     /// A command is over; told where commands are audited.
     Ran {
         /// The connection.

@@ -7,6 +7,7 @@ pub mod append;
 pub mod clock;
 pub mod crash;
 pub mod elf;
+pub mod descriptor;
 pub mod file_version;
 pub mod idle;
 pub mod listening;

@@ -33,6 +33,9 @@ pub(super) fn session(summary: &Summary, happening: &Happening<'_>) {
             let outcome = reason.map_or_else(|| outcome_text(*outcome), str::to_owned);
             info!(event = "disconnect", %user, project, session = %id, %container, channel = channel.0, outcome, remaining = connections, "{key} disconnected: {outcome}");
         }
+        Happening::Invented { channels } => {
+            warn!(event = "guest_invalid", %user, project, session = %id, %container, channels, "the guest of {key} named {channels} connections that do not exist; they do not count");
+        }
         Happening::Ran { channel, run, outcome } => {
             let (outcome, command) = (outcome_text(*outcome), run.command.as_deref().unwrap_or(run.kind));
             info!(event = "command", %user, project, session = %id, %container, channel = channel.0, command, outcome, "{key} ran a command: {outcome}");

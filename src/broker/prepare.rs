@@ -64,7 +64,10 @@ fn observer(measures: Rc<Measures>) -> Observer {
             }
             Happening::Failed { .. } => measures.count(&CREATED, "failed"),
             Happening::Destroying { cause, .. } => measures.count(&DESTROYED, cause.as_str()),
-            Happening::Connected { .. } | Happening::Disconnected { .. } | Happening::Ran { .. } => {}
+            Happening::Connected { .. }
+            | Happening::Disconnected { .. }
+            | Happening::Invented { .. }
+            | Happening::Ran { .. } => {}
         }
         events::session(summary, happening);
     })

@@ -14,11 +14,17 @@ mod request;
 use crate::{
     client::{CallError, Client},
     domain::Outcome,
-    protocol::varlink::{ATTACH, AttachReply},
-    sys::signals,
+    protocol::{
+        stream::{self, Kind},
+        varlink::{ATTACH, AttachReply},
+    },
+    sys::{descriptor, signals},
 };
 use connection::Broken;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    stdio,
+};
 use std::{
     io::{IsTerminal, Write},
     os::fd::OwnedFd,
@@ -77,11 +83,22 @@ fn session(options: Options) -> Result<Outcome, String> {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let request = request::Request::from_environment(options.user, options.project)?;
+    if !request.terminal {
+        check_streams()?;
+    }
     let (channel, session) = attach(&options.socket, &request)?;
     connection::Connection::start(channel, &request)?.run().map_err(|broken| match broken {
         Broken::Gone => last_word::of(options.socket, session),
         Broken::Said(text) => text,
     })
+}
+
+/// Checks that the container will take this process's streams, before it is asked for or even made. The guest checks
+/// them again: not everything that speaks to the broker is this program.
+fn check_streams() -> Result<(), String> {
+    let streams = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
+    let kinds = streams.map(|fd| descriptor::kind(fd).unwrap_or(Kind::Other));
+    stream::check(kinds).map_err(|error| error.to_string())
 }
 
 /// Asks the broker for a channel, telling a waiting human what takes so long. The second is the session's id.

@@ -8,13 +8,16 @@ use super::{
     login::{self, Account, LoginError, Resolved},
     packets,
     process::{self, Program, StartError, Streams},
-    shell,
+    shell, streams,
     traffic::Traffic,
 };
 use crate::{
     domain::ChannelId,
-    protocol::guest::{GUEST_BINARY, MAX_COMMAND_BYTES, Open, Terminal, ToSpawn, What},
-    sys::pty,
+    protocol::{
+        guest::{GUEST_BINARY, MAX_COMMAND_BYTES, Open, Terminal, ToSpawn, What},
+        stream::NoStream,
+    },
+    sys::{passing, pty},
 };
 use rustix::io::Errno;
 use std::{
@@ -58,6 +61,12 @@ pub(super) enum Refusal {
     #[error("cannot allocate a terminal: {0}")]
     Terminal(io::Error),
     #[error(transparent)]
+    Stream(#[from] NoStream),
+    #[error("this container has no /dev/null: {0}")]
+    Null(io::Error),
+    #[error("cannot hand the terminal over: {}", passing::in_words(*.0))]
+    HandOver(Errno),
+    #[error(transparent)]
     Login(#[from] LoginError),
     #[error(transparent)]
     Start(#[from] StartError),
@@ -77,6 +86,7 @@ impl Refusal {
 /// How spawn wants the process to be connected.
 pub(super) enum Client {
     Terminal(Box<Terminal>),
+    /// Whatever came; nothing is known of it yet.
     Streams([OwnedFd; 3]),
 }
 
@@ -115,7 +125,7 @@ pub(super) fn start(
         None => login::resolve(root, &open.login, place.uid, first)?,
     };
     let (streams, master, tty) = match client {
-        Client::Streams(fds) => (Streams::Given(fds), None, None),
+        Client::Streams(fds) => (Streams::Given(streams::accept(fds)?), None, None),
         Client::Terminal(terminal) => {
             let (master, slave, path) = open_terminal(&terminal, &account).map_err(Refusal::Terminal)?;
             (Streams::Terminal(slave), Some(master), Some(path))

@@ -8,6 +8,7 @@ mod program;
 use super::{
     accounts, environment,
     files::{self, is_executable, under},
+    guard,
     identity::as_user,
     login::{self, Resolved},
     shell::{find_program, find_sftp_server},
@@ -57,6 +58,9 @@ const HANG_UP: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 ///
 /// A broker that cannot be told.
 pub fn run(shell: &str, uid: Option<u32>) -> std::io::Result<()> {
+    guard::refuse_tracers()?;
+    // The image's programs are run from here, and get this limit too.
+    guard::limit_open_files()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     signalfd::close_on_exec_from_3();
     signalfd::ignore(libc::SIGPIPE);

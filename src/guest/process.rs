@@ -3,7 +3,7 @@
 //! Not `std::process`: that waits without bound for the child's execve(2), and a user who stops each new process of
 //! his would stop the guest with it.
 
-use super::{environment::Environment, files::under, login::Account};
+use super::{environment::Environment, files::under, guard, login::Account};
 use crate::sys::signalfd::{close_on_exec_from_3, restore_defaults};
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -32,7 +32,7 @@ const EXIT_NOT_RUN: libc::c_int = 127;
 pub(super) enum Streams {
     /// One terminal, which becomes the controlling one.
     Terminal(OwnedFd),
-    /// Whatever the client brought.
+    /// What the client brought, as [`super::streams::accept`] lets it pass.
     Given([OwnedFd; 3]),
 }
 
@@ -58,19 +58,21 @@ pub(super) enum StartError {
 }
 
 /// What the child does before it becomes the program; it reports the index of the step that failed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "give the process its standard streams",
     "start a session of its own",
     "make the terminal the controlling one",
     "take the groups of the user (does the container have CAP_SETGID?)",
     "become the user (does the container have CAP_SETUID?)",
+    "limit its open files",
 ];
 const STREAMS: u8 = 0;
 const SESSION: u8 = 1;
 const TERMINAL: u8 = 2;
 const GROUPS: u8 = 3;
 const USER: u8 = 4;
-const EXECUTE: u8 = 5;
+const FILES: u8 = 5;
+const EXECUTE: u8 = 6;
 
 /// Strings as execve(2) takes them: pointers with a null at the end.
 struct Strings {
@@ -197,6 +199,7 @@ impl Switch {
         };
         become_standard(input, output, error).map_err(step(STREAMS))?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
+        guard::limit_open_files().map_err(step(FILES))?;
         if self.changes {
             set_thread_groups(&self.groups).map_err(step(GROUPS))?;
             set_thread_res_gid(self.gid, self.gid, self.gid).map_err(step(GROUPS))?;

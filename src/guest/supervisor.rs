@@ -235,7 +235,7 @@ impl Supervisor {
             match (packets::receive::<FromSpawn>(&channel.socket), &channel.state) {
                 (Incoming::Nothing, _) => return,
                 (Incoming::Unknown, _) => {}
-                (Incoming::Message(FromSpawn::Signal(number), _), state) => {
+                (Incoming::Message(FromSpawn::Signal(number), fds), state) if fds.is_empty() => {
                     if let (Some(signal), State::Running { group, .. }) = (identity::permitted(number), state) {
                         group.signal(signal);
                     }
@@ -248,7 +248,8 @@ impl Supervisor {
                     };
                     self.start(id, client, agent);
                 }
-                (Incoming::Message(FromSpawn::Start { .. }, _) | Incoming::Closed | Incoming::Malformed, _) => {
+                // Also what brings descriptors that it should not.
+                (Incoming::Message(..) | Incoming::Closed | Incoming::Malformed, _) => {
                     return self.hang_up(id);
                 }
             }
@@ -280,7 +281,10 @@ impl Supervisor {
                 }
                 self.channels.push(Channel { id, socket, state });
                 self.idle.observe(id, traffic);
-                if sent.is_err() {
+                if let Err(error) = sent {
+                    if let Some(channel) = self.channel(id) {
+                        Refusal::HandOver(error).tell(&channel.socket);
+                    }
                     self.hang_up(id);
                 }
             }

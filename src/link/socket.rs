@@ -124,7 +124,8 @@ impl Connection {
         let fd = fd.map(AsFd::as_fd);
         match seqpacket::send(self.socket.get_ref(), &bytes, fd.as_slice()) {
             Ok(()) => Ok(()),
-            Err(Errno::AGAIN | Errno::TOOMANYREFS | Errno::NOBUFS) => Err(LinkError::Stuck),
+            Err(Errno::TOOMANYREFS) => Err(LinkError::InFlight),
+            Err(Errno::AGAIN | Errno::NOBUFS) => Err(LinkError::Stuck),
             Err(_) => Err(LinkError::Down),
         }
     }

@@ -8,6 +8,7 @@ pub(super) fn message_id(event: &str) -> Option<&'static str> {
         "container_create_failed" => "dff59b1fc9224b89bf94f9ea407b3b0d",
         "connect" => "b4d438d966614503b4c958b28c27d9ae",
         "disconnect" => "ec7db4fda1664c3c9acc80935378a652",
+        "guest_invalid" => "41dee2ee486341189456c086e82bb30a",
         "command" => "3d5fdf20853046feba361f9fdb2def59",
         "container_destroy" => "69abcf176c0649dcb04120063f65ce15",
         "policy_deny" => "24bcc914e3404f068c7b7601a4522c07",

@@ -19,8 +19,13 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these packets that this binary speaks; it speaks every lower one as well.
 ///
-/// 1: the first. 2: [`FromBroker::IdleTimeout`], [`FromBroker::End`], [`FromGuest::Idle`].
-pub const PROTOCOL: u32 = 2;
+/// 1: the first. 2: [`FromBroker::IdleTimeout`], [`FromBroker::End`], [`FromGuest::Idle`]. 3: no packet; the broker of a
+/// guest that speaks it writes every channel down ([`CHANNELS_WRITTEN`]).
+pub const PROTOCOL: u32 = 3;
+
+/// Since this version the broker writes every channel down and believes no greeting that names another. A session that
+/// last spoke an earlier one may have channels of a broker that did not.
+pub const CHANNELS_WRITTEN: u32 = 3;
 
 /// Most environment variables of one channel, and the most bytes of all names and values together. With a command
 /// of 128 KiB the packet still fits (`packet::MAX_PACKET_BYTES`).
@@ -31,6 +36,15 @@ pub const MAX_ENVIRONMENT_BYTES: usize = 32 * 1024;
 pub const MAX_COMMAND_BYTES: usize = 128 * 1024;
 /// Most channels of one guest: more than sshd's `MaxSessions` on many connections, and a bound for its memory.
 pub const MAX_CHANNELS: usize = 256;
+
+/// Most descriptors of a process in a container. The kernel counts the descriptors that are being sent over Unix sockets
+/// for each uid of the host, in whatever container its processes are, and refuses to send more once the count exceeds
+/// the *sender's own* limit (unix(7), `ETOOMANYREFS`). What every other process of podspawn may have has therefore to
+/// be well above this: the guest's limit, the broker's (`LimitNOFILE` of its unit), and sshd's.
+pub const MAX_OPEN_FILES: u64 = 8192;
+/// Most descriptors of the guest, which runs as the same uid 0 as the processes of a container's root. These can have
+/// [`MAX_OPEN_FILES`] in flight, and 253 more by each message that several send at one moment.
+pub const MAX_GUEST_FILES: u64 = 2 * MAX_OPEN_FILES;
 
 /// Longest notice, in bytes: a few lines of a terminal.
 pub const MAX_NOTICE_BYTES: usize = 1024;

@@ -12,7 +12,7 @@ use crate::{
     engine::Engine,
     link::LinkError,
     policy::{Denial, Plan},
-    protocol::guest::{Login, Open, What},
+    protocol::guest::{Login, MAX_CHANNELS, Open, What},
     store::NewSession,
     sys::{crash, seqpacket},
 };
@@ -202,6 +202,10 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Asks the guest for a process on a new channel.
     fn open(&self, session: &Rc<Session>, request: &Request) -> Result<Attached, AttachError> {
+        // An honest guest refuses as many; one that never says that a channel is over must not fill our memory.
+        if session.connections() >= MAX_CHANNELS {
+            return Err(AttachError::Crowded);
+        }
         let link = session.link().filter(|link| link.is_up()).ok_or(LinkError::Down)?;
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty())
             .map_err(|error| AttachError::Files("cannot make a channel", error.into()))?;

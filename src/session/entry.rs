@@ -10,12 +10,15 @@ use std::{
     collections::BTreeSet,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Notify, watch},
     task::AbortHandle,
 };
+
+/// Time between two reports of one session's [`Invented`] channels.
+const INVENTED_PAUSE: Duration = Duration::from_secs(600);
 
 /// What is being done for whoever waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +66,10 @@ pub(super) struct Session {
     pub(super) channels: RefCell<BTreeSet<ChannelId>>,
     /// Those that were ended because nothing went through them, until the guest has said that they are over.
     pub(super) ended_idle: RefCell<BTreeSet<ChannelId>>,
+    /// Its guest may hold channels of a broker that wrote none down: the next greeting is believed.
+    pub(super) inherits: Cell<bool>,
+    /// What the guest invents.
+    pub(super) invented: Invented,
     /// When the guest was last asked for a process.
     pub(super) last_open: Cell<Option<Instant>>,
     /// The version of the guest protocol that is spoken, as it was last written down.
@@ -127,6 +134,8 @@ impl Session {
             link: RefCell::new(None),
             channels: RefCell::new(BTreeSet::new()),
             ended_idle: RefCell::new(BTreeSet::new()),
+            inherits: Cell::new(false),
+            invented: Invented::default(),
             last_open: Cell::new(None),
             protocol: Cell::new(None),
             abandoned: Cell::new(None),
@@ -217,6 +226,26 @@ impl Session {
             abandoned: self.abandoned.get(),
             ends: super::expire::end(self),
         }
+    }
+}
+
+/// Counts the channels that a guest names and the broker did not open, and says seldom how many there were.
+#[derive(Default)]
+pub(super) struct Invented {
+    count: Cell<usize>,
+    told: Cell<Option<Instant>>,
+}
+
+impl Invented {
+    /// Counts so many more; returns how many there were since the last report, if another is due.
+    pub(super) fn count(&self, more: usize) -> Option<usize> {
+        let count = self.count.get().saturating_add(more);
+        let is_due = count > 0 && self.told.get().is_none_or(|at| at.elapsed() >= INVENTED_PAUSE);
+        self.count.set(if is_due { 0 } else { count });
+        is_due.then(|| {
+            self.told.set(Some(Instant::now()));
+            count
+        })
     }
 }
 

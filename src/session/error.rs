@@ -9,8 +9,9 @@ use crate::{
     link::LinkError,
     policy::Denial,
     store::StoreError,
-    sys::routes::Route,
+    sys::{passing, routes::Route},
 };
+use rustix::io::Errno;
 use std::{io, sync::Arc};
 
 /// Why an attach failed.
@@ -66,6 +67,9 @@ pub enum AttachError {
     /// The container runs and its guest is not heard.
     #[error("the container's guest is silent")]
     Silent(#[from] LinkError),
+    /// It has as many connections as a guest takes.
+    #[error("the container has too many connections")]
+    Crowded,
     /// Nobody gets in unseen.
     #[error("the audit log")]
     Audit(#[source] Arc<AuditError>),
@@ -94,7 +98,7 @@ impl AttachError {
             Self::Store(_) => Some("state"),
             Self::Files(..) => Some("files"),
             Self::Home(_) => Some("home"),
-            Self::Silent(_) => Some("guest"),
+            Self::Silent(_) | Self::Crowded => Some("guest"),
             Self::Audit(_) => Some("audit"),
         }
     }
@@ -151,6 +155,8 @@ impl AttachError {
                 "your container does not take new connections just now; try again, then ask the administrator"
                     .to_owned()
             }
+            Self::Silent(LinkError::InFlight) => passing::in_words(Errno::TOOMANYREFS),
+            Self::Crowded => "your container has too many connections; close some".to_owned(),
             Self::Silent(_) => "your container runs but does not answer; ask the administrator to stop it".to_owned(),
         }
     }

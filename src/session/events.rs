@@ -1,11 +1,12 @@
 //! What a guest tells, and what follows from it.
 
-use super::{Sessions, entry::Session, idle};
+use super::{Happening, Sessions, entry::Session, idle, tell::MISSED};
 use crate::{
+    domain::ChannelId,
     engine::Engine,
     link::{Event, Link},
 };
-use std::{io, rc::Rc, time::Duration};
+use std::{collections::BTreeSet, io, rc::Rc, time::Duration};
 use tokio::{task, time};
 
 /// How long a guest whose container runs may be away before that is worth a word in the log.
@@ -32,9 +33,7 @@ impl<E: Engine + 'static> Sessions<E> {
         match event {
             Event::Up { protocol, channels } => {
                 self.note_protocol(session, protocol);
-                *session.channels.borrow_mut() = channels.into_iter().collect();
-                session.ended_idle.borrow_mut().retain(|channel| session.channels.borrow().contains(channel));
-                self.tell_missed(session);
+                self.greet(session, channels.into_iter().collect());
                 // A row may say that nobody is there when somebody came just before a crash, and the other way round.
                 if session.connections() > 0 {
                     self.occupy(session);
@@ -55,11 +54,36 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
+    /// Takes the channels that the guest says are open, as far as the broker opened them: a guest that belongs to the
+    /// container's root invents others, which would count as connections, keep the session for ever, and fill the log
+    /// with their ends. Those that it does not name are over.
+    fn greet(&self, session: &Session, told: BTreeSet<ChannelId>) {
+        let opened = self.opened(session);
+        // Where it is not known which ones were opened, a connection too many does less harm than one too few.
+        let live = match &opened {
+            Some(opened) if !session.inherits.replace(false) => told.intersection(opened).copied().collect(),
+            _ => told.clone(),
+        };
+        let invented = told.len() - live.len();
+        let over: Vec<ChannelId> = opened.iter().flatten().filter(|one| !live.contains(one)).copied().collect();
+        session.ended_idle.borrow_mut().retain(|channel| live.contains(channel));
+        *session.channels.borrow_mut() = live;
+        for channel in over {
+            self.disconnected(session, channel, None, Some(MISSED));
+        }
+        if let Some(channels) = session.invented.count(invented) {
+            self.tell(session, &Happening::Invented { channels });
+        }
+    }
+
     /// Writes down what is spoken with the guest, for whoever wants to know which containers are from before an upgrade.
+    /// The guest of a container is always the same: one that speaks less than it did before is another's.
     fn note_protocol(&self, session: &Session, protocol: u32) {
-        if session.protocol.replace(Some(protocol)) != Some(protocol)
-            && let Err(error) = self.0.store.set_protocol(&session.id, protocol)
-        {
+        if session.protocol.get().is_some_and(|known| protocol <= known) {
+            return;
+        }
+        session.protocol.set(Some(protocol));
+        if let Err(error) = self.0.store.set_protocol(&session.id, protocol) {
             tracing::debug!(%error, session = %session.id, "writing the guest's protocol");
         }
     }

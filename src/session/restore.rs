@@ -7,6 +7,7 @@ use super::{
 use crate::{
     domain::{SessionKey, State},
     engine::Engine,
+    protocol::guest::CHANNELS_WRITTEN,
     store::{BadRow, SessionRow, StoreError},
     sys::crash,
 };
@@ -41,6 +42,7 @@ impl<E: Engine + 'static> Sessions<E> {
         *session.container.borrow_mut() = row.container_id;
         *session.network.borrow_mut() = row.network_id;
         session.protocol.set(row.protocol);
+        session.inherits.set(row.protocol.is_some_and(|protocol| protocol < CHANNELS_WRITTEN));
         self.0.live.borrow_mut().insert(row.key, Rc::clone(&session));
         session.mourned.set(row.state == State::Destroying);
         if !live {

@@ -8,16 +8,24 @@ use crate::{
     protocol::guest::What,
     store::{OpenConnection, Store, StoreError},
 };
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
+
+/// Why a connection is over whose end was not heard of.
+pub(super) const MISSED: &str = "it ended while the broker was away";
 
 impl<E: Engine + 'static> Sessions<E> {
     pub(super) fn tell(&self, session: &Session, happening: &Happening<'_>) {
         (self.0.observer)(&session.summary(), happening);
     }
 
-    /// Tells the audit trail of a connection before there is one.
+    /// Writes a connection down before there is one, and tells the audit trail of it.
     pub(super) fn connecting(&self, session: &Session, channel: ChannelId, what: &What) -> Result<(), AttachError> {
         if !self.0.trail.is_on() {
+            // A full disk must not keep anybody out of a container that runs. Should the broker be restarted before this
+            // connection ends, it then does not count.
+            if let Err(error) = self.0.store.open_connection(channel, &session.id, &OpenConnection::unaudited()) {
+                tracing::debug!(%error, session = %session.id, "writing that a connection begins");
+            }
             return Ok(());
         }
         let (kind, command) = match what {
@@ -32,7 +40,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 subject,
                 Event::Connect { channel, run },
                 |store| store.open_connection(channel, &session.id, &row),
-                |store| store.close_connection(channel),
+                |store| store.close_connection(channel, &session.id),
             )
         })
     }
@@ -60,13 +68,15 @@ impl<E: Engine + 'static> Sessions<E> {
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
         // One that began before anything was audited owes nothing.
-        let Some(connection) = self.connection(channel)? else { return Ok(()) };
+        let Some(connection) = self.connection(session, channel)?.filter(OpenConnection::is_audited) else {
+            return self.0.store.close_connection(channel, &session.id);
+        };
         // What is typed at a shell is no command.
         let run = Some(run(&connection)).filter(|run| *run != Run::shell());
         with_subject(session, |subject| {
             let (end, remaining) = (outcome.into(), session.connections());
             let disconnect = Event::Disconnect { channel, reason, end, remaining };
-            let forget = |store: &Store| store.close_connection(channel);
+            let forget = |store: &Store| store.close_connection(channel, &session.id);
             let Some(run) = run else { return self.record(subject, [disconnect], forget) };
             self.record(subject, [Event::Command { channel, run: run.clone(), end }, disconnect], forget)?;
             self.tell(session, &Happening::Ran { channel, run: &run, outcome });
@@ -74,27 +84,29 @@ impl<E: Engine + 'static> Sessions<E> {
         })
     }
 
-    fn connection(&self, channel: ChannelId) -> Result<Option<OpenConnection>, StoreError> {
-        if self.0.trail.is_on() { self.0.store.connection(channel) } else { Ok(None) }
+    fn connection(&self, session: &Session, channel: ChannelId) -> Result<Option<OpenConnection>, StoreError> {
+        if self.0.trail.is_on() { self.0.store.connection(channel, &session.id) } else { Ok(None) }
     }
 
-    /// Tells of connections that ended while nobody heard of it.
-    pub(super) fn tell_missed(&self, session: &Session) {
-        if self.0.trail.is_on() {
-            let known = self.0.store.connections(&session.id).inspect_err(|_| self.owe()).unwrap_or_default();
-            let live = session.channels.borrow().clone();
-            for channel in known.into_iter().filter(|channel| !live.contains(channel)) {
-                self.disconnected(session, channel, None, Some("it ended while the broker was away"));
-            }
-        }
+    /// The connections that the broker opened and whose end it has not heard of; `None` if that cannot be read.
+    pub(super) fn opened(&self, session: &Session) -> Option<BTreeSet<ChannelId>> {
+        let written = self.0.store.connections(&session.id).inspect_err(|_| self.owe()).ok()?;
+        // What could not be written down counts as long as this broker lives.
+        Some(session.channels.borrow().iter().copied().chain(written).collect())
     }
 
-    /// Tells of what could not be queued when it happened, in sessions whose guest says who is there.
+    /// Writes what could not be written when it happened, in sessions whose guest says who is there. The log has it.
     pub(super) fn pay(&self) {
         self.0.trail.set_owing(false);
         let sessions: Vec<Rc<Session>> = self.0.live.borrow().values().cloned().collect();
         for session in sessions.iter().filter(|session| session.link().is_some_and(|link| link.is_up())) {
-            self.tell_missed(session);
+            let over = self.opened(session).unwrap_or_default();
+            let over = over.difference(&session.channels.borrow()).copied().collect::<Vec<_>>();
+            for channel in over {
+                if self.record_end(session, channel, None, Some(MISSED)).is_err() {
+                    self.owe();
+                }
+            }
         }
     }
 

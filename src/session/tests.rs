@@ -4,6 +4,7 @@ mod audit;
 pub(super) mod clock;
 mod diagnose;
 mod idle;
+mod lies;
 
 use super::*;
 use crate::{
@@ -81,6 +82,7 @@ impl Host {
                 Happening::Connected { .. } => "connected".to_owned(),
                 Happening::Disconnected { reason: Some("idle"), .. } => "disconnected: idle".to_owned(),
                 Happening::Disconnected { .. } => "disconnected".to_owned(),
+                Happening::Invented { .. } => "invented".to_owned(),
                 Happening::Ran { .. } => "ran".to_owned(),
                 Happening::Destroying { reason, .. } => format!("destroying: {reason}"),
             };

@@ -1,17 +1,34 @@
-//! The statements on the table of connections. The guest is the truth about who is connected; what is here is only
-//! what the audit log has still to tell.
+//! The statements on the table of connections: which ones the broker has opened, and what the audit log has still to tell
+//! of them. A guest that greets again can name no other; that they are still open only the guest knows.
 
 use super::{Store, StoreError};
 use crate::domain::{ChannelId, SessionId};
 use rusqlite::{OptionalExtension as _, params};
 
+/// The kind of a connection that began while nothing was audited.
+const UNAUDITED: &str = "unaudited";
+
 /// What runs on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenConnection {
-    /// `shell`, `command` or `sftp`.
+    /// `shell`, `command` or `sftp`; `unaudited` where the audit log does not know of it.
     pub kind: String,
     /// The command.
     pub command: Option<Vec<u8>>,
+}
+
+impl OpenConnection {
+    /// One of which the audit log is told nothing.
+    #[must_use]
+    pub fn unaudited() -> Self {
+        Self { kind: UNAUDITED.to_owned(), command: None }
+    }
+
+    /// Whether the audit log knows that it began.
+    #[must_use]
+    pub fn is_audited(&self) -> bool {
+        self.kind != UNAUDITED
+    }
 }
 
 impl Store {
@@ -28,12 +45,13 @@ impl Store {
         Ok(())
     }
 
-    /// What runs on a connection, if it is one that was written down.
-    pub fn connection(&self, channel: ChannelId) -> Result<Option<OpenConnection>, StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT kind, command FROM connections WHERE channel = ?")?;
+    /// What runs on a connection, if it is one of this session that was written down.
+    pub fn connection(&self, channel: ChannelId, session: &SessionId) -> Result<Option<OpenConnection>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT kind, command FROM connections WHERE channel = ? AND session = ?")?;
         let read = |row: &rusqlite::Row<'_>| Ok(OpenConnection { kind: row.get(0)?, command: row.get(1)? });
-        Ok(statement.query_row([column(channel)], read).optional()?)
+        Ok(statement.query_row(params![column(channel), session.as_ref()], read).optional()?)
     }
 
     /// The connections of a session that were written down.
@@ -43,9 +61,11 @@ impl Store {
         Ok(channels.map(|channel| channel.map(|bits| ChannelId(bits.cast_unsigned()))).collect::<Result<_, _>>()?)
     }
 
-    /// Forgets a connection; one that is forgotten already is fine.
-    pub fn close_connection(&self, channel: ChannelId) -> Result<(), StoreError> {
-        self.connection.prepare_cached("DELETE FROM connections WHERE channel = ?")?.execute([column(channel)])?;
+    /// Forgets a connection of this session; one that is forgotten already is fine.
+    pub fn close_connection(&self, channel: ChannelId, session: &SessionId) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM connections WHERE channel = ? AND session = ?")?
+            .execute(params![column(channel), session.as_ref()])?;
         Ok(())
     }
 }

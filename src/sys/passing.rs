@@ -1,5 +1,6 @@
-//! Refusing descriptors from peers.
+//! Passing descriptors: refusing those of peers, and why one's own are refused.
 
+use rustix::io::Errno;
 use std::{
     io,
     os::fd::{AsFd, AsRawFd},
@@ -7,6 +8,16 @@ use std::{
 
 /// `SO_PASSRIGHTS` of Linux 6.16 (include/uapi/asm-generic/socket.h), which libc does not name yet.
 const SO_PASSRIGHTS: libc::c_int = 83;
+
+/// What a user reads of a failure to send descriptors.
+#[must_use]
+pub fn in_words(error: Errno) -> String {
+    if error == Errno::TOOMANYREFS {
+        "too many file descriptors are being sent on this server; try again in a moment".to_owned()
+    } else {
+        io::Error::from(error).to_string()
+    }
+}
 
 /// Makes the kernel refuse descriptors that peers send to this socket or, of a listening one, to its connections.
 ///

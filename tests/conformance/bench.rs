@@ -136,12 +136,7 @@ impl Bench {
     /// A fresh account with settings of its own.
     pub(crate) fn user_with(&self, overrides: &str) -> User<'_> {
         let user = self.user();
-        // Renamed into place: the broker may be reading, and half a file is a mistake that it reports.
-        let name = &user.name;
-        self.root(&format!(
-            "cat >/etc/podspawn/{name}.new <<'END'\n{overrides}\nEND\n\
-             chmod 0644 /etc/podspawn/{name}.new && mv /etc/podspawn/{name}.new /etc/podspawn/users/{name}.yaml"
-        ));
+        user.set(overrides);
         user
     }
 
@@ -208,6 +203,16 @@ pub(crate) struct User<'a> {
 }
 
 impl User<'_> {
+    /// Gives it settings of its own.
+    pub(crate) fn set(&self, overrides: &str) {
+        // Renamed into place: the broker may be reading, and half a file is a mistake that it reports.
+        let name = &self.name;
+        self.bench.root(&format!(
+            "cat >/etc/podspawn/{name}.new <<'END'\n{overrides}\nEND\n\
+             chmod 0644 /etc/podspawn/{name}.new && mv /etc/podspawn/{name}.new /etc/podspawn/users/{name}.yaml"
+        ));
+    }
+
     /// Its sessions, as the broker tells root.
     pub(crate) fn sessions(&self) -> Vec<Value> {
         self.bench.sessions().into_iter().filter(|session| session["user"] == self.name.as_str()).collect()

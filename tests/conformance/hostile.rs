@@ -1,5 +1,7 @@
 //! What a user may try, and gets nothing by.
 
+mod descriptors;
+mod guests;
 mod identity;
 
 use crate::{
@@ -28,6 +30,13 @@ fn spawn(user: &User<'_>, arguments: &[&str], command: &str) -> Finished {
     let mut exec = user.bench.command(&["-u", &user.name]);
     exec.args(["env", "-i", &format!("SSH_ORIGINAL_COMMAND={command}"), "/usr/bin/podspawn", "spawn"]).args(arguments);
     Finished::of(&mut exec, b"")
+}
+
+/// As [`spawn`], with its streams redirected as `redirections` say.
+fn spawn_with(user: &User<'_>, redirections: &str, command: &str) -> Finished {
+    let script = format!("env -i SSH_ORIGINAL_COMMAND=\"$1\" /usr/bin/podspawn spawn {redirections}");
+    let mut exec = user.bench.command(&["-u", &user.name]);
+    Finished::of(exec.args(["bash", "-c", &script, "-", command]), b"")
 }
 
 fn attach(parameters: &Value) -> (&'static str, Value) {

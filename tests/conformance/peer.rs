@@ -2,6 +2,11 @@
 //!
 //! It is this very test program, copied there: static, with every crate, and started with [`ORDER`] in its environment.
 
+mod channel;
+mod liar;
+
+pub(crate) use channel::NO_STREAMS;
+
 use crate::{bench::Bench, client::Finished};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -31,6 +36,14 @@ pub(crate) enum Order {
     Deaf { socket: String, bytes: String, hold_ms: u64 },
     /// Sends packets on a SEQPACKET socket for a while.
     Packets { socket: String, packets: Vec<String>, hold_ms: u64 },
+    /// Runs a command in its own container with each kind of descriptor as each of the three streams.
+    Streams { kinds: Vec<String>, command: String },
+    /// Sends descriptors to the guest where none belong.
+    Misplaced {},
+    /// Has as many descriptors in flight as the kernel allows, for a while.
+    InFlight { hold_ms: u64 },
+    /// Plays a container's guest, names channels that do not exist, and holds the one that does for a while.
+    Lie { channels: u64, hold_ms: u64 },
 }
 
 /// What [`Order::Say`] finds.
@@ -180,6 +193,10 @@ fn obey(order: Order) -> Value {
             }
             json!({ "connected": connected, "sent": sent, "answered": answered, "refused": refused })
         }
+        Order::Streams { kinds, command } => channel::streams(&kinds, &command),
+        Order::Misplaced {} => channel::misplaced(),
+        Order::InFlight { hold_ms } => channel::in_flight(hold_ms),
+        Order::Lie { channels, hold_ms } => liar::lie(channels, hold_ms),
     }
 }
 

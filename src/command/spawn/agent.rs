@@ -6,7 +6,10 @@
 use super::flow::{Between, Flow, Turn};
 use rustix::{
     event::{PollFd, PollFlags},
-    net::{SocketType, sockopt::socket_type},
+    net::{
+        AddressFamily, SocketType,
+        sockopt::{socket_domain, socket_type},
+    },
 };
 use std::{
     os::{
@@ -41,10 +44,11 @@ impl Agents {
         self.socket.is_some()
     }
 
-    /// Joins a connection that the guest accepted; drops it if it is no stream socket or too many are open.
+    /// Joins a connection that the guest accepted; drops it if it is no Unix stream socket or too many are open.
     pub(super) fn accept(&mut self, inside: OwnedFd) {
         let Some(path) = &self.socket else { return };
-        if self.relays.len() >= MAX_RELAYS || socket_type(&inside) != Ok(SocketType::STREAM) {
+        let is_stream = socket_type(&inside) == Ok(SocketType::STREAM);
+        if self.relays.len() >= MAX_RELAYS || !is_stream || socket_domain(&inside) != Ok(AddressFamily::UNIX) {
             return;
         }
         let Ok(agent) = UnixStream::connect(path) else { return };

@@ -12,7 +12,7 @@ use crate::{
         packet::{PacketError, decode, encode},
     },
     sys::{
-        idle,
+        idle, passing,
         seqpacket::{self, Received},
         signalfd::{self, SignalFd},
         terminal::{self, Modes},
@@ -109,7 +109,7 @@ impl Connection {
         match sent {
             // The guest may have refused already; then its word is there to be read.
             Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
-            Err(error) => return Err(format!("cannot reach the container: {error}")),
+            Err(error) => return Err(format!("cannot reach the container: {}", passing::in_words(error))),
         }
         if terminal.is_none() {
             let_go().map_err(|error| format!("cannot open /dev/null: {error}"))?;
@@ -213,7 +213,11 @@ impl Connection {
             Err(Errno::AGAIN) => return Ok(None),
             Ok(Received::Closed) | Err(_) => return Err(Broken::Gone),
         };
-        match (decode(&buffer[..bytes]), fds.pop()) {
+        let fd = fds.pop();
+        if !fds.is_empty() {
+            return Err("the container sent something unexpected".into());
+        }
+        match (decode(&buffer[..bytes]), fd) {
             (Ok(ToSpawn::Master), Some(master)) => {
                 self.adopt(master)?;
                 Ok(None)

@@ -3,6 +3,7 @@
 use crate::{
     domain::{Bind, Hardening, ImageRef},
     engine::{ContainerSpec, EngineError, Labels, NetworkSpec},
+    protocol::guest::MAX_GUEST_FILES,
 };
 use bollard::{
     models::{
@@ -95,14 +96,10 @@ fn host_config(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
     })
 }
 
-/// Most descriptors of one process. The kernel counts descriptors that are being sent per uid of the host, whichever
-/// container its processes are in, and refuses a sender once the count exceeds the sender's own limit: a container's
-/// must be well below those of sshd's and the broker's processes (`LimitNOFILE`), or a tenant could stop the logins
-/// of whoever has the same uid.
-const MAX_OPEN_FILES: i64 = 8192;
-
+/// The limit of the first process, the guest, which gives every process that it starts a lower one.
 fn open_files() -> ResourcesUlimits {
-    ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(MAX_OPEN_FILES), hard: Some(MAX_OPEN_FILES) }
+    let most = i64::try_from(MAX_GUEST_FILES).ok();
+    ResourcesUlimits { name: Some("nofile".to_owned()), soft: most, hard: most }
 }
 
 fn security_options(hardening: &Hardening) -> Vec<String> {

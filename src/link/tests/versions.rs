@@ -48,7 +48,7 @@ fn a_guest_of_this_version_or_a_later_one_is_told_when_to_call_something_idle() 
             let guest = dial(root);
             say(&guest, &greeting(protocol));
             assert!(link.wait_up(Duration::from_secs(2)).await);
-            let welcome = || FromBroker::Welcome { protocol: 2 };
+            let welcome = || FromBroker::Welcome { protocol: protocol.min(PROTOCOL) };
             assert_eq!(heard(&guest).await, [welcome(), FromBroker::IdleTimeout { seconds: 900 }]);
             link.set_idle_timeout(900);
             link.set_idle_timeout(0);
