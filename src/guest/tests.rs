@@ -4,6 +4,7 @@
 //! tried in real containers.
 
 mod idle;
+mod streams;
 mod versions;
 
 use super::{

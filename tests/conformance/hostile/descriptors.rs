@@ -137,13 +137,18 @@ fn the_hosts_null_device_keeps_its_mode_and_its_owner() {
 
 /// Tries to get at the first process in every way that the kernel has; prints what was refused and what was not.
 const TAKE: &str = r#"
-for file in environ maps mem auxv syscall; do head -c 1 /proc/1/$file 2>&1 >/dev/null | grep -q denied || echo "read $file"; done
+for file in environ maps mem auxv fd/0 fd/3; do
+    head -c 1 /proc/1/$file 2>&1 >/dev/null | grep -q denied || echo "opened $file"
+done
 for link in exe cwd root fd/0 fd/3; do readlink /proc/1/$link && echo "followed $link"; done 2>/dev/null
-ls /proc/1/fd 2>/dev/null | head -1
 perl -e '
     my ($ptrace, $read) = `uname -m` =~ /x86_64/ ? (101, 310) : (117, 270);
-    sub try { my ($what, @call) = @_; my $got = syscall(@call); print "$what: $got $!\n" unless $got < 0 && $!{EPERM}; }
     use Errno;
+    sub try {
+        my ($what, $number, @arguments) = @_;
+        my $got = syscall($number, @arguments);
+        print "$what: $got $!\n" unless $got < 0 && $!{EPERM};
+    }
     try("ptrace", $ptrace, 16, 1, 0, 0);
     try("seize", $ptrace, 0x4206, 1, 0, 0);
     my $buffer = "x" x 8;
@@ -177,14 +182,6 @@ fn descriptors_in_flight_of_a_containers_root_keep_nobody_from_a_terminal() {
     let (user, other) = (user_who_is_root(&bench), bench.user());
     other.run("true").success();
     carry_in(&user);
-    assert_eq!(user.run("ulimit -Hn; ulimit -Sn; grep -i 'open files' /proc/self/limits | tr -s ' '").success(), {
-        "8192\n8192\nMax open files 8192 8192 files "
-    });
-    let first = bench.root(&format!(
-        "grep 'open files' /proc/$(docker inspect --format '{{{{.State.Pid}}}}' {})/limits",
-        other.container()
-    ));
-    assert!(first.split_whitespace().nth(3) == Some("16384"), "{first}");
     let order = |hold_ms| serde_json::to_string(&Order::InFlight { hold_ms }).unwrap();
     let attack = format!(
         "PODSPAWN_PEER='{}' exec /tmp/peer --exact peer::the_broker_describes_itself_to_whoever_asks --nocapture",
@@ -200,6 +197,14 @@ fn descriptors_in_flight_of_a_containers_root_keep_nobody_from_a_terminal() {
         assert!(code == 5 && shown.contains("in:42:"), "{code} {shown:?}");
     }
     drop(flood);
+    assert_eq!(user.run("ulimit -Hn; ulimit -Sn; grep -i 'open files' /proc/self/limits | tr -s ' '").success(), {
+        "8192\n8192\nMax open files 8192 8192 files "
+    });
+    let first = bench.root(&format!(
+        "grep 'open files' /proc/$(docker inspect --format '{{{{.State.Pid}}}}' {})/limits",
+        other.container()
+    ));
+    assert!(first.split_whitespace().nth(3) == Some("16384"), "{first}");
     // An administrator's own process in a container has the first one's limit. Then the truth is told.
     let mut exec = bench.command(&[]);
     exec.args(["docker", "exec", "--user", "0", "--env", &format!("PODSPAWN_PEER={}", order(6000))]);

@@ -17,7 +17,7 @@ const HOLD_MS: u64 = 4000;
 fn lying_guests(bench: &Bench) -> Disturbance<'_> {
     let order = serde_json::to_string(&Order::Lie { channels: 200, hold_ms: HOLD_MS }).unwrap();
     bench.root(&format!(
-        "docker rm -f {IMAGE} >/dev/null 2>&1; docker create --name {IMAGE} podspawn-workload && \
+        "docker rm -f {IMAGE} >/dev/null 2>&1; docker create --name {IMAGE} podspawn-workload true && \
          docker cp /run/podspawn-test/peer {IMAGE}:/peer && docker commit {IMAGE} {IMAGE}:latest && docker rm {IMAGE}"
     ));
     let copy = "copy=/var/lib/podspawn/guest/$(sha256sum </usr/bin/podspawn | cut -d' ' -f1)";
@@ -54,8 +54,8 @@ fn a_guest_that_invents_connections_is_logged_once_and_loses_its_container() {
     eventually("the session ends", || user.sessions().is_empty());
     let journal = bench.root(&format!("journalctl --quiet --output=cat --since=@{since} PODSPAWN_USER={}", user.name));
     let about = |text: &str| journal.lines().filter(|line| line.contains(text)).count();
-    assert_eq!((about("connections that do not exist"), about(" disconnected: ")), (1, 1), "{journal}");
-    assert!(journal.lines().count() < 10, "{journal}");
+    assert_eq!((about("connections that do not exist"), about(" disconnected: ")), (1, 1), "{journal:.2000}");
+    assert!(journal.lines().count() < 10, "{journal:.2000}");
     assert_eq!(other.run("echo fine").quiet_success(), "fine");
     drop(liars);
 }
