@@ -24,10 +24,12 @@ const SOURCES: &[&str] = &[
     "src/guest/persistent.rs",
     "src/guest/process.rs",
     "src/policy/denial.rs",
+    "src/protocol/stream.rs",
     "src/session/ending.rs",
     "src/session/error.rs",
     "src/session/expire.rs",
     "src/session/idle.rs",
+    "src/sys/passing.rs",
 ];
 
 /// What these sources say to nobody, to the log, or to who types a command of podspawn's.

@@ -71,7 +71,7 @@ impl fmt::Display for Kind {
             Self::Terminal => "a terminal",
             Self::Socket => "a socket",
             Self::Device => "a device",
-            Self::Name => "a descriptor without access (O_PATH)",
+            Self::Name => "an O_PATH descriptor",
             Self::Other => "no stream",
         })
     }

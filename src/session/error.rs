@@ -68,7 +68,7 @@ pub enum AttachError {
     #[error("the container's guest is silent")]
     Silent(#[from] LinkError),
     /// It has as many connections as a guest takes.
-    #[error("the container has too many connections")]
+    #[error("this container has too many connections")]
     Crowded,
     /// Nobody gets in unseen.
     #[error("the audit log")]
@@ -156,7 +156,7 @@ impl AttachError {
                     .to_owned()
             }
             Self::Silent(LinkError::InFlight) => passing::in_words(Errno::TOOMANYREFS),
-            Self::Crowded => "your container has too many connections; close some".to_owned(),
+            Self::Crowded => self.to_string(),
             Self::Silent(_) => "your container runs but does not answer; ask the administrator to stop it".to_owned(),
         }
     }
