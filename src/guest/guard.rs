@@ -7,7 +7,7 @@ use rustix::{
 };
 
 /// Keeps the container's root from attaching to this process, from reading and writing its memory, and from taking its
-/// descriptors (ptrace(2), process_vm_readv(2), pidfd_getfd(2), `/proc/1/mem`, `/proc/1/fd`). With `CAP_SYS_PTRACE`,
+/// descriptors (ptrace(2), `process_vm_readv(2)`, `pidfd_getfd(2)`, `/proc/1/mem`, `/proc/1/fd`). With `CAP_SYS_PTRACE`,
 /// which no container has by default, root may do so all the same.
 ///
 /// To be called before anything else. Until then the process can be attached to, and nothing is there to do so: it is

@@ -58,13 +58,15 @@ impl<E: Engine + 'static> Sessions<E> {
     /// container's root invents others, which would count as connections, keep the session for ever, and fill the log
     /// with their ends. Those that it does not name are over.
     fn greet(&self, session: &Session, told: BTreeSet<ChannelId>) {
-        let opened = self.opened(session);
+        let (named, opened) = (told.len(), self.opened(session));
         // Where it is not known which ones were opened, a connection too many does less harm than one too few.
-        let live = match &opened {
-            Some(opened) if !session.inherits.replace(false) => told.intersection(opened).copied().collect(),
-            _ => told.clone(),
+        let live: BTreeSet<ChannelId> = match &opened {
+            Some(opened) if !session.inherits.replace(false) => {
+                told.into_iter().filter(|channel| opened.contains(channel)).collect()
+            }
+            _ => told,
         };
-        let invented = told.len() - live.len();
+        let invented = named - live.len();
         let over: Vec<ChannelId> = opened.iter().flatten().filter(|one| !live.contains(one)).copied().collect();
         session.ended_idle.borrow_mut().retain(|channel| live.contains(channel));
         *session.channels.borrow_mut() = live;

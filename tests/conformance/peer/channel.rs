@@ -161,11 +161,8 @@ pub(super) fn streams(kinds: &[String], command: &str) -> Value {
         for place in 0..3 {
             let channel = attach(command);
             let (fd, _held) = make(kind, &directory);
-            let (_write, quiet) = (1, make("null", &directory).0);
-            let (output, ours) = {
-                let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-                (reader, writer)
-            };
+            let quiet = make("null", &directory).0;
+            let (output, ours) = pipe_with(PipeFlags::CLOEXEC).unwrap();
             let mut fds = [quiet.as_fd(), ours.as_fd(), ours.as_fd()];
             fds[place] = fd.as_fd();
             send(&channel, &FromSpawn::Start { terminal: None, agent: false }, &fds);
@@ -196,7 +193,9 @@ pub(super) fn misplaced() -> Value {
         channel
     };
     let mut found = Map::new();
-    let mut end = |what: &str, channel: &OwnedFd| found.insert(what.to_owned(), json!(hear(channel)));
+    let mut end = |what: &str, channel: &OwnedFd| {
+        found.insert(what.to_owned(), json!(hear(channel)));
+    };
     for (what, fds) in [("none", &many[..0]), ("one", &many[..1]), ("two", &many[..2]), ("four", &many[..4])] {
         let channel = attach("exec sleep 1000");
         send(&channel, &start, fds);
@@ -216,8 +215,7 @@ pub(super) fn misplaced() -> Value {
 
 /// Sends descriptors that nobody receives until the kernel refuses, prints `ready`, and keeps them in flight for a while.
 pub(super) fn in_flight(hold_ms: u64) -> Value {
-    let (one, _other) = seqpacket::pair(SocketFlags::CLOEXEC).unwrap();
-    let mut pairs = vec![(one, _other)];
+    let mut pairs = vec![seqpacket::pair(SocketFlags::CLOEXEC).unwrap()];
     let null = File::open("/dev/null").unwrap();
     let fds: Vec<BorrowedFd<'_>> = (0..MAX_IN_ONE).map(|_| null.as_fd()).collect();
     let mut sent = 0;
