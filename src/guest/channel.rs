@@ -86,8 +86,18 @@ impl Refusal {
 /// How spawn wants the process to be connected.
 pub(super) enum Client {
     Terminal(Box<Terminal>),
-    /// Whatever came; nothing is known of it yet.
+    /// Whatever came, until [`Self::accept`].
     Streams([OwnedFd; 3]),
+}
+
+impl Client {
+    /// Lets pass what a process of the container may have.
+    pub(super) fn accept(self) -> Result<Self, Refusal> {
+        Ok(match self {
+            Self::Streams(fds) => Self::Streams(streams::accept(fds)?),
+            Self::Terminal(terminal) => Self::Terminal(terminal),
+        })
+    }
 }
 
 /// Whether a request keeps the protocol's bounds.
@@ -125,7 +135,7 @@ pub(super) fn start(
         None => login::resolve(root, &open.login, place.uid, first)?,
     };
     let (streams, master, tty) = match client {
-        Client::Streams(fds) => (Streams::Given(streams::accept(fds)?), None, None),
+        Client::Streams(fds) => (Streams::Given(fds), None, None),
         Client::Terminal(terminal) => {
             let (master, slave, path) = open_terminal(&terminal, &account).map_err(Refusal::Terminal)?;
             (Streams::Terminal(slave), Some(master), Some(path))

@@ -215,9 +215,7 @@ impl Supervisor {
         if let Some(refusal) = refusal {
             // A socket that blocks could hold the loop up; one that was just made has room.
             let _ = rustix::io::ioctl_fionbio(&socket, true);
-            refusal.tell(&socket);
-            packets::close(socket);
-            return self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
+            return self.refuse(id, socket, &refusal);
         }
         self.idle.opened();
         self.channels.push(Channel { id, socket, state: State::Waiting(Box::new(open)) });
@@ -261,6 +259,11 @@ impl Supervisor {
         // The channel is taken out while it has neither a request nor a process.
         let Channel { socket, state, .. } = self.channels.swap_remove(index);
         let State::Waiting(open) = state else { return };
+        // Before anything is made for it.
+        let client = match client.accept() {
+            Ok(client) => client,
+            Err(refusal) => return self.refuse(id, socket, &refusal),
+        };
         self.logins += 1;
         let first = self.is_first_login(&open.login.name);
         match channel::start(&self.place, *open, client, agent, first, self.logins) {
@@ -288,12 +291,14 @@ impl Supervisor {
                     self.hang_up(id);
                 }
             }
-            Err(refusal) => {
-                refusal.tell(&socket);
-                packets::close(socket);
-                self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
-            }
+            Err(refusal) => self.refuse(id, socket, &refusal),
         }
+    }
+
+    fn refuse(&mut self, id: ChannelId, socket: OwnedFd, refusal: &Refusal) {
+        refusal.tell(&socket);
+        packets::close(socket);
+        self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
     }
 
     fn is_first_login(&mut self, name: &UserName) -> bool {

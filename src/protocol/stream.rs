@@ -2,15 +2,15 @@
 //!
 //! A descriptor is more than the bytes that go through it. Whoever holds one can open the file behind it again
 //! (`/proc/self/fd`), with another mode; change the owner, the mode and the attributes of its inode; walk from a
-//! directory to every other one; and ask a socket about the network namespace that it was made in. A process that a
-//! container's user gets a descriptor of the host's on would do all that to the host, with a uid that the host or
-//! another tenant may have as well.
+//! directory to every other one; and ask a socket about the network namespace that it was made in. A process in a
+//! container that held a descriptor of the host could do all that to the host, with a uid that another account of the
+//! host or its root has.
 //!
 //! So a stream is one of two things:
 //!
 //! - an anonymous pipe, which is what sshd connects a command by. Its inode is in no file system that anything is
 //!   mounted from. To open it again gives the other end of the same pipe; its owner and its mode decide who may do so,
-//!   and only processes of the same container that see the descriptor can. Its size counts for the uid that made it.
+//!   and only processes of the same container that see the descriptor can. The kernel counts its size for the uid that made it.
 //! - the null device. The guest opens the container's own in its place: the mode of the host's `/dev/null` could be
 //!   changed through the one that came.
 //!
