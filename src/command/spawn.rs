@@ -8,8 +8,8 @@ mod agent;
 mod connection;
 mod flow;
 mod last_word;
-
 mod request;
+mod rest;
 
 use crate::{
     client::{CallError, Client},
@@ -139,14 +139,19 @@ fn explain(error: &CallError) -> String {
     }
 }
 
-/// One line on stderr. On a terminal in raw mode a line needs its carriage return.
+/// One line on stderr.
 fn complain(message: &str) {
+    let _ = std::io::stderr().write_all(line(message, std::io::stderr().is_terminal()).as_bytes());
+}
+
+/// What a user reads of `message`. On a terminal in raw mode a line needs its carriage return.
+fn line(message: &str, on_terminal: bool) -> String {
     // Part of it may be the container's own words: nothing in it moves the cursor or turns the text around.
     let moves = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut line: String = message.chars().map(|c| if moves(c) { ' ' } else { c }).collect();
     line.insert_str(0, "podspawn: ");
-    line.push_str(if std::io::stderr().is_terminal() { "\r\n" } else { "\n" });
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    line.push_str(if on_terminal { "\r\n" } else { "\n" });
+    line
 }

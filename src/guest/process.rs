@@ -10,7 +10,7 @@ use rustix::{
     fs::Mode,
     io::Errno,
     pipe::{PipeFlags, pipe_with},
-    process::{Gid, Pid, Uid},
+    process::{Gid, Pid, Resource, Rlimit, Uid, getrlimit, setrlimit},
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 use std::{
@@ -200,6 +200,10 @@ impl Switch {
         become_standard(input, output, error).map_err(step(STREAMS))?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         guard::limit_open_files().map_err(step(FILES))?;
+        // As under a plain sshd, a crash leaves no file unless the user asks for it (`ulimit -c`). An engine's default is
+        // no limit.
+        let core = getrlimit(Resource::Core);
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum });
         if self.changes {
             set_thread_groups(&self.groups).map_err(step(GROUPS))?;
             set_thread_res_gid(self.gid, self.gid, self.gid).map_err(step(GROUPS))?;

@@ -206,7 +206,7 @@ pub struct Terminal {
     pub modes: TerminalModes,
 }
 
-/// `struct termios` of Linux without the speeds.
+/// `struct termios` of Linux. The speed is in `c_cflag`, as the kernel has it there; guests of older releases ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalModes {
     /// `c_iflag`.

@@ -5,7 +5,7 @@ use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
     pty::OpenptFlags,
-    termios::Winsize,
+    termios::{ControlModes, OptionalActions, Winsize},
 };
 use std::{
     io,
@@ -58,9 +58,10 @@ fn open_at(multiplexer: &str) -> Result<Pty, Errno> {
     Ok(Pty { master, slave, path })
 }
 
-/// Gives a terminal the size and the modes of `terminal`; its speeds stay.
+/// Gives a terminal the size, the modes and the speed of `terminal`.
 pub fn configure(tty: impl AsFd, terminal: &Terminal) -> io::Result<()> {
     set_modes(&tty, &terminal.modes)?;
+    set_speed(&tty, terminal.modes.control)?;
     rustix::termios::tcsetwinsize(
         &tty,
         Winsize {
@@ -96,17 +97,30 @@ fn set_modes(tty: impl AsFd, modes: &TerminalModes) -> io::Result<()> {
     Ok(())
 }
 
+/// Sets the speed that is in control modes. It changes nothing on a pseudo-terminal, but programs ask for it. One that
+/// is not among the standard ones (`BOTHER`) is a number that control modes do not hold: the terminal keeps its own.
+fn set_speed(tty: impl AsFd, control: u32) -> Result<(), Errno> {
+    const SPEED: u32 = libc::CBAUD | libc::CIBAUD;
+    if control & libc::CBAUD == libc::BOTHER {
+        return Ok(());
+    }
+    // Not by the C library, in whose structure the speed is in a place that depends on its version.
+    let mut now = rustix::termios::tcgetattr(&tty)?;
+    now.control_modes = ControlModes::from_bits_retain((now.control_modes.bits() & !SPEED) | (control & SPEED));
+    rustix::termios::tcsetattr(&tty, OptionalActions::Now, &now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_takes_the_modes_and_the_size_that_it_is_given() {
+    fn a_terminal_takes_the_modes_the_size_and_the_speed_that_it_is_given() {
         let pty = open().unwrap();
         let mut modes = TerminalModes {
             input: libc::ICRNL,
             output: libc::OPOST,
-            control: libc::CS8 | libc::CREAD,
+            control: libc::CS8 | libc::CREAD | libc::B9600,
             local: libc::ISIG,
             characters: [0; 19],
         };
@@ -117,8 +131,16 @@ mod tests {
         assert_eq!(now.input_modes.bits(), libc::ICRNL);
         assert_eq!(now.local_modes.bits(), libc::ISIG);
         assert_eq!(now.special_codes[rustix::termios::SpecialCodeIndex::VINTR], 7);
-        assert_eq!(now.output_speed(), 38400);
+        assert_eq!((now.output_speed(), now.input_speed()), (9600, 9600));
         let size = rustix::termios::tcgetwinsize(&pty.master).unwrap();
         assert_eq!((size.ws_row, size.ws_col), (11, 222));
+    }
+
+    #[test]
+    fn a_speed_without_a_constant_leaves_the_terminals_own() {
+        let pty = open().unwrap();
+        let own = rustix::termios::tcgetattr(&pty.slave).unwrap().output_speed();
+        set_speed(&pty.slave, libc::CS8 | libc::BOTHER).unwrap();
+        assert_eq!(rustix::termios::tcgetattr(&pty.slave).unwrap().output_speed(), own);
     }
 }

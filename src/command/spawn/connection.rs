@@ -4,6 +4,7 @@ use super::{
     agent::Agents,
     flow::{Between, Flow, Turn},
     request::Request,
+    rest,
 };
 use crate::{
     domain::Outcome,
@@ -19,26 +20,19 @@ use crate::{
     },
 };
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{PollFd, PollFlags},
     fs::{FileType, Mode, OFlags, fchmod, fstat},
     io::Errno,
     pty::ptsname,
     stdio,
 };
-use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    time::{Duration, Instant},
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Largest packet that a guest sends us: a failure's text.
 const PACKET_BYTES: usize = 8 * 1024;
 
 /// What a shell answers for a command that it cannot find.
 const NOT_FOUND: u8 = 127;
-
-/// How long the last bytes of a terminal may take to reach sshd after the process ended. sshd reads as fast as the
-/// network takes it; a client that reads nothing must not hold the session for ever.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why there is no outcome.
 pub(super) enum Broken {
@@ -120,8 +114,12 @@ impl Connection {
     /// Waits for the end; moves a terminal's and the agent's bytes meanwhile.
     pub(super) fn run(mut self) -> Result<Outcome, Broken> {
         let result = self.serve();
-        if let Some(screen) = &self.terminal {
-            let _ = screen.modes.set(stdio::stdin());
+        let Self { channel, signals, terminal, agents } = self;
+        // Nothing of the container waits for a client that reads nothing: for the guest the channel is over.
+        drop((channel, signals, agents));
+        if let Some(Screen { modes, master, display, .. }) = terminal {
+            rest::bring(&display, master);
+            let _ = modes.set(stdio::stdin());
         }
         result
     }
@@ -142,7 +140,6 @@ impl Connection {
             if !ready[0].is_empty()
                 && let Some(outcome) = self.hear()?
             {
-                self.drain();
                 return Ok(outcome);
             }
         }
@@ -229,10 +226,7 @@ impl Connection {
             // A newer guest's word that an older spawn can do without.
             (Ok(ToSpawn::Started), None) | (Err(PacketError::Unknown(_)), _) => Ok(None),
             (Ok(ToSpawn::Notice(text)), None) => {
-                // Data streams stay clean: only who has a terminal reads it.
-                if self.terminal.is_some() {
-                    super::complain(&text);
-                }
+                self.notice(&text);
                 Ok(None)
             }
             (Ok(ToSpawn::Ended(outcome)), None) => Ok(Some(outcome)),
@@ -242,6 +236,16 @@ impl Connection {
                 Ok(Some(Outcome::Exited(NOT_FOUND)))
             }
             _ => Err("the container sent something unexpected".into()),
+        }
+    }
+
+    /// Shows a notice on the terminal, behind what is still to be shown. Without a terminal it is dropped: data streams
+    /// stay clean.
+    fn notice(&mut self, text: &str) {
+        match &mut self.terminal {
+            Some(Screen { master: Some(_), display, .. }) => display.append(super::line(text, true).as_bytes()),
+            Some(_) => super::complain(text),
+            None => {}
         }
     }
 
@@ -270,28 +274,6 @@ impl Connection {
     fn resize(&self) {
         if let Some(Screen { master: Some(master), .. }) = &self.terminal {
             let _ = terminal::copy_size(stdio::stdin(), master);
-        }
-    }
-
-    /// Brings what the process wrote before it ended to sshd.
-    fn drain(&mut self) {
-        let Some(Screen { master: Some(master), display, .. }) = &mut self.terminal else { return };
-        let deadline = Instant::now() + DRAIN_TIMEOUT;
-        while display.turn(master.as_fd(), stdio::stdout()) == Turn::Open && Instant::now() < deadline {
-            let stdout = stdio::stdout();
-            let (mut entry, wait) = if display.is_empty() {
-                // Until the terminal has nothing more at this moment: a background process that keeps it open does
-                // not keep the session.
-                ([PollFd::from_borrowed_fd(master.as_fd(), PollFlags::IN)], 0)
-            } else {
-                ([PollFd::from_borrowed_fd(stdout, PollFlags::OUT)], 1)
-            };
-            let wanted = PollFlags::IN | PollFlags::OUT;
-            match poll(&mut entry, Some(&Timespec { tv_sec: wait, tv_nsec: 0 })) {
-                Ok(0) if wait == 0 => return,
-                Ok(ready) if ready > 0 && !entry[0].revents().intersects(wanted) => return,
-                _ => {}
-            }
         }
     }
 }

@@ -85,9 +85,19 @@ impl Flow {
         if self.ended { Turn::Done } else { Turn::Open }
     }
 
-    /// Whether nothing is waiting to be written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.start == self.end
+    /// What is still to be written.
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Adds `bytes` to what is still to be written, if they fit.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if let Some(room) = self.buffer.get_mut(self.end..self.end + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.end += bytes.len();
+        }
     }
 }
 
@@ -120,6 +130,23 @@ mod tests {
         assert!(received.iter().enumerate().all(|(n, byte)| *byte == pattern(n)));
         drop(feed);
         until_done(&mut flow, &source, &sink, || {});
+    }
+
+    #[test]
+    fn what_is_appended_comes_behind_what_waits_and_is_dropped_whole_if_there_is_no_room() {
+        let (source, feed) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+        let (drain, sink) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+        let mut flow = Flow::new(Between::Terminals);
+        flow.append(b"first ");
+        flow.append(&vec![b'x'; BUFFER_BYTES]);
+        flow.append(b"second ");
+        assert_eq!(flow.pending(), b"first second ");
+        write(&feed, b"third").unwrap();
+        assert_eq!(flow.turn(source.as_fd(), sink.as_fd()), Turn::Open);
+        assert_eq!(flow.turn(source.as_fd(), sink.as_fd()), Turn::Open);
+        let mut buffer = [0; 64];
+        let bytes = read(&drain, &mut buffer).unwrap();
+        assert_eq!(&buffer[..bytes], b"first second third");
     }
 
     #[test]
