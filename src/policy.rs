@@ -5,6 +5,7 @@
 
 mod denial;
 pub mod environment;
+pub mod host_environment;
 
 pub use denial::Denial;
 

@@ -3,9 +3,11 @@
 //! What they mean is in `config`; which user gets what is in `policy`.
 
 mod fingerprint;
+mod host;
 mod live;
 
 pub use crate::config::{FileError, Settings};
+pub use host::HostVariables;
 pub use live::{Live, Refreshed};
 
 use crate::{

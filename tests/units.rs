@@ -388,7 +388,7 @@ fn sshd_gives_a_podspawn_user_our_command_and_no_way_around_it() {
         assert!(found, "{option}: {:?}", similar());
     }
     let accepted: Vec<&str> = options.iter().filter_map(|line| line.strip_prefix("acceptenv ")).collect();
-    assert_eq!(accepted, ["LANG", "LC_*", "COLORTERM", "PODSPAWN_PROJECT"]);
+    assert_eq!(accepted, ["LANG", "LC_*", "COLORTERM", "NO_COLOR", "PODSPAWN_PROJECT"]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::{
         VERIFY_IMAGE,
     },
     session::{Capacity, HostAccounts, Removed, Sessions, Step},
-    settings::{Live, Refreshed, Settings},
+    settings::{HostVariables, Live, Refreshed, Settings},
     sys::routes,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -43,6 +43,7 @@ use tokio::sync::watch;
 pub(super) struct Broker<E> {
     pub(super) sessions: Sessions<E>,
     pub(super) settings: RefCell<Live>,
+    pub(super) host: RefCell<HostVariables>,
     pub(super) log: LogFile,
     pub(super) measures: Rc<Measures>,
     pub(super) looks: Looks,

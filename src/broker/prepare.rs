@@ -12,7 +12,7 @@ use crate::{
     },
     policy,
     session::{AttachError, Auditing, GuestBinary, Happening, Observer, Rules, Sessions},
-    settings::{Live, Settings},
+    settings::{HostVariables, Live, Settings},
     store::{Store, StoreError},
 };
 use std::{
@@ -129,9 +129,13 @@ pub(super) fn prepare(
     }
     sessions.tidy();
     sessions.watch(events::engine);
+    let mut host = HostVariables::default();
+    // Now, so that no login does.
+    host.current();
     Ok(Broker {
         sessions,
         settings: RefCell::new(settings),
+        host: RefCell::new(host),
         log: log.clone(),
         measures,
         looks: Looks::new(admission.clone(), database),

@@ -85,6 +85,8 @@ fn session(options: Options) -> Result<Outcome, String> {
     let request = request::Request::from_environment(options.user, options.project)?;
     if !request.terminal {
         check_streams()?;
+    } else if let Some(remark) = &request.remark {
+        complain(remark);
     }
     let (channel, session) = attach(&options.socket, &request)?;
     connection::Connection::start(channel, &request)?.run().map_err(|broken| match broken {

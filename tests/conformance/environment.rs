@@ -1,6 +1,10 @@
 //! The environment of a session: what is documented, and nothing else.
 
-use crate::{bench, bench::User, client::Finished, terminal::Terminal};
+use crate::{
+    bench::{self, Disturbance, User},
+    client::Finished,
+    terminal::Terminal,
+};
 use std::{collections::BTreeMap, process::Command};
 
 /// What the guest gave the shell, before the shell added anything of its own.
@@ -43,7 +47,7 @@ fn a_terminal_adds_its_name_and_type() {
     let mut expected = WITHOUT_TERMINAL.to_vec();
     expected.extend(["SSH_TTY", "TERM"]);
     expected.sort_unstable();
-    assert_eq!(names(&variables), expected);
+    assert_eq!(names(&variables), expected, "{shown:?}");
     assert_eq!(variables["TERM"], "xterm-256color");
     assert!(variables["SSH_TTY"].starts_with("/dev/pts/"));
 }
@@ -62,8 +66,8 @@ fn a_forwarded_agent_adds_its_socket() {
 
 /// ssh that sends every one of these.
 fn sending<'a>(user: &User<'_>, sent: &[(&'a str, &'a str)]) -> Command {
-    let names: Vec<&str> = sent.iter().map(|(name, _)| *name).collect();
-    let mut ssh = user.ssh(&["-o", &format!("SendEnv={}", names.join(" "))]);
+    let options: Vec<String> = sent.iter().map(|(name, _)| format!("-oSendEnv={name}")).collect();
+    let mut ssh = user.ssh(&options.iter().map(String::as_str).collect::<Vec<_>>());
     ssh.envs(sent.iter().copied());
     ssh
 }
@@ -72,16 +76,98 @@ fn sending<'a>(user: &User<'_>, sent: &[(&'a str, &'a str)]) -> Command {
 fn language_and_colour_are_the_clients() {
     let bench = bench::shared();
     let user = bench.user();
-    let sent = [("LC_TIME", "C"), ("LC_ALL", "en_US.UTF-8"), ("COLORTERM", "truecolor")];
+    let sent = [("LC_TIME", "C"), ("LC_ALL", "en_US.UTF-8"), ("COLORTERM", "truecolor"), ("NO_COLOR", "1")];
     let variables = variables(&Finished::of(sending(&user, &sent).arg(INITIAL), b"").success());
-    // LANG is PAM's on Debian: what its locale file says wins over the client, with plain sshd as well.
-    let language = |user: &User<'_>| {
-        Finished::of(sending(user, &[("LANG", "en_US.UTF-8")]).arg("echo $LANG"), b"").quiet_success()
-    };
-    assert_eq!(language(&user), language(&bench.plain()));
     for (name, value) in sent {
         assert_eq!(variables.get(name).map(String::as_str), Some(value), "{name}");
     }
+}
+
+/// The value of a variable, or nothing, when the client sends these.
+fn value(user: &User<'_>, sent: &[(&str, &str)], name: &str) -> String {
+    Finished::of(sending(user, sent).arg(format!("printenv {name} || true")), b"").quiet_success()
+}
+
+const FRENCH: &str = "fr_FR.UTF-8";
+const RELOAD: &str = "sshd -t && systemctl reload ssh";
+
+/// Another locale for everybody who logs in to the host.
+fn french_host(bench: &bench::Bench) -> Disturbance<'_> {
+    let locale = format!("printf 'LANG={FRENCH}\\nLC_PAPER={FRENCH}\\n'");
+    Disturbance::of_file(bench, "/etc/default", "locale", &locale, "")
+}
+
+#[test]
+fn the_hosts_locale_stays_out_and_the_images_holds() {
+    let bench = bench::alone();
+    let (user, plain) = (bench.user(), bench.plain());
+    let _host = french_host(&bench);
+    assert_eq!(value(&plain, &[], "LANG"), FRENCH, "the host's locale is not set at all");
+    assert_eq!(value(&user, &[], "LANG"), "C.UTF-8");
+    assert_eq!(value(&user, &[], "LC_PAPER"), "");
+    assert_eq!(value(&user, &[("LC_TIME", FRENCH)], "LC_TIME"), FRENCH);
+    let (_, shown) = user.terminal(Some("echo lang:$LANG:")).finish();
+    assert!(shown.contains("lang:C.UTF-8:"), "{shown:?}");
+    // PAM's value has replaced the client's before anything of ours runs.
+    assert_eq!(value(&plain, &[("LANG", "en_US.UTF-8")], "LANG"), FRENCH);
+    assert_eq!(value(&user, &[("LANG", "en_US.UTF-8")], "LANG"), "C.UTF-8");
+}
+
+#[test]
+fn the_clients_language_arrives_where_pam_leaves_it_alone() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let _host = french_host(&bench);
+    {
+        // The line of the manual.
+        let rule = "session [success=1 default=ignore] pam_succeed_if.so quiet user ingroup podspawn";
+        let make = format!("sed '/envfile=\\/etc\\/default\\/locale/i {rule}' sshd");
+        let _pam = Disturbance::of_file(&bench, "/etc/pam.d", "sshd", &make, "");
+        assert_eq!(value(&bench.plain(), &[], "LANG"), FRENCH);
+        for language in ["en_US.UTF-8", FRENCH] {
+            assert_eq!(value(&user, &[("LANG", language)], "LANG"), language);
+        }
+        assert_eq!(value(&user, &[], "LANG"), "C.UTF-8");
+    }
+    let without = "{ echo UsePAM no; cat sshd_config; }";
+    let _sshd = Disturbance::of_file(&bench, "/etc/ssh", "sshd_config", without, RELOAD);
+    for language in ["en_US.UTF-8", FRENCH] {
+        assert_eq!(value(&user, &[("LANG", language)], "LANG"), language);
+    }
+    assert_eq!(value(&user, &[], "LANG"), "C.UTF-8");
+}
+
+#[test]
+fn what_a_client_may_send_arrives_as_with_plain_sshd() {
+    let bench = bench::shared();
+    let (user, plain) = (bench.user(), bench.plain());
+    let long = "0123456789".repeat(1000);
+    let sent = [("LC_X1", "1"), ("LC_lower", "x"), ("LC_LONG", long.as_str()), ("LC_LINES", "a\nLD_PRELOAD=/x\u{1b}[2J")];
+    for (name, _) in sent {
+        assert_eq!(value(&user, &sent, name), value(&plain, &sent, name), "{name}");
+        assert!(!value(&user, &sent, name).is_empty(), "{name}");
+    }
+    let terminal = |user: &User<'_>| {
+        let mut ssh = user.ssh(&["-tt"]);
+        ssh.env("TERM", "x".repeat(5000)).arg("printf :%s: $TERM | wc -c");
+        Terminal::open(&ssh, 24, 80).finish().1
+    };
+    assert_eq!(terminal(&user), terminal(&plain));
+    assert!(terminal(&user).starts_with("5002\r\n"));
+}
+
+#[test]
+fn what_does_not_fit_is_named_on_a_terminal_and_nowhere_else() {
+    let bench = bench::shared();
+    let user = bench.user();
+    let long = "x".repeat(20_000);
+    let sent = [("LC_LONG", long.as_str()), ("LC_TIME", "C")];
+    assert_eq!(value(&user, &sent, "LC_TIME"), "C");
+    let mut ssh = sending(&user, &sent);
+    ssh.arg("-tt").arg("echo time:$LC_TIME:");
+    let (_, shown) = Terminal::open(&ssh, 24, 80).finish();
+    assert!(shown.contains("podspawn: not passed on, too large in all or not UTF-8: LC_LONG\r"), "{shown:?}");
+    assert!(shown.contains("time:C:"), "{shown:?}");
 }
 
 #[test]
@@ -115,8 +201,14 @@ fn a_value_with_a_newline_smuggles_nothing_in() {
     let bench = bench::shared();
     let user = bench.user();
     let sent = [("LC_TIME", "C\nLD_PRELOAD=/evil.so"), ("LC_PAPER", "\u{1b}[2J")];
-    let done = Finished::of(sending(&user, &sent).arg(INITIAL), b"");
-    assert_eq!(names(&variables(&done.success())), WITHOUT_TERMINAL);
+    // Each variable on a line of its own, whatever is in its value.
+    let whole = "tr '\\n\\0' ' \\n' </proc/$$/environ";
+    let variables = variables(&Finished::of(sending(&user, &sent).arg(whole), b"").success());
+    let mut expected = WITHOUT_TERMINAL.to_vec();
+    expected.extend(["LC_PAPER", "LC_TIME"]);
+    expected.sort_unstable();
+    assert_eq!(names(&variables), expected);
+    assert_eq!(variables["LC_TIME"], "C LD_PRELOAD=/evil.so");
 }
 
 #[test]
@@ -141,6 +233,18 @@ fn umask_and_limits_are_not_the_hosts_services() {
         paths.split_whitespace().filter_map(|path| path.rsplit('/').next()).map(ToOwned::to_owned).collect()
     };
     assert_eq!(open(&user), open(&plain));
+}
+
+#[test]
+fn a_crash_leaves_no_core_file_unless_the_user_asks_for_one() {
+    let bench = bench::shared();
+    let (user, plain) = (bench.user(), bench.plain());
+    let limits = "ulimit -Sc; ulimit -Hc";
+    assert_eq!(user.run(limits).success(), plain.run(limits).success());
+    assert_eq!(user.run("ulimit -Sc").success(), "0");
+    let crash = "cd $(mktemp -d); sh -c 'kill -SEGV $$' 2>/dev/null; echo $?; ls -A";
+    assert_eq!(user.run(crash).success(), "139");
+    assert_eq!(user.run("ulimit -c unlimited && ulimit -c").success(), "unlimited");
 }
 
 #[test]

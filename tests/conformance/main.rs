@@ -36,6 +36,7 @@ mod prove;
 mod refusals;
 mod setup;
 mod shell;
+mod slow_reader;
 mod terminal;
 mod transfer;
 mod upgrade;

@@ -42,6 +42,39 @@ fn a_terminal_has_the_clients_size_from_the_start() {
 }
 
 #[test]
+fn a_terminal_without_a_size_and_its_speed_are_the_clients() {
+    let bench = bench::shared();
+    let seen = |user: &crate::bench::User<'_>| {
+        let ssh = user.ssh(&["-tt"]);
+        let mut slow = std::process::Command::new("sh");
+        slow.env("TERM", "xterm").args(["-c", "stty 9600; exec \"$@\"", "sh"]);
+        slow.arg(ssh.get_program()).args(ssh.get_args()).arg("stty size; stty speed");
+        Terminal::open(&slow, 0, 0).finish().1
+    };
+    let plain = seen(&bench.plain());
+    assert!(plain.starts_with("0 0\r\n9600\r\n"), "{plain:?}");
+    let user = bench.user();
+    // A size that is set a moment later is seen by chance.
+    for _ in 0..5 {
+        assert_eq!(seen(&user), plain);
+    }
+}
+
+#[test]
+fn what_is_typed_before_the_shell_is_ready_reaches_it() {
+    let bench = bench::shared();
+    let user = bench.user();
+    user.run("true").success();
+    for round in 0..10 {
+        let terminal = user.terminal(None);
+        terminal.send(format!("echo round:$(({round} + 30)):\nexit 7\n"));
+        let (code, shown) = terminal.finish();
+        assert_eq!(code, 7, "{shown:?}");
+        assert!(shown.contains(&format!("round:{}:", round + 30)), "{shown:?}");
+    }
+}
+
+#[test]
 fn a_resize_reaches_the_process_as_sigwinch() {
     let bench = bench::shared();
     let user = bench.user();

@@ -99,7 +99,7 @@ impl<E: Engine + 'static> Broker<E> {
             plan,
             capacity: capacity(&settings),
             what,
-            environment: policy::environment::filter(&parameters.environment),
+            environment: policy::environment::filter(&parameters.environment, self.host.borrow_mut().current()),
         })
     }
 

@@ -7,7 +7,7 @@ use super::flow::{Between, Flow, Turn};
 use rustix::{
     event::{PollFd, PollFlags},
     net::{
-        AddressFamily, SocketType,
+        AddressFamily, Shutdown, SocketType, shutdown,
         sockopt::{socket_domain, socket_type},
     },
 };
@@ -28,6 +28,8 @@ struct Relay {
     agent: UnixStream,
     ask: Flow,
     answer: Flow,
+    /// Nothing more is asked, and the agent knows.
+    asked: bool,
 }
 
 pub(super) struct Agents {
@@ -53,7 +55,7 @@ impl Agents {
         }
         let Ok(agent) = UnixStream::connect(path) else { return };
         let [ask, answer] = [(); 2].map(|()| Flow::new(Between::Sockets));
-        self.relays.push(Relay { inside: inside.into(), agent, ask, answer });
+        self.relays.push(Relay { inside: inside.into(), agent, ask, answer, asked: false });
     }
 
     /// Adds two entries per relay, in order.
@@ -68,15 +70,80 @@ impl Agents {
 
     /// Moves bytes on the relays that have something to do; `ready` are the results for [`Self::interests`].
     pub(super) fn turn(&mut self, ready: &[PollFlags]) {
-        let mut ready = ready.chunks(2).map(|pair| pair.iter().any(|flags| !flags.is_empty()));
+        let mut ready = ready.chunks_exact(2);
         self.relays.retain_mut(|relay| {
-            if ready.next() != Some(true) {
+            let Some(&[inside, agent]) = ready.next() else { return true };
+            if (inside | agent).is_empty() {
                 return true;
             }
-            let ask = relay.ask.turn(relay.inside.as_fd(), relay.agent.as_fd());
-            let answer = relay.answer.turn(relay.agent.as_fd(), relay.inside.as_fd());
-            // Either side's end ends both: the agent protocol has no half-closed state.
-            ask == Turn::Open && answer == Turn::Open
+            if relay.ask.turn(relay.inside.as_fd(), relay.agent.as_fd()) == Turn::Done && !relay.asked {
+                // Who asks nothing more may still wait for an answer.
+                relay.asked = true;
+                let _ = shutdown(&relay.agent, Shutdown::Write);
+            }
+            let nobody_waits = relay.asked && inside.contains(PollFlags::HUP);
+            relay.answer.turn(relay.agent.as_fd(), relay.inside.as_fd()) == Turn::Open && !nobody_waits
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{Timespec, poll};
+    use std::{
+        io::{Read, Write},
+        net::Shutdown as Half,
+        os::unix::net::UnixListener,
+    };
+
+    /// Waits once and moves what there is to move.
+    fn turn(agents: &mut Agents) {
+        let mut entries = Vec::new();
+        agents.interests(&mut entries);
+        poll(&mut entries, Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 })).unwrap();
+        let ready: Vec<_> = entries.iter().map(PollFd::revents).collect();
+        agents.turn(&ready);
+    }
+
+    /// A relay, its end inside and its end at the agent.
+    fn relay() -> (Agents, UnixStream, UnixStream) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("agent");
+        let listener = UnixListener::bind(&path).unwrap();
+        let (asking, inside) = UnixStream::pair().unwrap();
+        let mut agents = Agents::new(Some(path));
+        agents.accept(inside.into());
+        (agents, asking, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn who_asks_and_closes_its_half_still_has_its_answer() {
+        let (mut agents, mut asking, mut agent) = relay();
+        asking.write_all(b"question").unwrap();
+        asking.shutdown(Half::Write).unwrap();
+        turn(&mut agents);
+        turn(&mut agents);
+        let mut question = String::new();
+        agent.read_to_string(&mut question).unwrap();
+        assert_eq!(question, "question", "the agent is told that nothing more is asked");
+        agent.write_all(b"answer").unwrap();
+        drop(agent);
+        while !agents.relays.is_empty() {
+            turn(&mut agents);
+        }
+        let mut answer = String::new();
+        asking.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "answer");
+    }
+
+    #[test]
+    fn a_relay_ends_with_who_asked_although_the_agent_stays() {
+        let (mut agents, asking, _agent) = relay();
+        drop(asking);
+        for _ in 0..3 {
+            turn(&mut agents);
+        }
+        assert!(agents.relays.is_empty());
     }
 }
