@@ -222,7 +222,8 @@ fn a_terminals_last_output_is_complete() {
     let (code, shown) = user.terminal(Some("seq 1 100000")).finish();
     let expected: String = (1..=100_000).map(|n| format!("{n}\r\n")).collect();
     assert_eq!(code, 0);
-    assert!(shown.starts_with(&expected), "{} of {} bytes", shown.len(), expected.len());
+    // A busy machine's user reads first that the container is being made.
+    assert!(shown.contains(&expected), "{} of {} bytes", shown.len(), expected.len());
 }
 
 #[test]
