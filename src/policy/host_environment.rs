@@ -2,7 +2,7 @@
 //!
 //! sshd first sets what the client sent and then what PAM has, by the same names, so PAM's value replaces the client's.
 //! A container wants neither the host's locale nor anything else of the host: what is known from here is left out, and
-//! the image's own holds. The files are those of Linux-PAM's pam_env and are readable by everybody.
+//! the image's own holds. The files are those of Linux-PAM's `pam_env` and are readable by everybody.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,7 +19,7 @@ const GROUP: &str = "podspawn";
 const MAX_DEPTH: usize = 8;
 const MAX_RULES: usize = 1000;
 
-/// What pam_env reads unless its arguments say otherwise.
+/// What `pam_env` reads unless its arguments say otherwise.
 const CONFIGURATION: &str = "/etc/security/pam_env.conf";
 const ENVIRONMENT: &str = "/etc/environment";
 
@@ -38,7 +38,7 @@ enum Value {
     Computed,
 }
 
-/// A rule of the types that pam_env has a part in.
+/// A rule of the types that `pam_env` has a part in.
 struct Rule {
     kind: String,
     control: String,
@@ -101,7 +101,8 @@ impl HostEnvironment {
             let words = words(&line);
             let Some((name, settings)) = words.split_first() else { continue };
             let setting = |key: &str| settings.iter().rev().find_map(|word| word.strip_prefix(key));
-            let value = [setting("OVERRIDE="), setting("DEFAULT=")].into_iter().flatten().find(|value| !value.is_empty());
+            let value =
+                [setting("OVERRIDE="), setting("DEFAULT=")].into_iter().flatten().find(|value| !value.is_empty());
             match value {
                 Some(value) => self.variables.insert(name.clone(), Value::of(value)),
                 None => self.variables.remove(name),

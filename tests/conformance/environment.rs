@@ -142,7 +142,8 @@ fn what_a_client_may_send_arrives_as_with_plain_sshd() {
     let bench = bench::shared();
     let (user, plain) = (bench.user(), bench.plain());
     let long = "0123456789".repeat(1000);
-    let sent = [("LC_X1", "1"), ("LC_lower", "x"), ("LC_LONG", long.as_str()), ("LC_LINES", "a\nLD_PRELOAD=/x\u{1b}[2J")];
+    let sent =
+        [("LC_X1", "1"), ("LC_lower", "x"), ("LC_LONG", long.as_str()), ("LC_LINES", "a\nLD_PRELOAD=/x\u{1b}[2J")];
     for (name, _) in sent {
         assert_eq!(value(&user, &sent, name), value(&plain, &sent, name), "{name}");
         assert!(!value(&user, &sent, name).is_empty(), "{name}");

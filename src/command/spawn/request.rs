@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn the_user_reads_what_is_not_passed_on() {
-        let (sent, left_out) = of(&[("LC_A", &[b'x'; 20_000]), ("TERM", b"xterm"), ("LC_B", b"\xff"), ("PATH", b"\xff")]);
+        let (sent, left_out) =
+            of(&[("LC_A", &vec![b'x'; 20_000]), ("TERM", b"xterm"), ("LC_B", b"\xff"), ("PATH", b"\xff")]);
         assert_eq!(sent.keys().collect::<Vec<_>>(), ["TERM"]);
         let line = remark(&left_out).unwrap();
         assert_eq!(line, "not passed on, too large in all or not UTF-8: LC_A, LC_B");

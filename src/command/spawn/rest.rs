@@ -79,9 +79,7 @@ mod tests {
     #[test]
     fn a_terminal_that_is_never_silent_is_left() {
         let (source, feed) = std::os::unix::net::UnixStream::pair().unwrap();
-        let writer = std::thread::spawn(move || {
-            while write(&feed, &[b'x'; 4096]).is_ok() {}
-        });
+        let writer = std::thread::spawn(move || while write(&feed, &[b'x'; 4096]).is_ok() {});
         let source = OwnedFd::from(source);
         // Reading on would not end: the writer never stops.
         assert!(take(&source).len() <= MAX_BYTES + 4096);

@@ -78,11 +78,7 @@ fn nixos_sets_its_locale_by_pam_envs_own_file() {
                 # env (order 10100)\n";
     let environment = "LANG DEFAULT=\"de_DE.UTF-8\"\nLC_TIME   DEFAULT=\"\" OVERRIDE=\"C\"\n\
                        LC_PAPER DEFAULT=\"@{PAM_USER}\"\nLC_NAME DEFAULT=x\nLC_NAME DEFAULT= OVERRIDE=\n";
-    let files = [
-        ("/etc/pam.d/sshd", sshd),
-        ("/etc/pam/environment", environment),
-        ("/etc/environment", "LC_ALL=C\n"),
-    ];
+    let files = [("/etc/pam.d/sshd", sshd), ("/etc/pam/environment", environment), ("/etc/environment", "LC_ALL=C\n")];
     let host = with(&files);
     let session = session(&[]);
     assert!(host.gives("LANG", "de_DE.UTF-8", &session));
@@ -96,7 +92,10 @@ fn nixos_sets_its_locale_by_pam_envs_own_file() {
 fn includes_are_followed_by_type_and_not_for_ever() {
     let files = [
         ("/usr/lib/pam.d/sshd", "auth include remote\n-session substack remote\n@include sshd\n"),
-        ("/etc/pam.d/remote", "session include sshd\nsession optional \\\n  pam_env.so envfile=/etc/one\nauth x y.so\n"),
+        (
+            "/etc/pam.d/remote",
+            "session include sshd\nsession optional \\\n  pam_env.so envfile=/etc/one\nauth x y.so\n",
+        ),
         ("/etc/one", "LANG=C\nnonsense\n=\n"),
     ];
     assert!(with(&files).gives("LANG", "C", &session(&[])));
