@@ -89,7 +89,8 @@ fn value(user: &User<'_>, sent: &[(&str, &str)], name: &str) -> String {
 }
 
 const FRENCH: &str = "fr_FR.UTF-8";
-const RELOAD: &str = "sshd -t && systemctl reload ssh";
+/// Not a reload: for a moment after that sshd refuses connections.
+const RESTART: &str = "sshd -t && systemctl restart ssh";
 
 /// Another locale for everybody who logs in to the host.
 fn french_host(bench: &bench::Bench) -> Disturbance<'_> {
@@ -130,7 +131,7 @@ fn the_clients_language_arrives_where_pam_leaves_it_alone() {
         assert_eq!(value(&user, &[], "LANG"), "C.UTF-8");
     }
     let without = "{ echo UsePAM no; cat sshd_config; }";
-    let _sshd = Disturbance::of_file(&bench, "/etc/ssh", "sshd_config", without, RELOAD);
+    let _sshd = Disturbance::of_file(&bench, "/etc/ssh", "sshd_config", without, RESTART);
     for language in ["en_US.UTF-8", FRENCH] {
         assert_eq!(value(&user, &[("LANG", language)], "LANG"), language);
     }

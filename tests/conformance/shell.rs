@@ -14,7 +14,7 @@ fn a_shell_runs_on_a_terminal_of_the_container() {
     terminal.send("echo on:$(tty):${SSH_TTY}:$(id -un):$(cat /proc/1/cmdline | tr '\\0' ' '):\n");
     terminal.wait_for("on:/dev/pts/");
     terminal.wait_for(":/dev/pts/");
-    terminal.wait_for(&format!(":{}:/.podspawn/podspawn guest :", user.name));
+    terminal.wait_for(&format!(":{}:/.podspawn/podspawn guest ", user.name));
     terminal.send("test \"$(tty)\" = \"$SSH_TTY\" && test -c \"$(tty)\" && echo same'-'terminal\n");
     terminal.wait_for("same-terminal");
     terminal.send("exit\n");
