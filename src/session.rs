@@ -22,6 +22,7 @@ mod guest_binary;
 mod home;
 mod idle;
 mod notice;
+mod own;
 mod pull;
 mod restore;
 mod subnets;
@@ -47,7 +48,7 @@ pub use verify::VerifyError;
 use crate::{
     audit::Run,
     domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
-    engine::{Engine, EngineError, EngineInfo, FoundContainer},
+    engine::{Engine, EngineError, EngineInfo},
     policy::Plan,
     store::Store,
     sys::{clock, routes::Route},
@@ -269,11 +270,6 @@ impl<E: Engine + 'static> Sessions<E> {
     /// What the engine is and can do.
     pub async fn engine_info(&self) -> Result<EngineInfo, EngineError> {
         self.0.engine.info().await
-    }
-
-    /// The containers of ours that the engine has, running or not.
-    pub async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
-        self.0.engine.containers().await
     }
 
     /// How many containers of ours the engine has, running or not: those of `user`, or of everybody.

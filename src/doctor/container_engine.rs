@@ -5,7 +5,7 @@ use crate::{
     config::Settings,
     protocol::varlink::{DiagnoseReply, EngineReply},
 };
-use std::{os::unix::net::UnixStream, path::Path};
+use std::{fmt::Write as _, os::unix::net::UnixStream, path::Path};
 
 const ENGINE: &str = "engine";
 const ISOLATION: &str = "engine-isolation";
@@ -13,6 +13,8 @@ const LIMITS: &str = "engine-limits";
 const CHANNEL: &str = "guest-channel";
 const IMAGES: &str = "images";
 const ORPHANS: &str = "orphans";
+/// Most containers and networks of others that are named.
+const MAX_FOREIGN: usize = 4;
 const POOL: &str = "network-pool";
 /// The oldest engine that podspawn is tested with.
 const OLDEST: (u32, u32) = (20, 10);
@@ -170,7 +172,17 @@ fn orphans(reply: &DiagnoseReply) -> Report {
     let remedy = "podspawn cleanup";
     let told = |one: &crate::protocol::varlink::RemovedInfo| format!("{} {}: {}", one.kind, one.name, one.reason);
     let findings = orphans.iter().map(|one| Finding::notable(told(one), remedy)).collect();
-    Report::of(ORPHANS, findings, "every container, network and session belongs to another")
+    let mut good = "every container and network that podspawn made belongs to a session".to_owned();
+    if !reply.foreign.is_empty() {
+        let more = reply.foreign.len().saturating_sub(MAX_FOREIGN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let named = reply.foreign.get(..MAX_FOREIGN).unwrap_or(&reply.foreign).join(", ");
+        let _ = write!(
+            good,
+            "; not podspawn's, though labelled so (docker commit copies labels), and left alone: {named}{more}"
+        );
+    }
+    Report::of(ORPHANS, findings, good)
 }
 
 fn pool(reply: &DiagnoseReply, most: u32) -> Report {

@@ -1,7 +1,7 @@
 //! What the engine tells: itself, and what it has of ours.
 
 use super::spec;
-use crate::domain::{ContainerId, ContainerName, NetworkId, ProjectName, SessionId, Subnet, UserName};
+use crate::domain::{Bind, ContainerId, ContainerName, NetworkId, ProjectName, SessionId, Subnet, UserName};
 use std::collections::{BTreeMap, HashMap};
 
 /// What the engine is.
@@ -57,13 +57,18 @@ pub struct ContainerStatus {
 
 /// A container that carries our label.
 ///
-/// Labels that do not parse are `None`: whoever may create containers may have written anything there.
+/// Labels that do not parse are `None`: whoever may create containers may have written anything there. That podspawn
+/// made the container is not proven by them; see `session::own`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundContainer {
     /// Its id.
     pub id: ContainerId,
     /// Its name; the engine forgets it while it removes the container.
     pub name: Option<ContainerName>,
+    /// The name of its network, or `bridge`, `host`, `container:…`, as it was asked for.
+    pub network: Option<String>,
+    /// What it sees of the host.
+    pub binds: Vec<Bind>,
     /// The session it was made for.
     pub session: Option<SessionId>,
     /// Whose it is.

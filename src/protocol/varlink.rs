@@ -298,6 +298,9 @@ pub struct DiagnoseReply {
     /// What belongs to no session; absent if the engine does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphans: Option<Vec<RemovedInfo>>,
+    /// Containers and networks that carry podspawn's label and that podspawn did not make, a line each.
+    #[serde(default)]
+    pub foreign: Vec<String>,
     /// The pool of networks; absent if no session can have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolInfo>,

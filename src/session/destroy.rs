@@ -129,8 +129,8 @@ impl<E: Engine + 'static> Sessions<E> {
             self.0.engine.remove_container(container).await.map_err(failed("removing the container"))?;
             crash::point("destroy.container-removed");
         } else {
-            // The answer that named it may have been lost: whatever carries the session's label is meant.
-            let found = self.0.engine.containers().await.map_err(failed("looking for the container"))?;
+            // The answer that named it may have been lost: what was made for the session is meant.
+            let found = self.containers().await.map_err(failed("looking for the container"))?;
             for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
                 self.0.engine.remove_container(&found.id).await.map_err(failed("removing the container"))?;
                 crash::point("destroy.found-container-removed");
@@ -140,7 +140,7 @@ impl<E: Engine + 'static> Sessions<E> {
             self.0.engine.remove_network(network).await.map_err(failed("removing the network"))?;
             crash::point("destroy.network-removed");
         } else {
-            let found = self.0.engine.networks().await.map_err(failed("looking for the network"))?;
+            let found = self.networks().await.map_err(failed("looking for the network"))?;
             for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
                 self.0.engine.remove_network(&found.id).await.map_err(failed("removing the network"))?;
                 crash::point("destroy.found-network-removed");

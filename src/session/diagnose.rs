@@ -19,6 +19,8 @@ pub struct Diagnosis {
     pub engine: Result<EngineInfo, EngineError>,
     /// What a pass would remove beside sessions that are due.
     pub orphans: Result<Vec<Removed>, EngineError>,
+    /// What carries podspawn's label and was made by somebody else; a pass leaves it alone.
+    pub foreign: Vec<String>,
     /// Whether the engine has each image; shorter than what was asked where it did not say.
     pub images: Vec<(ImageRef, bool)>,
     /// Where networks come from.
@@ -76,6 +78,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let end = Instant::now() + ENGINE;
         let engine = timeout_at(end, self.0.engine.info()).await.unwrap_or_else(|_| Err(late()));
         let orphans = timeout_at(end, self.orphans()).await.unwrap_or_else(|_| Err(late()));
+        let foreign = timeout_at(end, self.foreign()).await.ok().and_then(Result::ok).unwrap_or_default();
         let mut found = Vec::new();
         for image in images.iter().filter(|_| engine.is_ok()) {
             match timeout_at(end, self.0.engine.has_image(image)).await {
@@ -90,6 +93,7 @@ impl<E: Engine + 'static> Sessions<E> {
         Diagnosis {
             engine,
             orphans,
+            foreign,
             images: found,
             pool: self.pool_use(capacity),
             running: running.len(),

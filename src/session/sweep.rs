@@ -30,9 +30,9 @@ pub struct Removed {
 pub enum Kind {
     /// A session with its container and network.
     Session,
-    /// A container that carries our label and has no session.
+    /// A container that podspawn made and that has no session.
     Container,
-    /// A network that carries our label and has no session.
+    /// A network that podspawn made and that has no session.
     Network,
     /// A socket directory that has no session.
     Directory,
@@ -125,7 +125,7 @@ impl<E: Engine + 'static> Sessions<E> {
     async fn sweep_orphans(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
         let mut removed = Vec::new();
         let reason = || "it belongs to no session".to_owned();
-        for found in self.0.engine.containers().await? {
+        for found in self.containers().await? {
             // Asked anew for each: a session may have begun while the engine was busy.
             if self.owns(found.session.as_ref()) {
                 continue;
@@ -145,7 +145,7 @@ impl<E: Engine + 'static> Sessions<E> {
             let name = found.name.map_or_else(|| found.id.short().to_owned(), |name| name.to_string());
             removed.push(Removed { kind: Kind::Container, name, reason: reason() });
         }
-        for found in self.0.engine.networks().await? {
+        for found in self.networks().await? {
             if self.owns(found.session.as_ref()) {
                 continue;
             }

@@ -264,7 +264,8 @@ impl<E: Engine + 'static> Verification<E> {
         let containers = match container {
             Some(container) => vec![container],
             // The answer that named it may have been lost.
-            None => engine
+            None => self
+                .sessions
                 .containers()
                 .await?
                 .into_iter()
@@ -278,7 +279,8 @@ impl<E: Engine + 'static> Verification<E> {
         let network = self.network.borrow().clone();
         let networks = match network {
             Some(network) => vec![network],
-            None => engine
+            None => self
+                .sessions
                 .networks()
                 .await?
                 .into_iter()

@@ -111,9 +111,7 @@ fn a_refusal_is_told_with_who_and_why() {
 fn a_pass_that_removes_something_is_told() {
     let bench = bench::alone();
     let name = "podspawn-nobodys";
-    bench.root(&format!(
-        "docker create --name {name} --label managed-by=podspawn podspawn-workload:latest true; podspawn cleanup"
-    ));
+    bench.root(&format!("{}; podspawn cleanup", bench::orphan("create", name, "00000000deadbea0")));
     let all = events(&bench);
     let destroyed = all.iter().rfind(|event| event["event"] == "container_destroy" && event["container"] == name);
     assert_eq!(destroyed.unwrap()["reason"], "it belongs to no session");

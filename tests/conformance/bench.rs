@@ -268,6 +268,18 @@ pub(crate) struct Disturbance<'a> {
     mend: String,
 }
 
+/// Makes a container of a session that the broker does not know, as a restored database leaves it. `docker` may be
+/// `create` or `run --detach`.
+pub(crate) fn orphan(docker: &str, name: &str, id: &str) -> String {
+    let labels = format!("--label managed-by=podspawn --label podspawn.session={id}");
+    format!(
+        "install -d -o podspawn /run/podspawn/guests/{id} && docker network create {labels} podspawn-{id} &&
+         docker {docker} --name {name} {labels} --network podspawn-{id} \
+            --mount type=bind,source=/run/podspawn/guests/{id},target=/.podspawn/run,readonly podspawn-workload:latest \
+            sleep 600"
+    )
+}
+
 /// Stopping the broker for good, and having it back.
 pub(crate) const STOP_BROKER: &str = "systemctl stop podspawn-broker.socket podspawn-broker.service";
 pub(crate) const START_BROKER: &str = "systemctl start podspawn-broker.socket";

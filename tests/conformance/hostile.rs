@@ -3,6 +3,7 @@
 mod descriptors;
 mod guests;
 mod identity;
+mod operators;
 
 use crate::{
     bench::{self, Bench, User, eventually},

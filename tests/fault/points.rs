@@ -199,10 +199,14 @@ impl Passage<'_> {
                 login(&user, None, true)?;
             }
             Way::Orphans => {
-                let label = "--label managed-by=podspawn";
+                let id = "00000000deadbeef";
+                let label = format!("--label managed-by=podspawn --label podspawn.session={id}");
                 bash(&format!(
-                    "docker create {label} podspawn-workload:latest true; docker network create {label} orphan
-                     install -d -o podspawn /run/podspawn/guests/00000000deadbeef
+                    "install -d -o podspawn /run/podspawn/guests/{id}
+                     docker create {label} --name podspawn-orphan --network podspawn-{id} \
+                        --mount type=bind,source=/run/podspawn/guests/{id},target=/.podspawn/run \
+                        podspawn-workload:latest true
+                     docker network create {label} podspawn-{id}
                      {order}; podspawn cleanup"
                 ));
             }

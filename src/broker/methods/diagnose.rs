@@ -59,7 +59,7 @@ fn images(settings: &Settings) -> BTreeMap<ImageRef, String> {
 }
 
 fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply {
-    let Diagnosis { engine, orphans, images, pool, running, silent, uids, audit } = found;
+    let Diagnosis { engine, orphans, foreign, images, pool, running, silent, uids, audit } = found;
     let present: BTreeMap<ImageRef, bool> = images.into_iter().collect();
     let (engine, engine_error) = apart(engine);
     let (pool, pool_error) = apart(pool);
@@ -72,6 +72,7 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
             .map(|(image, of)| ImageInfo { present: present.get(&image).copied(), image: image.to_string(), of })
             .collect(),
         orphans: orphans.ok().map(|found| found.into_iter().take(MAX_LINES).map(removed_info).collect()),
+        foreign: foreign.into_iter().take(MAX_LINES).collect(),
         pool: pool.map(|PoolUse { network, subnets, routed, used }| PoolInfo {
             network: network.to_string(),
             subnets,
@@ -158,6 +159,7 @@ mod tests {
         let found = Diagnosis {
             engine: Err(gone()),
             orphans: Err(gone()),
+            foreign: Vec::new(),
             images: Vec::new(),
             pool: Err("no pool".into()),
             running: 2,

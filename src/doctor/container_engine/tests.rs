@@ -82,6 +82,10 @@ fn orphans_are_named_and_silence_is_unknown() {
     assert_eq!(of(Some(Vec::new())).outcome, Outcome::Pass);
     assert_eq!(of(Some(vec![one])).seen, "container x: it belongs to no session");
     assert!(of(None).seen.starts_with("unknown"));
+    let foreign = (1..=6).map(|number| format!("container c{number}")).collect();
+    let told = orphans(&DiagnoseReply { orphans: Some(Vec::new()), foreign, ..DiagnoseReply::default() });
+    assert_eq!(told.outcome, Outcome::Pass);
+    assert!(told.seen.ends_with("left alone: container c1, container c2, container c3, container c4 and 2 more"));
 }
 
 #[test]

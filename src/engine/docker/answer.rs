@@ -2,7 +2,7 @@
 
 use super::failure::shorten;
 use crate::{
-    domain::Invalid,
+    domain::{Bind, Invalid},
     engine::{
         ContainerStatus, Enforced, EngineError, EngineInfo, FoundContainer, FoundNetwork, Notice, PullProgress,
         found::FoundLabels,
@@ -10,7 +10,7 @@ use crate::{
 };
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, CreateImageInfo,
-    EventMessage, Network, SystemInfo, SystemVersion,
+    EventMessage, MountPoint, Network, SystemInfo, SystemVersion,
 };
 use std::str::FromStr;
 
@@ -73,12 +73,19 @@ pub(super) fn container(found: ContainerSummary) -> Result<FoundContainer, Engin
     Ok(FoundContainer {
         id: id(&found.id.unwrap_or_default())?,
         name: name.and_then(|name| name.trim_start_matches('/').parse().ok()),
+        network: found.host_config.and_then(|config| config.network_mode).map(|name| shorten(&name)),
+        binds: found.mounts.unwrap_or_default().into_iter().take(MAX_LISTED).filter_map(bind).collect(),
         session: labels.session,
         user: labels.user,
         project: labels.project,
         running: matches!(found.state, Some(RUNNING | PAUSED | RESTARTING | STOPPING)),
         created: found.created.unwrap_or(0),
     })
+}
+
+fn bind(found: MountPoint) -> Option<Bind> {
+    let (source, target) = (found.source?.into(), found.destination?.into());
+    (found.typ.as_deref() == Some("bind")).then(|| Bind { source, target, writable: found.rw.unwrap_or(true) })
 }
 
 pub(super) fn network(found: Network) -> Result<FoundNetwork, EngineError> {

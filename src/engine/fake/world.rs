@@ -146,6 +146,8 @@ impl World {
         let found = |container: &Container| FoundContainer {
             id: container.id.clone(),
             name: Some(container.spec.name.clone()),
+            network: Some(container.spec.network.clone()),
+            binds: container.spec.binds.clone(),
             session: Some(container.spec.labels.session.clone()),
             user: Some(container.spec.labels.user.clone()),
             project: container.spec.labels.project.clone(),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     domain::{ImageRef, UidRange},
+    engine::{ContainerSpec, NetworkSpec},
     sys::routes::Route,
 };
 
@@ -29,18 +30,55 @@ fn a_session_and_what_belongs_to_none_are_told_apart_and_nothing_is_changed() {
         assert_eq!((found.running, found.silent.len()), (1, 0));
         // A database of before alice came: what she has belongs to nobody.
         let other = host.root.path().join("other");
-        std::fs::create_dir(&other).unwrap();
         let without = Sessions::new(
             host.engine.clone(),
             Store::open_in_memory().unwrap(),
-            GuestBinary::new("/etc/hostname".into(), other.join("guest")),
-            other,
+            GuestBinary::new("/etc/hostname".into(), other),
+            host.sockets(),
             Box::new(|_, _| {}),
             Box::new(|_| {}),
         );
         let orphans = without.diagnose(&capacity(host), UidRange::DEFAULT, &[]).await.orphans.unwrap();
         let kinds: Vec<&str> = orphans.iter().map(|one| one.kind.as_str()).collect();
-        assert_eq!((kinds, host.engine.counts()), (vec!["container", "network"], (1, 1)));
+        assert_eq!((kinds, host.engine.counts()), (vec!["container", "network", "directory"], (1, 1)));
+    });
+}
+
+#[test]
+fn what_an_administrator_runs_of_a_committed_image_is_nobody_s_orphan_and_is_not_counted() {
+    let host = Host::new();
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        let _alice = attach(&sessions, &host.request("alice", None)).await.unwrap();
+        let made = host.engine.containers().await.unwrap().remove(0);
+        // As the engine makes it of an image with a session's labels: in its own network, without mounts.
+        let copied = host.engine.spec_of(&made.id).unwrap();
+        let mine = ContainerSpec {
+            name: "rescue".parse().unwrap(),
+            network: "bridge".into(),
+            binds: Vec::new(),
+            ..copied.clone()
+        };
+        host.engine.create_container(&mine).await.unwrap();
+        let network = NetworkSpec {
+            name: "monitoring".into(),
+            subnet: "10.77.0.0/28".parse().unwrap(),
+            labels: copied.labels.clone(),
+        };
+        host.engine.create_network(&network).await.unwrap();
+        for is_over in [false, true] {
+            if is_over {
+                assert!(sessions.stop(&sessions.list(None)[0].key.clone(), "stopped".into()));
+                until("it is gone", || sessions.is_empty()).await;
+            }
+            assert_eq!(sessions.count_containers(None).await.unwrap(), usize::from(!is_over));
+            let found = sessions.diagnose(&capacity(host), UidRange::DEFAULT, &[]).await;
+            assert_eq!(found.orphans.unwrap(), []);
+            assert_eq!(found.foreign, ["container rescue", "network monitoring"]);
+            assert_eq!(sessions.sweep(false).await.unwrap(), []);
+        }
+        assert_eq!(host.engine.counts(), (1, 1));
     });
 }
 

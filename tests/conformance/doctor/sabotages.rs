@@ -94,7 +94,11 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage(
         "orphans",
         &[],
-        "docker create --name podspawn-doctor-orphan --label managed-by=podspawn podspawn-workload:latest true",
+        "install -d -o podspawn /run/podspawn/guests/00000000deadbeed
+docker create --name podspawn-doctor-orphan --label managed-by=podspawn --label podspawn.session=00000000deadbeed \
+    --network podspawn-00000000deadbeed \
+    --mount type=bind,source=/run/podspawn/guests/00000000deadbeed,target=/.podspawn/run,readonly \
+    podspawn-workload:latest true",
         AsTold,
     ),
     Sabotage("network-pool", &[], "ip route add 10.0.0.0/8 dev lo", By("ip route del 10.0.0.0/8 dev lo")),
