@@ -5,6 +5,7 @@
 //! whoever finds the journal goes on, and the broker does not start. Nothing here stops or starts anything, and
 //! nothing here knows podspawn's sessions.
 
+mod budget;
 mod error;
 mod files;
 mod homes;
@@ -19,13 +20,15 @@ mod stage;
 mod verify;
 mod write;
 
+pub use budget::HomeLimits;
 pub use error::BackupError;
 pub use journal::{Journal, PENDING, Prepared, is_restore_pending};
+pub use manifest::LeftOut;
 pub use name::BackupName;
 pub use places::{Places, StateLock};
 pub use plan::{Change, Plan};
 pub use verify::Backup;
-pub use write::{Order, Report, back_up};
+pub use write::{Named, Order, Report, back_up};
 
 #[cfg(test)]
 mod tests;

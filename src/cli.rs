@@ -1,8 +1,11 @@
 //! The command line.
 
-use crate::command::{
-    add_user, auth_keys, backup, broker, check_config, cleanup, completions, doctor, guest, list, list_users, man,
-    metrics, remove_user, restore, server_setup, spawn, status, stop, verify_image,
+use crate::{
+    command::{
+        add_user, auth_keys, backup, broker, check_config, cleanup, completions, doctor, guest, list, list_users, man,
+        metrics, remove_user, restore, server_setup, spawn, status, stop, verify_image,
+    },
+    domain::text,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -140,7 +143,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("podspawn: {error:#}");
+            eprintln!("podspawn: {}", text::lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

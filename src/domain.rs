@@ -10,6 +10,7 @@ mod names;
 mod outcome;
 mod size;
 mod subnet;
+pub mod text;
 mod uid_range;
 
 pub use container::{Bind, Cpus, Hardening, Limits};

@@ -37,6 +37,15 @@ pub enum BackupError {
         /// What is wrong.
         why: String,
     },
+    /// Everything but the homes is backed up.
+    #[error("no homes are backed up; {} is complete without them", .kept.display())]
+    Homes {
+        /// The backup of everything else.
+        kept: PathBuf,
+        /// Why they are not.
+        #[source]
+        source: Box<BackupError>,
+    },
     /// It must not or cannot be done as things are; says what to do.
     #[error("{0}")]
     Refused(String),

@@ -1,49 +1,131 @@
-//! Copying a tree whose owner may change it meanwhile, and is not to be believed.
+//! Copying trees whose owners may change them meanwhile, and are not to be believed.
 //!
 //! Every step is relative to a directory that is open, and follows no link. Links are noted and never made; sockets,
-//! fifos and devices are left out and told.
+//! fifos and devices are left out and told. A home is in the backup as a whole or not at all, but for files that
+//! cannot be read or are larger than a home may be; what is not in it is listed, in the manifest too.
 
 use super::{
+    budget::HomeLimits,
     error::{At as _, BackupError},
     files,
-    manifest::{Bytes, Entry, EntryPath, Kind, MAX_ENTRIES, Owner},
+    manifest::{Bytes, Entry, EntryPath, HOMES, Kind, Owner},
+    places::Places,
     write::Copies,
 };
+use crate::domain::{Size, UserName};
 use rustix::{
     fd::OwnedFd,
     fs::{AtFlags, FileType, readlinkat, statat},
     io::Errno,
 };
-use std::{fs::File, io, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+/// Copies every home into the backup `into`, which is at `partial`.
+pub(super) fn all(
+    copies: &mut Copies,
+    places: &Places,
+    limits: HomeLimits,
+    into: &OwnedFd,
+    partial: &Path,
+) -> Result<(), BackupError> {
+    let source = match files::directory(&places.homes) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        result => result.at("read", &places.homes)?,
+    };
+    let path = EntryPath::known(HOMES);
+    let target = copies.make_directory(into, OsStr::new(HOMES), &places.homes)?;
+    let open = File::from(source);
+    copies.add(entry(&path, Kind::Directory, &open).at("read", &places.homes)?).at("copy", &places.homes)?;
+    for name in files::names(&open).at("read", &places.homes)? {
+        let told = places.homes.join(&name);
+        let is_user = name.to_str().is_some_and(|name| name.parse::<UserName>().is_ok());
+        let home = match files::directory_at(&open, &name) {
+            Ok(home) if is_user => File::from(home),
+            _ => {
+                copies.skip(&told, "it is no user's home".to_owned());
+                continue;
+            }
+        };
+        let path = path.join(&name).map_err(BackupError::Refused)?;
+        let (entries, bytes) = (copies.entries.len(), copies.bytes);
+        copies.budget.begin(limits);
+        let copied = whole(copies, &home, &target, &path, &told);
+        let over = copies.budget.over().map(str::to_owned);
+        copies.budget.end(copied.is_ok());
+        if let Err(error) = copied {
+            copies.leave_out(&told, over.unwrap_or_else(|| told_why(&error)));
+            copies.entries.truncate(entries);
+            copies.bytes = bytes;
+            let left = partial.join(HOMES).join(&name);
+            files::remove(&left).at("remove", &left)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies one home.
+fn whole(copies: &mut Copies, home: &File, target: &OwnedFd, path: &EntryPath, told: &Path) -> Result<(), BackupError> {
+    let copied = copies.make_directory(target, path.file_name(), told)?;
+    copies.add(entry(path, Kind::Directory, home).at("read", told)?).at("copy", told)?;
+    copy(copies, home, &copied, path, told)
+}
 
 /// Copies what is in `source` into `target`; they are called `path` in the backup and `told` on this host.
-pub(super) fn copy(
+fn copy(
     copies: &mut Copies,
     source: &File,
     target: &OwnedFd,
     path: &EntryPath,
     told: &Path,
 ) -> Result<(), BackupError> {
-    for name in files::names(source).at("read", told)? {
+    for name in names(copies, source).at("read", told)? {
         let told = told.join(&name);
-        if copies.entries.len() >= MAX_ENTRIES {
-            return Err(BackupError::Refused(format!("there are more than {MAX_ENTRIES} files in the homes")));
-        }
+        // Also where there is nothing but directories.
+        copies.budget.take_bytes(0).at("copy", &told)?;
         let result = match path.join(&name) {
             Ok(path) => one(copies, source, target, &path, &told),
             Err(why) => {
-                copies.skip(&told, why);
+                copies.leave_out(&told, why);
                 Ok(())
             }
         };
         match result {
+            // The whole home goes, and other homes may have enough.
+            Err(error) if copies.budget.over().is_some() || is_of_the_target(&error) => return Err(error),
             Err(BackupError::File { source, .. }) if has_changed(&source) => {
                 copies.skip(&told, "it changed meanwhile".to_owned());
             }
-            result => result?,
+            Err(error) => copies.leave_out(&told, told_why(&error)),
+            Ok(()) => {}
         }
     }
     Ok(())
+}
+
+fn names(copies: &mut Copies, directory: &File) -> io::Result<Vec<OsString>> {
+    let left = copies.budget.entries_left(copies.entries.len());
+    files::names_at_most(directory, left)?.ok_or_else(|| copies.budget.refuse_entries())
+}
+
+/// Without the path, which is told beside it.
+fn told_why(error: &BackupError) -> String {
+    match error {
+        BackupError::File { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether the backup's own disk takes no more.
+fn is_of_the_target(error: &BackupError) -> bool {
+    let BackupError::File { source, .. } = error else { return false };
+    let code = source.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::MFILE | Errno::NFILE))
 }
 
 /// Whether something went, or became something else, between two looks.
@@ -60,25 +142,34 @@ fn one(copies: &mut Copies, source: &File, target: &OwnedFd, path: &EntryPath, t
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
             let directory = File::from(files::directory_at(source, name).at("read", told)?);
+            let entry = entry(path, Kind::Directory, &directory).at("read", told)?;
             let made = copies.make_directory(target, name, told)?;
-            copies.entries.push(entry(path, Kind::Directory, &directory).at("read", told)?);
+            copies.add(entry).at("copy", told)?;
             copy(copies, &directory, &made, path, told)?;
         }
         FileType::RegularFile => {
             let file = files::regular_at(source, name).at("read", told)?;
-            copies.file(file, target, path, told, Owner::number)?;
+            let size = file.metadata().at("read", told)?.len();
+            match copies.budget.largest().filter(|largest| size > largest.as_bytes()) {
+                Some(largest) => copies.leave_out(told, too_large(size, largest)),
+                None => copies.file(file, target, path, told, Owner::number)?,
+            }
         }
         FileType::Symlink => match Bytes::new(readlinkat(source, name, Vec::new()).at("read", told)?.into_bytes()) {
             Ok(target) => {
                 let owner = Owner { uid: stat.st_uid, gid: stat.st_gid, user: None, group: None };
                 let (path, kind) = (path.clone(), Kind::Link { target });
-                copies.entries.push(Entry { path, kind, mode: 0o777, owner, modified: stat.st_mtime });
+                copies.add(Entry { path, kind, mode: 0o777, owner, modified: stat.st_mtime }).at("copy", told)?;
             }
             Err(why) => copies.skip(told, why),
         },
         _ => copies.skip(told, "it is neither a file nor a directory nor a link".to_owned()),
     }
     Ok(())
+}
+
+fn too_large(size: u64, largest: Size) -> String {
+    format!("it has {size} bytes with its holes, more than {largest} (--home-size)")
 }
 
 /// The entry of what is open, by its own metadata.

@@ -48,8 +48,20 @@ pub(super) struct Manifest {
     pub(super) host: String,
     /// RFC 3339, UTC.
     pub(super) created: String,
+    /// Homes and files of homes that are not in the backup though they should be; the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) left_out: Vec<LeftOut>,
     /// In the order of their paths.
     pub(super) entries: Vec<Entry>,
+}
+
+/// A home or a file of one that is not in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Where it is on the host. For people: what is no text is replaced.
+    pub path: String,
+    /// Why it is not in the backup.
+    pub reason: String,
 }
 
 /// One file, directory or link.
@@ -88,10 +100,16 @@ pub(super) struct Owner {
 
 impl Manifest {
     /// A manifest of `entries`, which need not be in order.
-    pub(super) fn new(schema: Option<i64>, host: String, created: String, mut entries: Vec<Entry>) -> Self {
+    pub(super) fn new(
+        schema: Option<i64>,
+        host: String,
+        created: String,
+        left_out: Vec<LeftOut>,
+        mut entries: Vec<Entry>,
+    ) -> Self {
         entries.sort_by(|one, other| one.path.cmp(&other.path));
         let podspawn = env!("CARGO_PKG_VERSION").to_owned();
-        Self { kind: KIND.to_owned(), format: FORMAT, podspawn, schema, host, created, entries }
+        Self { kind: KIND.to_owned(), format: FORMAT, podspawn, schema, host, created, left_out, entries }
     }
 
     /// The manifest in `text`, or what is wrong with it.
@@ -152,6 +170,13 @@ impl Manifest {
 }
 
 impl Entry {
+    /// Most bytes that it takes in a manifest, with what stands around it.
+    pub(super) fn written_bytes(&self) -> u64 {
+        const OTHERS: u64 = 480;
+        let target = if let Kind::Link { target } = &self.kind { target.written_bytes() } else { 0 };
+        OTHERS + self.path.written_bytes() + target
+    }
+
     fn check(&self) -> Result<(), String> {
         let parts: Vec<&[u8]> = self.path.parts().collect();
         let is_file = matches!(self.kind, Kind::File { .. });

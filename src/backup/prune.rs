@@ -47,13 +47,24 @@ pub(super) fn prune(directory: &Path, keep: u32) -> Result<Vec<PathBuf>, BackupE
     let surplus = backups.len().saturating_sub(keep as usize);
     let mut removed = Vec::new();
     for name in backups.into_iter().take(surplus) {
-        let (path, partial) = (directory.join(name.as_ref()), directory.join(name.partial()));
-        // It is no backup any more from the first file on that is gone.
-        renameat_with(CWD, &path, CWD, &partial, RenameFlags::NOREPLACE).at("remove", &path)?;
-        files::remove(&partial).at("remove", &partial)?;
+        let path = directory.join(name.as_ref());
+        remove_named(directory, &path, &name)?;
         removed.push(path);
     }
     Ok(removed)
+}
+
+/// Removes one backup.
+pub(super) fn remove(directory: &Path, path: &Path) -> Result<(), BackupError> {
+    let name = path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse().ok());
+    name.map_or(Ok(()), |name| remove_named(directory, path, &name))
+}
+
+fn remove_named(directory: &Path, path: &Path, name: &BackupName) -> Result<(), BackupError> {
+    let partial = directory.join(name.partial());
+    // It is no backup any more from the first file on that is gone.
+    renameat_with(CWD, path, CWD, &partial, RenameFlags::NOREPLACE).at("remove", path)?;
+    files::remove(&partial).at("remove", &partial)
 }
 
 /// Names that are text; no other is ours.

@@ -11,6 +11,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+mod homes;
+
+fn limits(size: &str, time: &str) -> HomeLimits {
+    HomeLimits { size: size.parse().unwrap(), time: time.parse().unwrap() }
+}
+
 /// A host in a directory.
 struct Host(tempfile::TempDir);
 
@@ -65,6 +71,10 @@ impl Host {
     }
 
     fn back_up(&self, homes: bool) -> Report {
+        self.back_up_within(homes.then(|| limits("1g", "1h")))
+    }
+
+    fn back_up_within(&self, homes: Option<HomeLimits>) -> Report {
         back_up(&Order { etc: &self.path("etc"), to: None, keep: None, homes }).unwrap()
     }
 
@@ -157,7 +167,7 @@ fn names(directory: &Path) -> Vec<String> {
 fn a_backup_has_everything_and_is_nobody_elses_business() {
     let host = Host::new();
     let report = host.back_up(false);
-    assert_eq!((report.files, report.skipped_count, report.schema.is_some()), (6, 0, true));
+    assert_eq!((report.files, report.skipped.count, report.schema.is_some()), (6, 0, true));
     let expected = [
         "config.yaml",
         "keys",
@@ -262,7 +272,7 @@ fn kill_everywhere(flags: bool) {
         let complete = journal.kill_after(renames, flags);
         assert_eq!(is_restore_pending(&etc), !complete);
         if !complete {
-            let refused = back_up(&Order { etc: &etc, to: None, keep: None, homes: false }).unwrap_err();
+            let refused = back_up(&Order { etc: &etc, to: None, keep: None, homes: None }).unwrap_err();
             assert!(refused.to_string().contains("--resume"), "{refused}");
             let found = Journal::find(&etc).unwrap().unwrap();
             assert!(found.kill_after(usize::MAX, flags));
@@ -305,7 +315,7 @@ fn homes_come_back_with_links_modes_and_times_and_without_what_would_lend_rights
     let before = host.state();
 
     let report = host.back_up(true);
-    let skipped: Vec<_> = report.skipped.iter().map(|(path, _)| path.file_name().unwrap()).collect();
+    let skipped: Vec<_> = report.skipped.first.iter().map(|(path, _)| path.file_name().unwrap()).collect();
     assert_eq!(skipped, ["socket", "not a user's"]);
     assert!(!report.path.join("homes/alice/link").exists(), "no link is in a backup");
     assert!(fs::metadata(report.path.join("homes/alice/sparse")).unwrap().blocks() < 64, "holes stay holes");
@@ -442,7 +452,7 @@ fn copy_tree(from: &Path, to: &Path) {
 fn a_backup_elsewhere_removes_nothing_unless_told() {
     let host = Host::new();
     let to = host.path("elsewhere");
-    let order = |keep| Order { etc: Path::new(""), to: Some(&to), keep, homes: false };
+    let order = |keep| Order { etc: Path::new(""), to: Some(&to), keep, homes: None };
     let etc = host.path("etc");
     for _ in 0..4 {
         assert!(back_up(&Order { etc: &etc, ..order(None) }).unwrap().pruned.is_empty());
@@ -456,7 +466,8 @@ fn a_place_that_everybody_may_write_to_or_that_is_backed_up_itself_is_refused() 
     let host = Host::new();
     let etc = host.path("etc");
     let refused = |to: &Path| {
-        let error = back_up(&Order { etc: &etc, to: Some(to), keep: None, homes: true }).unwrap_err();
+        let error =
+            back_up(&Order { etc: &etc, to: Some(to), keep: None, homes: Some(limits("1g", "1h")) }).unwrap_err();
         assert!(matches!(error, BackupError::Refused(_)), "{error}");
     };
     refused(&host.path("lib/homes/alice"));
@@ -502,7 +513,7 @@ fn a_backup_and_a_restore_keep_out_of_each_others_way() {
     let host = Host::new();
     let etc = host.path("etc");
     let lock = StateLock::exclusive(&etc).unwrap();
-    let refused = back_up(&Order { etc: &etc, to: None, keep: None, homes: false }).unwrap_err();
+    let refused = back_up(&Order { etc: &etc, to: None, keep: None, homes: None }).unwrap_err();
     assert!(refused.to_string().contains("a restore is running"), "{refused}");
     drop(lock);
     host.back_up(false);

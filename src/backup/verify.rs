@@ -3,9 +3,11 @@
 use super::{
     error::{At as _, BackupError},
     files,
-    manifest::{CONFIG, DATABASE, Entry, EntryPath, Kind, MANIFEST, MANIFEST_SUM, MAX_MANIFEST_BYTES, Manifest, Sum},
+    manifest::{
+        CONFIG, DATABASE, Entry, EntryPath, Kind, LeftOut, MANIFEST, MANIFEST_SUM, MAX_MANIFEST_BYTES, Manifest, Sum,
+    },
 };
-use crate::store::Store;
+use crate::{domain::text::one_line, store::Store};
 use rustix::fd::{AsFd, OwnedFd};
 use std::{
     collections::BTreeMap,
@@ -56,7 +58,13 @@ impl Backup {
     #[must_use]
     pub fn origin(&self) -> String {
         let Manifest { created, host, podspawn, .. } = &self.manifest;
-        format!("made {created} on {host} by podspawn {podspawn}").chars().filter(|c| !c.is_control()).collect()
+        one_line(&format!("made {created} on {host} by podspawn {podspawn}"))
+    }
+
+    /// Homes and files of homes that are not in it though they should be; the first of them.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.manifest.left_out
     }
 
     pub(super) fn entry(&self, path: &EntryPath) -> Option<&Entry> {

@@ -1,20 +1,21 @@
 //! Making a backup.
 
 use super::{
-    BackupName,
+    BackupName, HomeLimits,
+    budget::Budget,
     error::{At as _, BackupError},
     files, homes,
     manifest::{
-        DATABASE, Entry, EntryPath, HOMES, Kind, MANIFEST, MANIFEST_SUM, MAX_MANIFEST_BYTES, Manifest, Owner, Sum,
+        DATABASE, Entry, EntryPath, Kind, LeftOut, MANIFEST, MANIFEST_SUM, MAX_MANIFEST_BYTES, Manifest, Owner, Sum,
     },
     places::{Places, StateLock, configuration},
     prune,
     verify::Backup,
 };
-use crate::{accounts::Accounts, domain::UserName, store::Store};
+use crate::{accounts::Accounts, store::Store};
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{CWD, FlockOperation, Gid, Mode, RenameFlags, Uid},
+    fs::{AtFlags, CWD, FlockOperation, Gid, Mode, RenameFlags, Uid},
     io::Errno,
 };
 use std::{
@@ -41,8 +42,8 @@ pub struct Order<'a> {
     pub to: Option<&'a Path>,
     /// How many backups are kept; `None` is `backup.keep` in `backup.dir`, and all elsewhere.
     pub keep: Option<u32>,
-    /// Whether homes are backed up too.
-    pub homes: bool,
+    /// Whether homes are backed up too, and how much of each at most.
+    pub homes: Option<HomeLimits>,
 }
 
 /// What was done.
@@ -56,15 +57,36 @@ pub struct Report {
     pub bytes: u64,
     /// The schema of the database, if there is one.
     pub schema: Option<i64>,
-    /// Files of homes that cannot be in a backup, and why; the first of them.
-    pub skipped: Vec<(PathBuf, String)>,
-    /// How many there are of those.
-    pub skipped_count: usize,
+    /// What cannot be in a backup: sockets, what went meanwhile.
+    pub skipped: Named,
+    /// Homes and files of homes that should be in the backup and are not.
+    pub left_out: Named,
     /// Backups that were removed, oldest first.
     pub pruned: Vec<PathBuf>,
 }
 
+/// Paths with a reason: the first of them by name, all of them by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The first of them.
+    pub first: Vec<(PathBuf, String)>,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Named {
+    fn add(&mut self, path: &Path, why: String) {
+        self.count += 1;
+        if self.first.len() < MAX_NAMED {
+            self.first.push((path.to_owned(), why));
+        }
+    }
+}
+
 /// Makes a backup: complete, verified and on the disk when this returns. Then removes older ones.
+///
+/// With homes, a backup without them is completed first. It stays whatever the homes do, and goes once there is one
+/// with both.
 pub fn back_up(order: &Order<'_>) -> Result<Report, BackupError> {
     let config = configuration(order.etc)?;
     let places = Places::of(order.etc, &config);
@@ -76,25 +98,62 @@ pub fn back_up(order: &Order<'_>) -> Result<Report, BackupError> {
     }
     let owner = prepare(directory)?;
     prune::remove_partial(directory)?;
+    let prune = || keep.map_or(Ok(Vec::new()), |keep| prune::prune(directory, keep));
 
-    let (name, partial_path) = begin(directory)?;
-    let partial = files::directory(&partial_path).at("open", &partial_path)?;
+    let mut report = make(&places, directory, owner, None)?;
+    let mut pruned = prune()?;
+    if let Some(limits) = order.homes {
+        let kept = report.path;
+        report = make(&places, directory, owner, Some(limits))
+            .map_err(|source| BackupError::Homes { kept: kept.clone(), source: Box::new(source) })?;
+        prune::remove(directory, &kept)?;
+        pruned.extend(prune()?);
+    }
+    Ok(Report { pruned, ..report })
+}
+
+/// Makes one backup, complete, verified and on the disk. Nothing is left of one that fails.
+fn make(
+    places: &Places,
+    directory: &Path,
+    owner: Option<(Uid, Gid)>,
+    homes: Option<HomeLimits>,
+) -> Result<Report, BackupError> {
+    let (name, partial) = begin(directory)?;
+    let made = fill(places, owner, homes, &partial).and_then(|report| {
+        let path = directory.join(name.as_ref());
+        rustix::fs::renameat_with(CWD, &partial, CWD, &path, RenameFlags::NOREPLACE).at("make", &path)?;
+        files::sync_names(directory).at("write", directory)?;
+        Ok(Report { path, ..report })
+    });
+    if made.is_err() {
+        // It may have filled the disk. What cannot be removed now goes before the next backup.
+        let _ = files::remove(&partial);
+    }
+    made
+}
+
+fn fill(
+    places: &Places,
+    owner: Option<(Uid, Gid)>,
+    homes: Option<HomeLimits>,
+    path: &Path,
+) -> Result<Report, BackupError> {
+    let partial = files::directory(path).at("open", path)?;
     // Whoever removes what was left by others sees that this is not.
-    rustix::fs::flock(&partial, FlockOperation::LockExclusive).at("lock", &partial_path)?;
-    let mut copies = Copies { owner, entries: Vec::new(), bytes: 0, skipped: Vec::new(), skipped_count: 0 };
-    copies.give(&partial).at("make", &partial_path)?;
-    let schema = copies.everything(&places, order.homes, &partial, &partial_path)?;
+    rustix::fs::flock(&partial, FlockOperation::LockExclusive).at("lock", path)?;
+    let mut copies = Copies { owner, ..Copies::default() };
+    copies.give(&partial).at("make", path)?;
+    let schema = copies.everything(places, &partial, path)?;
+    if let Some(limits) = homes {
+        homes::all(&mut copies, places, limits, &partial, path)?;
+    }
     let files = copies.entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })).count();
-    copies.manifest(schema, &partial, &partial_path)?;
-    files::sync_all(&partial).at("write", &partial_path)?;
-    Backup::open(&partial_path)?;
-
-    let path = directory.join(name.as_ref());
-    rustix::fs::renameat_with(CWD, &partial_path, CWD, &path, RenameFlags::NOREPLACE).at("make", &path)?;
-    files::sync_names(directory).at("write", directory)?;
-    let pruned = keep.map_or(Ok(Vec::new()), |keep| prune::prune(directory, keep))?;
-    let Copies { bytes, skipped, skipped_count, .. } = copies;
-    Ok(Report { path, files, bytes, schema, skipped, skipped_count, pruned })
+    copies.manifest(schema, &partial, path)?;
+    files::sync_all(&partial).at("write", path)?;
+    Backup::open(path)?;
+    let Copies { bytes, skipped, left_out, .. } = copies;
+    Ok(Report { path: path.to_owned(), files, bytes, schema, skipped, left_out, pruned: Vec::new() })
 }
 
 /// Makes the directory of all backups if it is not there; whose backups are to be, if not the caller's own.
@@ -136,22 +195,18 @@ fn begin(directory: &Path) -> Result<(BackupName, PathBuf), BackupError> {
 }
 
 /// What is in the backup so far.
+#[derive(Default)]
 pub(super) struct Copies {
     owner: Option<(Uid, Gid)>,
     pub(super) entries: Vec<Entry>,
-    bytes: u64,
-    skipped: Vec<(PathBuf, String)>,
-    skipped_count: usize,
+    pub(super) bytes: u64,
+    pub(super) budget: Budget,
+    skipped: Named,
+    left_out: Named,
 }
 
 impl Copies {
-    fn everything(
-        &mut self,
-        places: &Places,
-        with_homes: bool,
-        into: &OwnedFd,
-        path: &Path,
-    ) -> Result<Option<i64>, BackupError> {
+    fn everything(&mut self, places: &Places, into: &OwnedFd, path: &Path) -> Result<Option<i64>, BackupError> {
         let accounts = Accounts::new();
         let named = |file: &Metadata| Owner::named(file, &accounts);
         let schema = self.database(places, into, path, named)?;
@@ -166,9 +221,6 @@ impl Copies {
         }
         for (name, live) in places.directories() {
             self.directory(name, live, into, named)?;
-        }
-        if with_homes {
-            self.homes(places, into)?;
         }
         Ok(schema)
     }
@@ -230,33 +282,6 @@ impl Copies {
         Ok(())
     }
 
-    fn homes(&mut self, places: &Places, into: &OwnedFd) -> Result<(), BackupError> {
-        let source = match files::directory(&places.homes) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            result => result.at("read", &places.homes)?,
-        };
-        let path = EntryPath::known(HOMES);
-        let target = self.make_directory(into, OsStr::new(HOMES), &places.homes)?;
-        let open = File::from(source);
-        self.entries.push(homes::entry(&path, Kind::Directory, &open).at("read", &places.homes)?);
-        for name in files::names(&open).at("read", &places.homes)? {
-            let told = places.homes.join(&name);
-            let is_user = name.to_str().is_some_and(|name| name.parse::<UserName>().is_ok());
-            let home = match files::directory_at(&open, &name) {
-                Ok(home) if is_user => File::from(home),
-                _ => {
-                    self.skip(&told, "it is no user's home".to_owned());
-                    continue;
-                }
-            };
-            let path = path.join(&name).map_err(BackupError::Refused)?;
-            let copied = self.make_directory(&target, &name, &told)?;
-            self.entries.push(homes::entry(&path, Kind::Directory, &home).at("read", &told)?);
-            homes::copy(self, &home, &copied, &path, &told)?;
-        }
-        Ok(())
-    }
-
     /// Copies an open file into `target`; it is called `path` in the backup and `told` on this host.
     pub(super) fn file(
         &mut self,
@@ -268,23 +293,42 @@ impl Copies {
     ) -> Result<(), BackupError> {
         let about = file.metadata().at("read", told)?;
         let mut copied = self.create(target, path.file_name(), told)?;
+        let budget = &mut self.budget;
         // What is written to it while it is read need not come to an end.
-        let (size, sha256) = files::copy(&mut file, Some(&mut copied), about.len()).at("copy", told)?;
-        self.bytes += size;
-        self.entries.push(Entry {
-            path: path.clone(),
-            kind: Kind::File { size, sha256 },
-            mode: about.mode() & 0o7777,
-            owner: owner(&about),
-            modified: about.mtime(),
+        let done = files::copy_paced(&mut file, Some(&mut copied), about.len(), |bytes| budget.take_bytes(bytes));
+        let added = done.and_then(|(size, sha256)| {
+            self.add(Entry {
+                path: path.clone(),
+                kind: Kind::File { size, sha256 },
+                mode: about.mode() & 0o7777,
+                owner: owner(&about),
+                modified: about.mtime(),
+            })?;
+            Ok(size)
         });
+        if added.is_err() {
+            // What is no entry of the manifest must not be in the backup.
+            rustix::fs::unlinkat(target, path.file_name(), AtFlags::empty()).at("remove", told)?;
+        }
+        self.bytes += added.at("copy", told)?;
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, entry: Entry) -> io::Result<()> {
+        self.budget.take_entry(&entry, self.entries.len())?;
+        self.entries.push(entry);
         Ok(())
     }
 
     fn manifest(&mut self, schema: Option<i64>, into: &OwnedFd, path: &Path) -> Result<(), BackupError> {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let created = jiff::Timestamp::now().strftime("%FT%TZ").to_string();
-        let manifest = Manifest::new(schema, host, created, std::mem::take(&mut self.entries));
+        let plain = |(path, reason): &(PathBuf, String)| LeftOut {
+            path: path.to_string_lossy().into_owned(),
+            reason: reason.clone(),
+        };
+        let left_out = self.left_out.first.iter().map(plain).collect();
+        let manifest = Manifest::new(schema, host, created, left_out, std::mem::take(&mut self.entries));
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other).at("write", path)?;
         text.push(b'\n');
         if text.len() as u64 > MAX_MANIFEST_BYTES {
@@ -299,10 +343,11 @@ impl Copies {
     }
 
     pub(super) fn skip(&mut self, path: &Path, why: String) {
-        self.skipped_count += 1;
-        if self.skipped.len() < MAX_NAMED {
-            self.skipped.push((path.to_owned(), why));
-        }
+        self.skipped.add(path, why);
+    }
+
+    pub(super) fn leave_out(&mut self, path: &Path, why: String) {
+        self.left_out.add(path, why);
     }
 
     fn create(&self, at: &OwnedFd, name: &OsStr, told: &Path) -> Result<File, BackupError> {

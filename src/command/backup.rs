@@ -1,9 +1,11 @@
 //! `podspawn backup`: a copy of what cannot be had again, and the end of old ones.
 
 use crate::{
-    backup::{Order, Report, back_up},
+    backup::{BackupError, HomeLimits, Named, Order, Report, back_up},
+    domain::{Size, Span, text::one_line},
     protocol::measurements::BACKUP_STAMP,
 };
+use anyhow::ensure;
 use serde_json::json;
 use std::{
     fs::{self, OpenOptions},
@@ -28,9 +30,15 @@ pub struct Options {
     /// Remove older backups there until so many are left [default: `backup.keep`; all with --to]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
-    /// Copy the persistent homes too
+    /// Copy the persistent homes too, after a backup without them is complete
     #[arg(long)]
     homes: bool,
+    /// Leave out a home, or a file of one, with more bytes than this; holes count, but are not copied
+    #[arg(long, value_name = "SIZE", default_value = "64g", requires = "homes")]
+    home_size: Size,
+    /// Leave out a home if copying it takes longer
+    #[arg(long, value_name = "DURATION", default_value = "30m", requires = "homes")]
+    home_time: Span,
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
@@ -41,11 +49,21 @@ pub struct Options {
 
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let order = Order { etc: &options.config, to: options.to.as_deref(), keep: options.keep, homes: options.homes };
-    let report = back_up(&order)?;
-    stamp(Path::new(BACKUP_STAMP));
+    let limits = HomeLimits { size: options.home_size, time: options.home_time };
+    let homes = options.homes.then_some(limits);
+    let order = Order { etc: &options.config, to: options.to.as_deref(), keep: options.keep, homes };
+    let result = back_up(&order);
+    if matches!(&result, Ok(_) | Err(BackupError::Homes { .. })) {
+        stamp(Path::new(BACKUP_STAMP));
+    }
+    let report = result?;
     let text = if options.json { as_json(&report) } else { as_text(&report) };
     io::stdout().lock().write_all(text.as_bytes())?;
+    ensure!(
+        report.left_out.count == 0,
+        "{} of the homes, or of their files, are not in the backup; all else is, and it can be restored",
+        report.left_out.count
+    );
     Ok(())
 }
 
@@ -61,25 +79,29 @@ fn stamp(path: &Path) {
 }
 
 fn as_text(report: &Report) -> String {
-    let Report { path, files, bytes, skipped, skipped_count, pruned, schema: _ } = report;
+    let Report { path, files, bytes, skipped, left_out, pruned, schema: _ } = report;
     let mut lines = vec![format!("{}  {files} files, {}", path.display(), size(*bytes))];
-    let plain = |text: String| text.chars().filter(|c| !c.is_control()).collect::<String>();
-    lines.extend(skipped.iter().map(|(path, why)| plain(format!("left out {}: {why}", path.display()))));
-    if *skipped_count > skipped.len() {
-        lines.push(format!("left out {} more", skipped_count - skipped.len()));
+    for (verb, Named { first, count }) in [("NOT BACKED UP", left_out), ("left out", skipped)] {
+        lines.extend(first.iter().map(|(path, why)| one_line(&format!("{verb} {}: {why}", path.display()))));
+        if *count > first.len() {
+            lines.push(format!("{verb}: {} more", count - first.len()));
+        }
     }
     lines.extend(pruned.iter().map(|path| format!("removed {}", path.display())));
     lines.join("\n") + "\n"
 }
 
 fn as_json(report: &Report) -> String {
-    let Report { path, files, bytes, schema, skipped, skipped_count, pruned } = report;
-    let skipped: Vec<_> =
-        skipped.iter().map(|(path, why)| json!({ "path": path.to_string_lossy(), "reason": why })).collect();
+    let Report { path, files, bytes, schema, skipped, left_out, pruned } = report;
+    let named = |named: &Named| -> Vec<_> {
+        let one = |(path, why): &(PathBuf, String)| json!({ "path": path.to_string_lossy(), "reason": why });
+        named.first.iter().map(one).collect()
+    };
     let pruned: Vec<_> = pruned.iter().map(|path| path.to_string_lossy()).collect();
     let report = json!({
         "path": path.to_string_lossy(), "files": files, "bytes": bytes, "schema": schema,
-        "skipped": skipped, "skipped_count": skipped_count, "pruned": pruned,
+        "skipped": named(skipped), "skipped_count": skipped.count,
+        "left_out": named(left_out), "left_out_count": left_out.count, "pruned": pruned,
     });
     format!("{report}\n")
 }
@@ -107,15 +129,16 @@ mod tests {
             files: 7,
             bytes: 1_600,
             schema: Some(2),
-            skipped: vec![("/h/alice/so\u{1b}ck".into(), "it is a socket".into())],
-            skipped_count: 3,
+            skipped: Named { first: vec![("/h/alice/so\u{1b}ck".into(), "it is a socket".into())], count: 3 },
+            left_out: Named { first: vec![("/h/bob".into(), "it has more than 64g (--home-size)".into())], count: 1 },
             pruned: vec!["/b/20260301T101530Z".into()],
         }
     }
 
     #[test]
     fn people_are_told_where_how_much_and_what_is_missing() {
-        let told = "/b/20260315T101530Z  7 files, 1.5 KiB\nleft out /h/alice/sock: it is a socket\nleft out 2 more\n\
+        let told = "/b/20260315T101530Z  7 files, 1.5 KiB\nNOT BACKED UP /h/bob: it has more than 64g (--home-size)\n\
+                    left out /h/alice/so\u{fffd}ck: it is a socket\nleft out: 2 more\n\
                     removed /b/20260301T101530Z\n";
         assert_eq!(as_text(&report()), told);
         assert_eq!((size(0), size(1 << 20), size(5 << 40)), ("0 bytes".into(), "1.0 MiB".into(), "5120.0 GiB".into()));
@@ -130,6 +153,7 @@ mod tests {
         );
         assert_eq!(told["pruned"], json!(["/b/20260301T101530Z"]));
         assert_eq!(told["skipped"][0]["reason"], "it is a socket");
+        assert_eq!((&told["left_out"][0]["path"], &told["left_out_count"]), (&"/h/bob".into(), &1.into()));
     }
 
     #[test]

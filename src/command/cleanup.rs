@@ -5,7 +5,7 @@ use super::{
     table::{Cell, Table, colour},
 };
 use crate::{
-    domain::Span,
+    domain::{Span, text},
     protocol::varlink::{CLEANUP, CleanupParameters, CleanupReply},
 };
 use std::{
@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         if let Err(error) = pass {
             // A broker or an engine that is away comes back.
-            eprintln!("podspawn: {error:#}");
+            eprintln!("podspawn: {}", text::lines(&format!("{error:#}")));
         }
         thread::sleep(options.interval.into());
     }

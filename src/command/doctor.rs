@@ -5,7 +5,10 @@ use super::{
     require_root,
     table::colour,
 };
-use crate::doctor::{Host, Outcome, Report, examine};
+use crate::{
+    doctor::{Host, Outcome, Report, examine},
+    domain::text::one_line,
+};
 use anyhow::Context as _;
 use serde_json::json;
 use std::{
@@ -77,7 +80,6 @@ pub(super) fn as_json(reports: &[Report]) -> anyhow::Result<String> {
 pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
     let width = reports.iter().map(|report| report.check.len()).max().unwrap_or(0);
     // What others may have written into a name or a message cannot move the cursor.
-    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
     let mut text = String::new();
     for Report { check, outcome, seen, remedy, .. } in reports {
         let (on, off) = match (colour, outcome) {
@@ -87,9 +89,9 @@ pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
             (true, Outcome::Fail) => ("\x1b[31m", "\x1b[0m"),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{on}{}{off}  {check:width$}  {}", outcome.as_str(), plain(seen));
+        let _ = writeln!(text, "{on}{}{off}  {check:width$}  {}", outcome.as_str(), one_line(seen));
         for remedy in remedy.lines() {
-            let _ = writeln!(text, "      {:width$}  -> {}", "", plain(remedy));
+            let _ = writeln!(text, "      {:width$}  -> {}", "", one_line(remedy));
         }
     }
     let _ = writeln!(
@@ -119,7 +121,7 @@ mod tests {
         assert_eq!(
             as_text(&reports(), false),
             "pass  clock   right\n\
-             warn  images  a:1 is[2J missing\n              -> docker pull a:1\n\
+             warn  images  a:1 is\u{fffd}[2J missing\n              -> docker pull a:1\n\
              fail  broker  it is away\n              -> start it\n              -> look again\n\
              1 passed, 1 warnings, 1 failed\n"
         );

@@ -1,6 +1,6 @@
 //! What a human who waits at a terminal sees: one line, rewritten, and gone when the shell begins.
 
-use crate::protocol::varlink::Progress;
+use crate::{domain::text::one_line, protocol::varlink::Progress};
 use std::{
     io::Write,
     time::{Duration, Instant},
@@ -39,7 +39,7 @@ impl Display {
 
 fn line(progress: &Progress) -> String {
     // The text comes from the engine in part: nothing in it may move the cursor.
-    let step: String = progress.step.chars().filter(|c| !c.is_control()).take(120).collect();
+    let step: String = one_line(&progress.step).chars().take(120).collect();
     match (progress.done, progress.total) {
         (Some(done), Some(total)) if total > 0 => {
             format!("{step} … {} %  ({} of {} MB)", done.min(total) * 100 / total, done / 1_000_000, total / 1_000_000)
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_line_cannot_move_the_cursor() {
         let progress = Progress { step: "pulling \x1b[2J\r\nx".into(), done: Some(5), total: Some(10) };
-        assert_eq!(line(&progress), "pulling [2Jx … 50 %  (0 of 0 MB)");
+        assert_eq!(line(&progress), "pulling \u{fffd}[2J  x … 50 %  (0 of 0 MB)");
         assert_eq!(line(&Progress { step: "creating".into(), ..Progress::default() }), "creating …");
     }
 }

@@ -12,7 +12,8 @@ use super::{
     table::{Cell, Table, colour},
 };
 use crate::{
-    backup::{Backup, Journal, Plan, Prepared, StateLock},
+    backup::{Backup, Journal, LeftOut, Plan, Prepared, StateLock},
+    domain::text::one_line,
     settings,
 };
 use anyhow::{Context as _, bail, ensure};
@@ -69,6 +70,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let backup = Backup::open(dir)?;
     let plan = Plan::make(&backup, etc)?;
     say(&format!("{}, {}", dir.display(), backup.origin()))?;
+    for LeftOut { path, reason } in backup.left_out() {
+        say(&one_line(&format!("{path} is not in the backup: {reason}")))?;
+    }
     if plan.is_empty() {
         return say("everything is as it is in the backup");
     }

@@ -13,7 +13,7 @@ mod rest;
 
 use crate::{
     client::{CallError, Client},
-    domain::Outcome,
+    domain::{Outcome, text},
     protocol::{
         stream::{self, Kind},
         varlink::{ATTACH, AttachReply},
@@ -149,11 +149,6 @@ fn complain(message: &str) {
 /// What a user reads of `message`. On a terminal in raw mode a line needs its carriage return.
 fn line(message: &str, on_terminal: bool) -> String {
     // Part of it may be the container's own words: nothing in it moves the cursor or turns the text around.
-    let moves = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut line: String = message.chars().map(|c| if moves(c) { ' ' } else { c }).collect();
-    line.insert_str(0, "podspawn: ");
-    line.push_str(if on_terminal { "\r\n" } else { "\n" });
-    line
+    let end = if on_terminal { "\r\n" } else { "\n" };
+    format!("podspawn: {}{end}", text::one_line(message))
 }

@@ -1,5 +1,6 @@
 //! Aligned tables for people.
 
+use crate::domain::text::one_line;
 use std::{
     fmt::Display,
     io::{self, IsTerminal},
@@ -22,7 +23,7 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn plain(text: impl Display) -> Self {
-        let text = text.to_string().chars().filter(|c| !c.is_control()).collect();
+        let text = one_line(&text.to_string());
         Self { text, right: false, colour: None }
     }
 
@@ -92,8 +93,8 @@ mod tests {
     #[test]
     fn colour_does_not_shift_columns_and_text_cannot_move_the_cursor() {
         let mut table = Table::new(&["A", "B"]);
-        table.row(vec![Cell::good("x\x1b[2J"), Cell::number(7)]);
-        assert_eq!(table.render(false), "A     B\nx[2J  7\n");
-        assert_eq!(table.render(true), "A     B\n\x1b[32mx[2J\x1b[0m  7\n");
+        table.row(vec![Cell::good("x\x1b[2J\u{202e}"), Cell::number(7)]);
+        assert_eq!(table.render(false), "A       B\nx\u{fffd}[2J\u{fffd}  7\n");
+        assert_eq!(table.render(true), "A       B\n\x1b[32mx\u{fffd}[2J\u{fffd}\x1b[0m  7\n");
     }
 }

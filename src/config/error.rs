@@ -1,5 +1,6 @@
 //! Where a file is wrong and what would be right.
 
+use crate::domain::text::is_plain;
 use std::{fmt, path::PathBuf};
 
 /// One mistake in one file. Always one line; the path is added by whoever read the file ([`FileError`]).
@@ -19,7 +20,7 @@ impl ConfigError {
     pub(super) fn new(line: u64, column: u64, message: &str) -> Self {
         let mut one_line = String::with_capacity(message.len());
         for c in message.chars() {
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            if !is_plain(c) {
                 one_line.extend(c.escape_default());
             } else {
                 one_line.push(c);

@@ -1,6 +1,7 @@
 //! What a check has to say: one line.
 
 use super::{Finding, Severity};
+use crate::domain::text::is_plain;
 use serde::Serialize;
 
 /// How a check ended.
@@ -111,7 +112,7 @@ fn once_each(remedies: impl Iterator<Item = String>) -> String {
     let mut all: Vec<String> = Vec::new();
     for mut remedy in remedies {
         // Nobody's name makes a line of its own.
-        remedy.retain(|c| !c.is_control());
+        remedy.retain(is_plain);
         if !remedy.is_empty() && !all.contains(&remedy) {
             all.push(remedy);
         }

@@ -3,7 +3,7 @@
 use super::{Finding, Host, Report, host::SYSTEMD};
 use crate::{
     accounts::local::LocalAccounts,
-    domain::Span,
+    domain::{Span, text::one_line},
     sshd::block::GROUP,
     sys::{
         clock::since_boot,
@@ -169,7 +169,7 @@ fn last_line() -> Option<String> {
     let journalctl = program::find("journalctl")?;
     let arguments = ["--unit=podspawn-broker.service", "--lines=1", "--output=cat", "--no-pager", "--quiet"];
     let done = program::run(&journalctl, &arguments, b"", SYSTEMD).ok()?;
-    let line: String = done.out.lines().next()?.chars().filter(|c| !c.is_control()).take(300).collect();
+    let line: String = one_line(done.out.lines().next()?).chars().take(300).collect();
     (!line.is_empty()).then_some(line)
 }
 

@@ -9,7 +9,7 @@ use super::{
     packets::{self, Incoming},
 };
 use crate::{
-    domain::{ChannelId, Outcome, UserName},
+    domain::{ChannelId, Outcome, UserName, text::one_line},
     protocol::guest::{FromBroker, FromGuest, FromSpawn, MAX_CHANNELS, MAX_NOTICE_BYTES, Open, ToSpawn},
     sys::{idle, signalfd::SignalFd},
 };
@@ -395,5 +395,5 @@ impl Supervisor {
 
 /// A word of the broker as people read it: one line, which moves no cursor.
 fn line(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_NOTICE_BYTES / 4).collect()
+    one_line(text).chars().take(MAX_NOTICE_BYTES / 4).collect()
 }

@@ -4,6 +4,7 @@
 //! the broker's own copy. What an image says is its own affair, so all of it is bounded, and nothing follows from it but
 //! a line for the administrator.
 
+use crate::domain::text::one_line;
 use serde::{Deserialize, Serialize};
 
 /// The guest's option to look at the image instead of serving a session, and the shell to prefer, behind a `=`.
@@ -86,7 +87,7 @@ pub struct Program {
 /// `text` as it may stand in a fact: one line, and not without end.
 #[must_use]
 pub fn bounded(text: &str) -> String {
-    text.trim().chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+    one_line(text.trim()).chars().take(MAX_TEXT).collect()
 }
 
 impl Facts {

@@ -2,6 +2,7 @@
 //!
 //! Programs are found in fixed places and get an environment of ours: a search path could come from somebody else.
 
+use crate::domain::text::one_line;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Gid, Signal, Uid, set_parent_process_death_signal},
@@ -48,7 +49,7 @@ impl Finished {
         let said = if self.err.trim().is_empty() { &self.out } else { &self.err };
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(5).collect();
         match (lines.is_empty(), self.code) {
-            (false, _) => lines.join("; ").chars().filter(|c| !c.is_control()).collect(),
+            (false, _) => one_line(&lines.join("; ")),
             (true, Some(code)) => format!("it ended with {code} and said nothing"),
             (true, None) => "it was ended by a signal".to_owned(),
         }

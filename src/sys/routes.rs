@@ -1,6 +1,6 @@
 //! The host's IPv4 routes, as the kernel lists them for this process's network namespace.
 
-use crate::domain::Subnet;
+use crate::domain::{Subnet, text::one_line};
 use std::{
     fmt,
     fs::File,
@@ -54,7 +54,7 @@ fn route(line: &str) -> Option<Route> {
     let flags = number(flags)?;
     let subnet = Subnet::from_mask(u32::from_be(number(destination)?), u32::from_be(number(mask)?))?;
     let leads_somewhere = flags & UP != 0 && flags & REJECT == 0 && subnet.prefix() >= SHORTEST;
-    leads_somewhere.then(|| Route { subnet, interface: interface.chars().filter(|c| !c.is_control()).collect() })
+    leads_somewhere.then(|| Route { subnet, interface: one_line(interface) })
 }
 
 #[cfg(test)]

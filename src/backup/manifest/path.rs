@@ -58,6 +58,13 @@ impl Bytes {
         Ok(Self(bytes))
     }
 
+    /// Most bytes that they take in JSON.
+    pub(in crate::backup) fn written_bytes(&self) -> u64 {
+        let escaped = |byte: &u8| if *byte < b' ' { 6 } else { 2 };
+        // As base64 they take less.
+        self.0.iter().map(escaped).sum()
+    }
+
     pub(in crate::backup) fn as_os_str(&self) -> &OsStr {
         OsStr::from_bytes(&self.0)
     }
@@ -103,6 +110,11 @@ impl EntryPath {
     pub(in crate::backup) fn known(name: &'static str) -> Self {
         debug_assert!(Self::try_from(Bytes(name.into())).is_ok());
         Self(Bytes(name.into()))
+    }
+
+    /// Most bytes that it takes in JSON.
+    pub(in crate::backup) fn written_bytes(&self) -> u64 {
+        self.0.written_bytes()
     }
 
     /// The path of `name` in this directory.

@@ -23,7 +23,7 @@ fn directory(path: &str) -> Entry {
 
 fn parsed(entries: Vec<Entry>) -> Result<Manifest, String> {
     let schema = entries.iter().any(|entry| entry.path == EntryPath::known(DATABASE)).then_some(2);
-    let manifest = Manifest::new(schema, "bench".into(), "2026-03-15T10:15:30Z".into(), entries);
+    let manifest = Manifest::new(schema, "bench".into(), "2026-03-15T10:15:30Z".into(), Vec::new(), entries);
     Manifest::parse(&serde_json::to_vec(&manifest).unwrap())
 }
 
@@ -105,7 +105,7 @@ fn what_is_not_part_of_a_backup_is_refused() {
 
 #[test]
 fn a_manifest_of_another_format_or_another_program_is_refused() {
-    let manifest = Manifest::new(None, "h".into(), String::new(), Vec::new());
+    let manifest = Manifest::new(None, "h".into(), String::new(), Vec::new(), Vec::new());
     for (changed, told) in [
         (Manifest { format: 2, ..manifest.clone() }, "format 2, this podspawn knows 1"),
         (Manifest { kind: "another".into(), ..manifest.clone() }, "not podspawn's"),

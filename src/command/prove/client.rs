@@ -3,6 +3,7 @@
 
 use super::{Interrupt, place::Place, traveller::Traveller};
 use crate::{
+    domain::text::one_line,
     sshd::{self, Connection, Sshd, greeting},
     sys::program,
 };
@@ -43,7 +44,7 @@ impl Done {
     /// What it had to say of a failure, on one line.
     pub(super) fn complaint(&self) -> String {
         let lines: Vec<&str> = self.err.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
-        let said: String = lines.join("; ").chars().filter(|c| !c.is_control()).take(400).collect();
+        let said: String = one_line(&lines.join("; ")).chars().take(400).collect();
         match (self.code, said.is_empty()) {
             (_, false) => said,
             (Some(code), true) => format!("it ended with {code} and said nothing"),

@@ -1,6 +1,9 @@
 //! What sshd wrote to the journal about an account, which is where it says why it let nobody in.
 
-use crate::{domain::UserName, sys::program};
+use crate::{
+    domain::{UserName, text::one_line},
+    sys::program,
+};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long the journal may take.
@@ -31,7 +34,7 @@ fn about(text: &str, user: &str) -> Option<String> {
     let mut last: Vec<&str> = lines.into_iter().rev().take(LINES).collect();
     last.reverse();
     last.dedup();
-    let told: String = last.join("; ").chars().filter(|c| !c.is_control()).take(400).collect();
+    let told: String = one_line(&last.join("; ")).chars().take(400).collect();
     Some(told).filter(|told| !told.is_empty())
 }
 

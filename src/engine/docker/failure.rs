@@ -4,7 +4,7 @@
 //! 29; one that changes falls back to `Refused` or `Other`, which conclude less, never to a wrong conclusion.
 
 use crate::{
-    domain::{Cpus, ImageRef},
+    domain::{Cpus, ImageRef, text::one_line},
     engine::EngineError,
 };
 use bollard::errors::Error;
@@ -16,7 +16,7 @@ const MAX_TEXT: usize = 300;
 /// The first line of a text, bounded and without control characters, which a terminal would obey.
 pub(super) fn shorten(text: &str) -> String {
     let line = text.trim_start().lines().next().unwrap_or_default();
-    line.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+    one_line(line).chars().take(MAX_TEXT).collect()
 }
 
 /// What an error means, where `read` knows the errors of this call by status and text.

@@ -52,3 +52,57 @@ fn what_a_lost_database_leaves_is_still_removed() {
     assert_eq!(bench.root(&left), "");
     bench.root(&format!("test ! -e /run/podspawn/guests/{id}"));
 }
+
+/// What costs its owner nothing: a file of 15 TiB, names for one file, a tree without an end, and what is not read.
+const HOME: &str = r#"
+cd && truncate -s 15T x && mkfifo fifo && echo kept >notes && printf v >"$(printf 'a\nb\033[2J\342\200\256')"
+head -c 300000 /dev/urandom >big && for n in $(seq 200); do ln big link$n; done
+(for n in $(seq 150); do mkdir d && cd d || exit; done)
+(while printf %1000s; do sleep 0.01; done >>grows) &
+"#;
+
+#[test]
+fn a_backup_of_a_home_without_an_end_ends_and_is_complete_for_everybody_else() {
+    let bench = bench::shared();
+    let [mallory, alice] = [(); 2].map(|()| bench.user_with("mode: named"));
+    let to = format!("/var/backups/podspawn/{}", mallory.name);
+    let names = [&mallory, &alice].map(|user| user.name.clone());
+    let tidy = format!(
+        "podspawn stop {0}; podspawn stop {1}; rm -rf {to} /var/lib/podspawn/homes/{0} /var/lib/podspawn/homes/{1}; true",
+        names[0], names[1]
+    );
+    let _tidy = Disturbance::of(&bench, "true", tidy);
+    mallory.run(&format!("setsid sh -c '{}' >/dev/null 2>&1 </dev/null", HOME.replace('\'', "'\\''"))).success();
+    alice.run("echo mine >~/notes").success();
+    let back_up = |options: &str| {
+        let done = bench.bash(&[], &format!("timeout 50 podspawn backup --homes --to {to} --json {options}"));
+        let report: serde_json::Value = serde_json::from_str(&done.text()).unwrap_or_else(|_| panic!("{done:?}"));
+        (done, report)
+    };
+    let (done, report) = back_up("--home-size 100m --home-time 60s");
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.errors().contains("are not in the backup; all else is"), "{done:?}");
+    let path = report["path"].as_str().unwrap();
+    let left_out = report["left_out"].as_array().unwrap();
+    let named = |suffix: &str| left_out.iter().any(|one| one["path"].as_str().unwrap().ends_with(suffix));
+    assert!(named(&format!("{}/x", mallory.name)) && named("/d"), "{report}");
+    assert!(!named(&alice.name), "{report}");
+    let there = bench.root(&format!(
+        "cd {path} && sha256sum --quiet --check manifest.sha256 && sqlite3 state.db 'pragma integrity_check' &&
+         cat homes/{}/notes homes/{}/notes && ls -d keys/{} && jq -r '.left_out[].path' manifest.json | grep -c /x",
+        mallory.name, alice.name, alice.name
+    ));
+    assert_eq!(there, format!("ok\nkept\nmine\nkeys/{}\n1", alice.name));
+    assert_eq!(bench.root(&format!("ls {to} | wc -l")), "1", "the one without homes is gone");
+    // What is shown of a name moves no cursor.
+    let shown = bench.bash(&[], &format!("podspawn restore {path} --dry-run")).text();
+    assert!(shown.contains(" is not in the backup: ") && !shown.contains('\u{1b}'), "{shown:?}");
+
+    // Two hundred names of one file are two hundred files.
+    let (done, report) = back_up("--home-size 10m --home-time 60s");
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let path = report["path"].as_str().unwrap();
+    let homes = bench.root(&format!("ls {path}/homes"));
+    assert!(homes.contains(&alice.name) && !homes.contains(&mallory.name), "{homes}: {report}");
+    bench.root(&format!("test -s {path}/state.db && test -s {path}/keys/{}", mallory.name));
+}
