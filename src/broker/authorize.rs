@@ -115,6 +115,13 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// The sessions that are the caller's own, whatever else it may see.
+    pub(super) fn own(&self) -> Scope<'_> {
+        self.user.as_ref().map_or(Scope::Nothing, Scope::Own)
+    }
+}
+
 impl Scope<'_> {
     /// Whether the sessions of `user` are among them.
     #[must_use]

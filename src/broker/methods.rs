@@ -21,8 +21,8 @@ use crate::{
     measure::Measures,
     protocol::measurements::MEASUREMENTS,
     protocol::varlink::{
-        ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, Progress, Reason, RemovedInfo, SNAPSHOT, STOP, UNAVAILABLE,
-        VERIFY_IMAGE,
+        ATTACH, CLEANUP, DENIED, DIAGNOSE, ENDED, LIST, OWN, Progress, Reason, RemovedInfo, SNAPSHOT, STOP,
+        UNAVAILABLE, VERIFY_IMAGE,
     },
     session::{Capacity, HostAccounts, Removed, Sessions, Step},
     settings::{HostVariables, Live, Refreshed, Settings},
@@ -122,10 +122,10 @@ impl<E: Engine + 'static> Broker<E> {
         let _counted = InFlight::new(&self.in_flight);
         match method {
             ATTACH => self.attach(caller, parameters, report).await,
-            LIST => self.list(caller),
+            LIST => self.list(caller, &parameters),
             STOP => self.stop(caller, parameters),
             ENDED => self.ended(caller, parameters).await,
-            SNAPSHOT => self.snapshot(caller).await,
+            SNAPSHOT => self.snapshot(caller, &parameters).await,
             MEASUREMENTS => self.measurements(caller).await,
             CLEANUP => self.cleanup(caller, parameters).await,
             VERIFY_IMAGE => self.verify_image(caller, parameters, report).await,
@@ -195,6 +195,11 @@ fn parse<T: DeserializeOwned>(parameters: Value) -> Result<T, Failure> {
         let text = error.to_string();
         Failure::invalid(text.split('`').nth(1).unwrap_or("parameters"))
     })
+}
+
+/// Whether the caller asks for its own account's sessions alone, whatever else it may see.
+fn asks_for_own(parameters: &Value) -> bool {
+    parameters.get(OWN).and_then(Value::as_bool) == Some(true)
 }
 
 fn value<T: Serialize>(reply: &T) -> Answer {

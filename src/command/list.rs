@@ -4,7 +4,7 @@ use super::table::{Cell, Table};
 use crate::{
     client::Client,
     domain::Span,
-    protocol::varlink::{LIST, ListReply, SOCKET_PATH, SessionInfo},
+    protocol::varlink::{LIST, ListReply, OWN, SOCKET_PATH, SessionInfo},
     sys::clock::unix_seconds,
 };
 use anyhow::Context as _;
@@ -46,9 +46,18 @@ impl Broker {
 
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let (reply, _): (ListReply, _) = options.broker.connect()?.call(LIST, serde_json::json!({}), |_| ())?;
+    print(&options.broker, serde_json::json!({}), options.json)
+}
+
+/// Prints the sessions of the caller's account alone.
+pub(super) fn own(broker: &Broker, json: bool) -> anyhow::Result<()> {
+    print(broker, serde_json::json!({ OWN: true }), json)
+}
+
+fn print(broker: &Broker, parameters: serde_json::Value, json: bool) -> anyhow::Result<()> {
+    let (reply, _): (ListReply, _) = broker.connect()?.call(LIST, parameters, |_| ())?;
     let mut stdout = io::stdout().lock();
-    if options.json {
+    if json {
         let json = serde_json::to_string_pretty(&reply.sessions).context("writing JSON")?;
         writeln!(stdout, "{json}")?;
     } else {

@@ -8,6 +8,7 @@ mod agent;
 mod connection;
 mod flow;
 mod last_word;
+mod own;
 mod request;
 mod rest;
 
@@ -44,7 +45,8 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  ssh alice@host                                        # sshd runs this for it\n  \
-                  ssh -o SetEnv=PODSPAWN_PROJECT=backend alice@host"
+                  ssh -o SetEnv=PODSPAWN_PROJECT=backend alice@host\n  \
+                  ssh alice@host podspawn help                          # what a user may do about its own sessions"
 )]
 pub struct Options {
     /// Accepted for compatibility; refused if it is not your own name
@@ -64,6 +66,9 @@ const ATTEMPTS: u32 = 3;
 /// Runs the verb; the exit code is that of the process in the container.
 #[must_use]
 pub fn run(options: Options) -> ExitCode {
+    if let Some(code) = own::answer(&options.socket, options.project.as_deref()) {
+        return code;
+    }
     match session(options) {
         Ok(Outcome::Exited(code)) => ExitCode::from(code),
         Ok(killed @ Outcome::Killed(signal)) => {

@@ -10,7 +10,7 @@ use crate::{
     openmetrics::{Dialect, render},
     protocol::{
         measurements::LAST_MEASUREMENTS,
-        varlink::{SNAPSHOT, SnapshotReply},
+        varlink::{OWN, SNAPSHOT, SnapshotReply},
     },
 };
 use anyhow::Context as _;
@@ -49,9 +49,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.prometheus {
         return prometheus(options);
     }
-    let (reply, _): (SnapshotReply, _) = options.broker.connect()?.call(SNAPSHOT, serde_json::json!({}), |_| ())?;
+    print(&options.broker, serde_json::json!({}), options.json)
+}
+
+/// Prints the numbers of the caller's account alone.
+pub(super) fn own(broker: &Broker, json: bool) -> anyhow::Result<()> {
+    print(broker, serde_json::json!({ OWN: true }), json)
+}
+
+fn print(broker: &Broker, parameters: serde_json::Value, json: bool) -> anyhow::Result<()> {
+    let (reply, _): (SnapshotReply, _) = broker.connect()?.call(SNAPSHOT, parameters, |_| ())?;
     let mut stdout = io::stdout().lock();
-    if options.json {
+    if json {
         let json = serde_json::to_string_pretty(&reply).context("writing JSON")?;
         writeln!(stdout, "{json}")?;
     } else {

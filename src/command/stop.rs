@@ -38,8 +38,16 @@ impl FromStr for Target {
 /// Runs the verb.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let Target { user, project } = options.session.unwrap_or_default();
-    let parameters = StopParameters { user, project };
-    options.broker.connect()?.call::<_, Nothing>(STOP, parameters, |_| ())?;
+    ask(&options.broker, StopParameters { user, project })
+}
+
+/// Ends the caller's own session, of a project if it names one.
+pub(super) fn own(broker: &Broker, project: Option<String>) -> anyhow::Result<()> {
+    ask(broker, StopParameters { user: None, project })
+}
+
+fn ask(broker: &Broker, parameters: StopParameters) -> anyhow::Result<()> {
+    broker.connect()?.call::<_, Nothing>(STOP, parameters, |_| ())?;
     Ok(())
 }
 

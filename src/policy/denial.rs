@@ -27,7 +27,7 @@ pub enum Denial {
         project: ProjectName,
     },
     /// The user is at the limit of sessions.
-    #[error("{} has {sessions} of at most {limit} sessions; free one with: podspawn stop {free}", free.user)]
+    #[error("{0} has {sessions} of at most {limit} sessions; free one with: ssh {0}@HOST podspawn stop{1}", free.user, of(free.project.as_ref()))]
     TooManySessions {
         /// How many the user has.
         sessions: u32,
@@ -67,6 +67,10 @@ impl Denial {
     }
 }
 
+fn of(project: Option<&ProjectName>) -> String {
+    project.map_or_else(String::new, |project| format!(" {project}"))
+}
+
 fn open_projects(open: &[ProjectName]) -> String {
     if open.is_empty() {
         return "no project is open to you".to_owned();
@@ -91,7 +95,7 @@ mod tests {
             ),
             (
                 Denial::TooManySessions { sessions: 3, limit: 3, free },
-                "alice has 3 of at most 3 sessions; free one with: podspawn stop alice@backend",
+                "alice has 3 of at most 3 sessions; free one with: ssh alice@HOST podspawn stop backend",
             ),
             (
                 Denial::TooManyContainers { limit: 50 },

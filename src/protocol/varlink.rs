@@ -144,6 +144,9 @@ pub struct ListReply {
     pub sessions: Vec<SessionInfo>,
 }
 
+/// The parameter of `List` and `Snapshot` that asks for the caller's own sessions alone.
+pub const OWN: &str = "own";
+
 /// Parameters of `Stop`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -93,13 +93,16 @@ fn max_per_user_is_refused_with_the_command_that_frees_one_and_that_frees_one() 
     user.ssh_in("two", "true").success();
     let name = &user.name;
     let refused = user.ssh_in("three", "true");
-    assert_refused(&refused, &[&format!("{name} has 3 of at most 3 sessions"), &format!("podspawn stop {name}")]);
+    assert_refused(
+        &refused,
+        &[&format!("{name} has 3 of at most 3 sessions"), &format!("ssh {name}@HOST podspawn stop")],
+    );
     assert_eq!(user.containers().len(), 3);
     assert_eq!(user.ssh_in("two", "echo still").success(), "still");
     // As it is told, by the user itself.
     let told = refused.errors();
-    let stop = told.trim_end().split_once("free one with: ").unwrap().1;
-    assert_eq!(bench.bash(&["-u", name], stop).success(), "");
+    let stop = told.trim_end().split_once("@HOST ").unwrap().1;
+    assert_eq!(user.run(stop).quiet_success(), "");
     assert_eq!(user.ssh_in("three", "echo now").success(), "now");
     assert_eq!(bench.bash(&["-u", name], &format!("podspawn stop {name}@two")).success(), "");
     eventually("two are left", || user.containers().len() == 2);

@@ -30,6 +30,7 @@ mod logs;
 mod many;
 mod metrics;
 mod modes;
+mod own_sessions;
 mod peer;
 mod privileges;
 mod prove;

@@ -86,7 +86,7 @@ limits() {
     ok 'docker ps --filter label=managed-by=podspawn | wc -l' '^[4-9]'
     ok 'sudo podspawn list' '^gwen +- ' '^gwen +one ' '^gwen +two '
     fails 255 'ssh -o SetEnv=PODSPAWN_PROJECT=three gwen@bench true' \
-        '^podspawn: gwen has 3 of at most 3 sessions; free one with: podspawn stop gwen'
+        '^podspawn: gwen has 3 of at most 3 sessions; free one with: ssh gwen@HOST podspawn stop'
     seen 'journalctl PODSPAWN_EVENT=policy_deny PODSPAWN_USER=gwen -n 1 --no-pager' '3 of at most 3 sessions'
     ok 'sudo podspawn stop gwen@two'
     healed 'ssh -o SetEnv=PODSPAWN_PROJECT=three gwen@bench echo in' '^in$'

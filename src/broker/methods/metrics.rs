@@ -1,6 +1,6 @@
 //! `io.podspawn.Metrics`: how many there are of what, and everything that is measured.
 
-use super::{Answer, Broker, Failure, value};
+use super::{Answer, Broker, Failure, asks_for_own, value};
 use crate::{
     broker::authorize::{Caller, Scope},
     domain::State,
@@ -9,6 +9,7 @@ use crate::{
     session::Summary,
     sys::clock::unix_seconds,
 };
+use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -18,10 +19,11 @@ const ENGINE: Duration = Duration::from_secs(3);
 
 impl<E: Engine + 'static> Broker<E> {
     /// The numbers of this moment.
-    pub(super) async fn snapshot(&self, caller: &Caller) -> Result<Answer, Failure> {
-        let user = match caller.scope() {
+    pub(super) async fn snapshot(&self, caller: &Caller, parameters: &Value) -> Result<Answer, Failure> {
+        let is_own = asks_for_own(parameters);
+        let user = match if is_own { caller.own() } else { caller.scope() } {
             Scope::Everybody => None,
-            _ if caller.metrics => None,
+            _ if caller.metrics && !is_own => None,
             Scope::Own(user) => Some(user),
             Scope::Nothing => return Err(Failure::permission_denied()),
         };

@@ -1,6 +1,6 @@
 //! `io.podspawn.Sessions`: entering, listing, stopping.
 
-use super::{Answer, Broker, Failure, capacity, parse, progress_of, to_value, value};
+use super::{Answer, Broker, Failure, asks_for_own, capacity, parse, progress_of, to_value, value};
 use crate::{
     broker::{
         authorize::{Caller, Scope},
@@ -103,8 +103,8 @@ impl<E: Engine + 'static> Broker<E> {
         })
     }
 
-    pub(super) fn list(&self, caller: &Caller) -> Result<Answer, Failure> {
-        let user = match caller.scope() {
+    pub(super) fn list(&self, caller: &Caller, parameters: &Value) -> Result<Answer, Failure> {
+        let user = match if asks_for_own(parameters) { caller.own() } else { caller.scope() } {
             Scope::Everybody => None,
             Scope::Own(user) => Some(user),
             Scope::Nothing => return Err(Failure::permission_denied()),

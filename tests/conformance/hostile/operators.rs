@@ -1,6 +1,7 @@
 //! What a tenant may do to what an administrator runs.
 
 use crate::bench::{self, Disturbance, orphan};
+use std::os::unix::ffi::OsStringExt as _;
 
 /// Removes the containers and the image of a test, whatever happened.
 fn tidy<'a>(bench: &'a bench::Bench, containers: &str, image: &str) -> Disturbance<'a> {
@@ -105,4 +106,64 @@ fn a_backup_of_a_home_without_an_end_ends_and_is_complete_for_everybody_else() {
     let homes = bench.root(&format!("ls {path}/homes"));
     assert!(homes.contains(&alice.name) && !homes.contains(&mallory.name), "{homes}: {report}");
     bench.root(&format!("test -s {path}/state.db && test -s {path}/keys/{}", mallory.name));
+}
+
+#[test]
+fn a_command_to_podspawn_names_no_other_user_no_socket_and_runs_nothing() {
+    let bench = bench::shared();
+    let (alice, bob) = (bench.user(), bench.user());
+    bob.run("true").success();
+    bob.ssh_in("one", "true").success();
+    let trap = format!("/tmp/trap-{}", alice.name);
+    for arguments in [
+        format!("stop {}", bob.name),
+        format!("stop {}@one", bob.name),
+        format!("stop @{}", bob.name),
+        format!("list --user {}", bob.name),
+        format!("list {}", bob.name),
+        "list --socket /tmp/x".to_owned(),
+        "--socket /tmp/x list".to_owned(),
+        "status --prometheus --output /tmp/x".to_owned(),
+        "cleanup".to_owned(),
+        format!("list\n touch {trap}"),
+        format!("list; touch {trap}"),
+        format!("list $(touch {trap})"),
+        format!("list `touch {trap}`"),
+        "stop ../../etc".to_owned(),
+        "stop \u{202e}eno".to_owned(),
+        "stop \u{9b}2J".to_owned(),
+        format!("list {}", "x".repeat(100_000)),
+        format!("list{}", " ".repeat(100_000)),
+    ] {
+        let done = alice.run(format!("podspawn {arguments}"));
+        let start: String = arguments.chars().take(40).collect();
+        assert!(matches!(done.code, Some(1 | 2)) && done.text().is_empty(), "{start}: {done:?}");
+        assert!(done.errors().len() < 300 && done.errors().lines().count() == 1, "{start}: {done:?}");
+        assert!(!done.errors().contains(['\u{202e}', '\u{9b}', '\u{1b}']), "{start}: {done:?}");
+    }
+    let not_text = std::ffi::OsString::from_vec(b"podspawn stop \xff\xfe".to_vec());
+    assert_eq!(alice.run(not_text).code, Some(2));
+    // An administrator with containers of its own sees those in this way, and no others.
+    let as_admin = |command: &str| {
+        bench.root(&format!(
+            "setpriv --reuid {} --regid podspawn --groups podspawn,podspawn-admin {command}",
+            alice.name
+        ))
+    };
+    assert!(as_admin("podspawn list --json").contains(&bob.name));
+    assert_eq!(as_admin("env SSH_ORIGINAL_COMMAND='podspawn list --json' podspawn spawn"), "[]");
+    let status = as_admin("env SSH_ORIGINAL_COMMAND='podspawn status' podspawn spawn");
+    assert!(status.starts_with("Sessions     0\n"), "{status}");
+    let list = |environment: &str| {
+        bench.bash(
+            &["-u", &alice.name],
+            &format!("{environment} SSH_ORIGINAL_COMMAND='podspawn list --json' podspawn spawn"),
+        )
+    };
+    for environment in ["", "USER=root LOGNAME=root", &format!("USER={} SUDO_UID=0", bob.name)] {
+        assert_eq!(list(environment).success(), "[]");
+    }
+    bench.root(&format!("test ! -e {trap}"));
+    assert_eq!(bob.sessions().len(), 2);
+    assert!(alice.sessions().is_empty());
 }
