@@ -62,7 +62,7 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 use trail::Trail;
 
 /// How many sessions there may be, and where their networks come from. As configured at the time of the request.
@@ -208,6 +208,8 @@ struct Inner<E> {
     begun: Notify,
     /// The engine was away and is not any more.
     engine_back: Notify,
+    /// Sessions that the engine is removing.
+    removals: Semaphore,
     /// Since when the engine tells by itself what happens.
     watched_since: Cell<Option<Instant>>,
     /// Why sessions ended.
@@ -241,6 +243,7 @@ impl<E: Engine + 'static> Sessions<E> {
             live,
             begun,
             engine_back,
+            removals: Semaphore::new(destroy::AT_ONCE),
             watched_since: Cell::new(None),
             ends,
             verifying: RefCell::default(),

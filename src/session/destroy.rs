@@ -5,11 +5,20 @@ use super::{
     entry::{Phase, Session},
 };
 use crate::{engine::Engine, link::Link, sys::crash};
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
 
 /// First pause before the engine is asked again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// Most sessions whose container and network the engine removes at once. It removes networks one after the other (about
+/// 200 ms each), and containers side by side. Given all of a hundred at once it removes the containers of all of them
+/// first, and no session is gone until then; with a few, a network is removed while the next containers are.
+pub(super) const AT_ONCE: usize = 4;
+
+/// How long one of them keeps others waiting. A tenant can make its own container slow to remove, with a million files
+/// for instance.
+const TURN: Duration = Duration::from_secs(2);
 
 /// How often what was made is tried to be removed before those who wait are told; the rest goes on behind them.
 const UNDO_TRIES: u32 = 3;
@@ -88,7 +97,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     async fn remove_until_gone(&self, session: &Session) {
         let mut pause = RETRY.0;
-        while let Err(error) = self.remove(session).await {
+        while let Err(error) = self.remove_in_turn(session).await {
             tracing::debug!(%error, session = %session.id, "removing a session; trying again");
             session.remains.send_modify(|(failures, last)| {
                 *failures += 1;
@@ -105,6 +114,26 @@ impl<E: Engine + 'static> Sessions<E> {
                 () = hurried => pause = RETRY.0 * 2,
             }
         }
+    }
+
+    /// Removes a session once few others are being removed, or at once if its user waits for that.
+    async fn remove_in_turn(&self, session: &Session) -> Result<(), AttachError> {
+        let turn = tokio::select! {
+            turn = self.0.removals.acquire() => turn.ok(),
+            () = session.hurry.notified() => {
+                // Whoever waits still does if this fails.
+                session.hurry.notify_one();
+                None
+            }
+        };
+        let mut removal = pin!(self.remove(session));
+        if turn.is_some()
+            && let Ok(done) = time::timeout(TURN, &mut removal).await
+        {
+            return done;
+        }
+        drop(turn);
+        removal.await
     }
 
     /// Why a session is not gone, once its removal has failed so often that whoever waits for it should know.

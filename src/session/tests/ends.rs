@@ -172,3 +172,70 @@ fn a_session_that_podspawn_ends_tells_why_as_well() {
         assert_eq!(unknown, None);
     });
 }
+
+/// Sessions of so many users, all stopped at once.
+async fn stop_all(host: &Host, sessions: &Sessions<FakeEngine>, users: usize) {
+    for number in 0..users {
+        drop(attach(sessions, &host.request(&format!("u{number}"), None)).await.unwrap());
+    }
+    host.engine.forget_calls();
+    for summary in sessions.list(None) {
+        assert!(sessions.stop(&summary.key, "stopped".into()));
+    }
+}
+
+fn count(host: &Host, verb: Verb) -> usize {
+    host.engine.verbs().iter().filter(|one| **one == verb).count()
+}
+
+#[test]
+fn of_many_that_end_at_once_the_first_is_gone_before_the_last_is_begun() {
+    let host = Host::with_config("resources: {max_containers: 50}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        host.engine.delay(Verb::RemoveContainer, Duration::from_millis(50));
+        stop_all(host, &sessions, 12).await;
+        until("all are gone", || sessions.is_empty()).await;
+        let verbs = host.engine.verbs();
+        let place = |verb| verbs.iter().position(|one| *one == verb).unwrap();
+        let last = verbs.iter().rposition(|one| *one == Verb::RemoveContainer).unwrap();
+        assert!(place(Verb::RemoveNetwork) < last, "{verbs:?}");
+        assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
+    });
+}
+
+#[test]
+fn containers_that_are_slow_to_remove_hold_up_nobody_elses_for_long() {
+    let host = Host::with_config("resources: {max_containers: 50}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        host.engine.delay(Verb::RemoveContainer, Duration::from_secs(30));
+        stop_all(host, &sessions, 6).await;
+        until("some are begun", || count(host, Verb::RemoveContainer) == 4).await;
+        until("the others are", || count(host, Verb::RemoveContainer) == 6).await;
+        assert_eq!(count(host, Verb::RemoveNetwork), 0);
+    });
+}
+
+#[test]
+fn a_session_whose_user_waits_for_its_end_is_removed_at_once() {
+    let host = Host::with_config("resources: {max_containers: 50}");
+    on_host(&host, async |host| {
+        let sessions = host.broker();
+        let _guests = play_guests(host);
+        host.engine.delay(Verb::RemoveContainer, Duration::from_millis(1_500));
+        stop_all(host, &sessions, 5).await;
+        until("some are begun", || count(host, Verb::RemoveContainer) == 4).await;
+        let waiting = sessions.list(None)[4].key.user.to_string();
+        let request = host.request(&waiting, None);
+        let began = std::time::Instant::now();
+        let back = attach(&sessions, &request);
+        let begun = until("the fifth is begun", || count(host, Verb::RemoveContainer) == 5);
+        tokio::select! {
+            () = begun => assert!(began.elapsed() < Duration::from_millis(1_000)),
+            _ = back => panic!("nobody was removed"),
+        }
+    });
+}
