@@ -17,8 +17,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 pub(super) const AT_ONCE: usize = 4;
 
 /// How long one of them keeps others waiting. A tenant can make its own container slow to remove, with a million files
-/// for instance.
-const TURN: Duration = Duration::from_secs(2);
+/// for instance. A busy machine takes seconds for each.
+const TURN: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(10) };
 
 /// How often what was made is tried to be removed before those who wait are told; the rest goes on behind them.
 const UNDO_TRIES: u32 = 3;
