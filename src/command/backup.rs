@@ -2,7 +2,10 @@
 
 use crate::{
     backup::{BackupError, HomeLimits, Named, Order, Report, back_up},
-    domain::{Size, Span, text::one_line},
+    domain::{
+        Size, Span,
+        text::{self, one_line},
+    },
     protocol::measurements::BACKUP_STAMP,
 };
 use anyhow::ensure;
@@ -103,7 +106,7 @@ fn as_json(report: &Report) -> String {
         "skipped": named(skipped), "skipped_count": skipped.count,
         "left_out": named(left_out), "left_out_count": left_out.count, "pruned": pruned,
     });
-    format!("{report}\n")
+    text::json(&report.to_string()) + "\n"
 }
 
 /// Bytes as people read them.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     doctor::{Host, Outcome, Report, examine},
-    domain::text::one_line,
+    domain::text::{self, one_line},
 };
 use anyhow::Context as _;
 use serde_json::json;
@@ -73,7 +73,7 @@ pub(super) fn as_json(reports: &[Report]) -> anyhow::Result<String> {
         "failed": count(reports, Outcome::Fail),
         "checks": reports,
     });
-    Ok(serde_json::to_string_pretty(&report).context("writing JSON")? + "\n")
+    Ok(text::json(&serde_json::to_string_pretty(&report).context("writing JSON")?) + "\n")
 }
 
 /// A line for each, and those below with what to do.

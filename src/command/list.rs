@@ -3,7 +3,7 @@
 use super::table::{Cell, Table};
 use crate::{
     client::Client,
-    domain::Span,
+    domain::{Span, text},
     protocol::varlink::{LIST, ListReply, OWN, SOCKET_PATH, SessionInfo},
     sys::clock::unix_seconds,
 };
@@ -59,7 +59,7 @@ fn print(broker: &Broker, parameters: serde_json::Value, json: bool) -> anyhow::
     let mut stdout = io::stdout().lock();
     if json {
         let json = serde_json::to_string_pretty(&reply.sessions).context("writing JSON")?;
-        writeln!(stdout, "{json}")?;
+        writeln!(stdout, "{}", text::json(&json))?;
     } else {
         stdout.write_all(table(&reply.sessions, unix_seconds()).render(super::table::colour()).as_bytes())?;
     }

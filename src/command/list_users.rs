@@ -9,7 +9,7 @@ use super::{
 use crate::{
     accounts::local::{LocalAccounts, Password},
     config::UserOverrides,
-    domain::UserName,
+    domain::{UserName, text},
     protocol::varlink::{LIST, ListReply},
     settings,
     sshd::block::GROUP,
@@ -115,7 +115,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let mut stdout = io::stdout().lock();
     if options.json {
-        writeln!(stdout, "{}", serde_json::to_string_pretty(&users).context("writing JSON")?)?;
+        writeln!(stdout, "{}", text::json(&serde_json::to_string_pretty(&users).context("writing JSON")?))?;
     } else {
         stdout.write_all(table(&users).render(colour()).as_bytes())?;
     }

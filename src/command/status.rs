@@ -6,7 +6,7 @@ use super::{
     table::{Cell, Table, colour},
 };
 use crate::{
-    domain::Span,
+    domain::{Span, text},
     openmetrics::{Dialect, render},
     protocol::{
         measurements::LAST_MEASUREMENTS,
@@ -62,7 +62,7 @@ fn print(broker: &Broker, parameters: serde_json::Value, json: bool) -> anyhow::
     let mut stdout = io::stdout().lock();
     if json {
         let json = serde_json::to_string_pretty(&reply).context("writing JSON")?;
-        writeln!(stdout, "{json}")?;
+        writeln!(stdout, "{}", text::json(&json))?;
     } else {
         stdout.write_all(table(&reply).render(colour()).as_bytes())?;
     }

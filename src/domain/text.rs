@@ -1,5 +1,7 @@
 //! Text that users, containers, images and engines chose, as it is shown on a terminal or in a log.
 
+use std::fmt::Write as _;
+
 /// What takes the place of a character that is not shown as it is.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
@@ -40,6 +42,24 @@ pub fn lines(text: &str) -> String {
     text.chars().map(|c| if c == '\n' { c } else { plain(c) }).collect()
 }
 
+/// JSON that means the same, with an escape for every character of its strings that is not shown as it is: a program reads
+/// what was written, and a terminal is left alone. Outside of its strings JSON has white space alone.
+#[must_use]
+pub fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_plain(c) || c == '\n' {
+            shown.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        }
+    }
+    shown
+}
+
 fn plain(c: char) -> char {
     match c {
         _ if is_plain(c) => c,
@@ -66,6 +86,10 @@ mod tests {
             assert_eq!(one_line(raw), shown, "{raw:?}");
             assert!(one_line(raw).chars().all(is_plain));
         }
+        let raw = serde_json::json!({ "x\u{9b}": ["\u{202e}\u{7f}\u{e0061}\n", "ü🦀"] });
+        let shown = json(&serde_json::to_string_pretty(&raw).unwrap());
+        assert!(shown.chars().all(|c| is_plain(c) || c == '\n') && shown.contains("ü🦀"), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), raw);
         assert_eq!(lines("a\nb\rc\u{9b}"), "a\nb c\u{fffd}");
     }
 }

@@ -1,6 +1,7 @@
 //! What a tenant may do to what an administrator runs.
 
 use crate::bench::{self, Disturbance, orphan};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::os::unix::ffi::OsStringExt as _;
 
 /// Removes the containers and the image of a test, whatever happened.
@@ -166,4 +167,26 @@ fn a_command_to_podspawn_names_no_other_user_no_socket_and_runs_nothing() {
     bench.root(&format!("test ! -e {trap}"));
     assert_eq!(bob.sessions().len(), 2);
     assert!(alice.sessions().is_empty());
+}
+
+#[test]
+fn what_an_image_says_moves_no_cursor_and_turns_no_text_around() {
+    let bench = bench::shared();
+    let image = "podspawn-test-talks";
+    let _tidy = tidy(&bench, "talks", image);
+    // CSI as one character of C1, an override of direction, a text of invisible tags, and an escape.
+    let git = "#!/bin/sh\nprintf 'git version 2\\302\\2332J\\342\\200\\256live\\363\\240\\201\\241\\033[2J\\n'\n";
+    bench.root(&format!(
+        "docker run --name talks podspawn-workload sh -c 'echo {} | base64 -d >/usr/bin/git' &&
+         docker commit talks {image} >/dev/null",
+        BASE64_STANDARD.encode(git)
+    ));
+    let shown = bench.bash(&[], &format!("podspawn verify-image {image}")).text();
+    assert!(shown.contains("git version 2\u{fffd}2J\u{fffd}live\u{fffd}\u{fffd}[2J"), "{shown:?}");
+    assert!(!shown.contains(['\u{9b}', '\u{202e}', '\u{e0061}', '\u{1b}']), "{shown:?}");
+    let json = bench.bash(&[], &format!("podspawn verify-image --json {image}")).text();
+    assert!(
+        json.contains("git version 2") && !json.contains(['\u{9b}', '\u{202e}', '\u{e0061}', '\u{1b}']),
+        "{json:?}"
+    );
 }
