@@ -4,12 +4,15 @@
 //! decided by whoever acts. Every line begins with its number, by which a line that may have been lost is looked for.
 
 mod file;
+mod run;
+mod text;
 
 pub use file::{AuditError, AuditFile, Place};
+pub use run::{Run, beginning};
 
 use crate::domain::{ChannelId, ContainerId, ContainerName, Outcome, SessionId, SessionKey, UserName};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 
 /// What every line begins with.
 const NUMBER: &str = "{\"seq\":";
@@ -100,14 +103,13 @@ pub enum What<'a> {
         /// Connections that the session still has.
         remaining: usize,
     },
-    /// A command, and how it ended.
+    /// How a command or a transfer ended. Its text is in the `connect` event of the same channel, and only there.
     Command {
         /// The connection.
         #[serde(serialize_with = "hexadecimal")]
         channel: ChannelId,
-        /// What was run.
-        #[serde(flatten)]
-        run: Run,
+        /// `command` or `sftp`.
+        kind: &'a str,
         /// How it ended; neither is there if the client went first.
         #[serde(flatten)]
         end: End,
@@ -132,11 +134,38 @@ pub enum What<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Events that were counted instead of written.
+    NotWritten {
+        /// How many, by their names. A `connect` that was not written stands for its `command` and `disconnect` too.
+        counts: &'a BTreeMap<&'static str, u64>,
+        /// When the first of them happened.
+        #[serde(serialize_with = "utc")]
+        since: jiff::Timestamp,
+        /// Why.
+        reason: &'a str,
+    },
     /// A pass removed something.
     Cleanup {
         /// What, and why.
         removed: Vec<Removed<'a>>,
     },
+}
+
+impl What<'_> {
+    /// The event's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "connect",
+            Self::Disconnect { .. } => "disconnect",
+            Self::Command { .. } => "command",
+            Self::ContainerCreate { .. } => "container_create",
+            Self::ContainerDestroy { .. } => "container_destroy",
+            Self::PolicyDeny { .. } => "policy_deny",
+            Self::NotWritten { .. } => "not_written",
+            Self::Cleanup { .. } => "cleanup",
+        }
+    }
 }
 
 /// One thing that a pass removed.
@@ -148,42 +177,6 @@ pub struct Removed<'a> {
     pub name: &'a str,
     /// Why.
     pub reason: &'a str,
-}
-
-/// What a connection runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Run {
-    /// `shell`, `command` or `sftp`.
-    pub kind: &'static str,
-    /// The command, as the client sent it; what is not UTF-8 in it is replaced.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// The command byte for byte, where the text cannot say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command_base64: Option<String>,
-}
-
-impl Run {
-    /// A login shell.
-    #[must_use]
-    pub fn shell() -> Self {
-        Self { kind: "shell", ..Self::default() }
-    }
-
-    /// An SFTP server.
-    #[must_use]
-    pub fn sftp() -> Self {
-        Self { kind: "sftp", ..Self::default() }
-    }
-
-    /// A command.
-    #[must_use]
-    pub fn command(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let exact = matches!(text, std::borrow::Cow::Borrowed(_));
-        let command_base64 = (!exact).then(|| BASE64_STANDARD.encode(bytes));
-        Self { kind: "command", command: Some(text.into_owned()), command_base64 }
-    }
 }
 
 /// How a process ended.
@@ -211,8 +204,7 @@ impl Event<'_> {
     /// The line for the file, with its newline.
     #[must_use]
     pub fn line(&self, number: u64) -> String {
-        // Our own types have string keys and finite numbers only, for which this cannot fail.
-        let rest = serde_json::to_string(self).unwrap_or_default();
+        let rest = text::object(self);
         format!("{NUMBER}{number},{}\n", rest.strip_prefix('{').unwrap_or(&rest))
     }
 }
@@ -256,16 +248,24 @@ mod tests {
         assert_eq!(number(text.as_bytes()), Some(7));
         assert_eq!(number(b"{\"seq\":x,"), None);
     }
-
     #[test]
-    fn bytes_that_are_no_text_are_kept_beside_the_text() {
-        let text = line(
-            What::Command { channel: ChannelId(1), run: Run::command(b"a\xff"), end: Some(Outcome::Killed(9)).into() },
-            &Subject::default(),
-        );
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["command"], "a\u{fffd}");
-        assert_eq!(BASE64_STANDARD.decode(value["command_base64"].as_str().unwrap()).unwrap(), b"a\xff");
-        assert_eq!((&value["signal"], value.get("exit_code")), (&9.into(), None));
+    fn an_event_has_the_name_that_its_line_has() {
+        let counts = [("connect", 2)].into();
+        let events = [
+            What::Connect { channel: ChannelId(1), run: Run::shell() },
+            What::Disconnect { channel: ChannelId(1), reason: None, end: End::default(), remaining: 0 },
+            What::Command { channel: ChannelId(1), kind: "sftp", end: End::default() },
+            What::ContainerCreate { image: "x", mode: "ttl" },
+            What::ContainerDestroy { reason: "x" },
+            What::PolicyDeny { uid: None, reason: "x" },
+            What::NotWritten { counts: &counts, since: jiff::Timestamp::default(), reason: "x" },
+            What::Cleanup { removed: Vec::new() },
+        ];
+        for what in events {
+            let name = what.name();
+            let value: serde_json::Value = serde_json::from_str(&line(what, &Subject::default())).unwrap();
+            assert_eq!(value["event"], name);
+            assert!(name != "not_written" || value["counts"]["connect"] == 2, "{value}");
+        }
     }
 }

@@ -5,8 +5,11 @@ let
   cfg = config.services.podspawn;
   inherit (cfg.settings) log;
 
-  rotated = frequency: rotate: {
-    inherit frequency rotate;
+  rotated = frequency: maxage: {
+    inherit frequency maxage;
+    # A flood of events is rotated before its time and shortens no other's: copies are kept by age.
+    maxsize = "100M";
+    rotate = 1000;
     compress = true;
     delaycompress = true;
     missingok = true;
@@ -23,7 +26,7 @@ in
   config = mkIf (cfg.enable && (log.file != "" || log.audit_log != "")) {
     services.logrotate.settings = lib.mkMerge [
       (mkIf (log.file != "") { ${log.file} = rotated "daily" 14; })
-      (mkIf (log.audit_log != "") { ${log.audit_log} = rotated "weekly" 52; })
+      (mkIf (log.audit_log != "") { ${log.audit_log} = rotated "weekly" 365; })
     ];
 
     # The stock unit had no way to become another account, nor any socket to talk to systemd with. Behind what NixOS says:

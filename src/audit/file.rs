@@ -16,9 +16,8 @@ use std::{
     time::SystemTime,
 };
 
-/// How much of the end of a file is read when lines are looked for: what half a minute of a very busy server writes.
-const TAIL_BYTES: u64 = 8 << 20;
-/// Longer than any line: a command of 128 KiB whose every byte is escaped with six, beside itself in base64.
+/// Longer than any line, those of former versions included: a command of 128 KiB whose every byte is escaped with six,
+/// beside itself in base64.
 const LONGEST_LINE_BYTES: u64 = 1 << 20;
 /// Rotated copies that are looked at, newest first.
 const COPIES: usize = 16;
@@ -90,11 +89,12 @@ impl AuditFile {
         Ok(())
     }
 
-    /// The numbers of the lines at the end of the file and of its newest rotated copies.
+    /// The numbers of the lines in the last `bytes` of the file and of each of its newest rotated copies, and of a line
+    /// or some more.
     #[must_use]
-    pub fn numbers(&self) -> BTreeSet<u64> {
+    pub fn numbers(&self, bytes: u64) -> BTreeSet<u64> {
         let paths = std::iter::once(self.path.clone()).chain(copies(&self.path));
-        paths.flat_map(|path| numbers_in(&path, TAIL_BYTES)).collect()
+        paths.flat_map(|path| numbers_in(&path, bytes.saturating_add(LONGEST_LINE_BYTES))).collect()
     }
 
     /// The number of the last line of the file, or of its newest copy; for the price of a short read.
@@ -184,7 +184,7 @@ mod tests {
         file.append(line(2).as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), line(1) + &line(2));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!((file.place(), file.numbers()), (Place::Same, [1, 2].into()));
+        assert_eq!((file.place(), file.numbers(0)), (Place::Same, [1, 2].into()));
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
         assert_eq!(file.place(), Place::Truncated);
         assert_eq!(file.place(), Place::Same);
-        assert_eq!(file.numbers(), [1, 2].into());
+        assert_eq!(file.numbers(0), [1, 2].into());
         file.append(line(4).as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), line(4), "no hole at the beginning");
     }
@@ -209,7 +209,7 @@ mod tests {
         for copy in 0..COPIES {
             fs::write(directory.path().join(format!("audit.jsonl.{copy}")), "").unwrap();
         }
-        assert_eq!((file.numbers(), file.last_number()), ([1].into(), Some(1)));
+        assert_eq!((file.numbers(0), file.last_number()), ([1].into(), Some(1)));
         assert!(path.exists());
     }
 
@@ -223,7 +223,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         assert_eq!(file.place(), Place::Replaced);
         let other = AuditFile::open(&path).unwrap();
-        assert_eq!(other.numbers(), [1].into());
+        assert_eq!(other.numbers(0), [1].into());
     }
 
     #[test]

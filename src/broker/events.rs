@@ -5,10 +5,9 @@
 
 use super::authorize::Caller;
 use crate::{
-    audit::AuditError,
     domain::{ImageRef, Outcome, SessionKey, UserName},
     log::LogFile,
-    session::{AttachError, Happening, Reach, Removed, Summary, VerifyError},
+    session::{AttachError, AuditNews, Happening, Reach, Removed, Summary, VerifyError},
     settings::Refreshed,
     store::BadRow,
 };
@@ -82,11 +81,22 @@ pub(super) fn unready(reasons: &[String]) {
     }
 }
 
-/// The audit log cannot be written, or can be again.
-pub(super) fn audit(result: Result<(), &AuditError>) {
-    match result {
-        Ok(()) => info!(event = "audit_written", "the audit log is written again, with everything that waited for it"),
-        Err(error) => error!(event = "audit_failed", "{}; what is to be in it is kept and written later", chain(error)),
+/// The audit log cannot be written, or can be again; or a user causes too many events.
+pub(super) fn audit(news: &AuditNews<'_>) {
+    match news {
+        AuditNews::Written => {
+            info!(event = "audit_written", "the audit log is written again, with everything that waited for it");
+        }
+        AuditNews::Failed(error) => {
+            error!(event = "audit_failed", "{}; what is to be in it is kept and written later", chain(error));
+        }
+        AuditNews::Withheld { user, counts } => {
+            let whose = user.map(|user| format!(" of {user}")).unwrap_or_default();
+            let user = user.map_or("", AsRef::as_ref);
+            let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+            let counts = counts.join(", ");
+            warn!(event = "not_written", user, counts, "too many events{whose}: counted and not logged: {counts}");
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn message_id(event: &str) -> Option<&'static str> {
         "not_ready" => "95e4bbd24d904a8f8d2d8e90c0372a04",
         "audit_written" => "a80b7a1340d54a3a8cb814a6e4300e4b",
         "audit_failed" => "adf83d7bf622486ca5372a151f6138c8",
+        "not_written" => "6b42ef0de4e6486faba5ab6426d0222e",
         "log_written" => "14ce3a32b6f84a91b3d3fb7955199cd4",
         "log_failed" => "269c9fb425dd4a2e956395194d083fbd",
         "state_invalid" => "271b6bb712de4e9db3b7b499a0da047c",

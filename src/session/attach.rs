@@ -1,7 +1,8 @@
 //! Entering a session: finding or beginning it, waiting for it, opening a channel.
 
 use super::{
-    AttachError, Capacity, Happening, Rules, Sessions, Step,
+    AttachError, Capacity, Rules, Sessions, Step,
+    allowance::CONTAINER,
     entry::{Origin, Phase, Session},
     now,
     subnets::Subnets,
@@ -23,6 +24,7 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+use tokio::time::sleep;
 
 /// How long a guest may take to connect again after the broker came back. It watches for the socket, so milliseconds
 /// are usual; a machine that is swapping takes longer.
@@ -64,6 +66,10 @@ impl<E: Engine + 'static> Sessions<E> {
         loop {
             let session = if let Some(session) = self.find(&request.key) {
                 session
+            } else if let Some(wait) = self.0.allowance.shortage(&request.key.user, CONTAINER) {
+                // Both ends of a container are always written.
+                sleep(wait).await;
+                continue;
             } else {
                 let Request { key, plan, capacity, .. } = request;
                 self.check_capacity(key, capacity)?;
@@ -92,6 +98,7 @@ impl<E: Engine + 'static> Sessions<E> {
     fn begin(&self, request: &Request, uid: u32) -> Result<Rc<Session>, AttachError> {
         let Request { key, plan, capacity, .. } = request;
         self.check_capacity(key, capacity)?;
+        self.0.allowance.charge(&key.user, CONTAINER);
         let subnets = Subnets::of(capacity.pool, (capacity.routes)())?;
         let subnet = self.0.store.allot_subnet(subnets.pool, &subnets.avoid)?.ok_or(AttachError::NoSubnet)?;
         let id = SessionId::from_bits(random()?);
@@ -224,7 +231,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         crash::point("attach.channel-opened");
         session.channels.borrow_mut().insert(channel);
-        self.tell(session, &Happening::Connected { channel });
+        self.connected(session, channel);
         session.last_open.set(Some(Instant::now()));
         let rules = Rules::of(&request.plan);
         link.set_idle_timeout(rules.idle_timeout.as_secs());

@@ -70,6 +70,8 @@ pub(super) struct Session {
     pub(super) inherits: Cell<bool>,
     /// What the guest invents.
     pub(super) invented: Invented,
+    /// Those of which nothing is written, since their user has had too much written.
+    pub(super) unlogged: RefCell<BTreeSet<ChannelId>>,
     /// When the guest was last asked for a process.
     pub(super) last_open: Cell<Option<Instant>>,
     /// The version of the guest protocol that is spoken, as it was last written down.
@@ -136,6 +138,7 @@ impl Session {
             ended_idle: RefCell::new(BTreeSet::new()),
             inherits: Cell::new(false),
             invented: Invented::default(),
+            unlogged: RefCell::new(BTreeSet::new()),
             last_open: Cell::new(None),
             protocol: Cell::new(None),
             abandoned: Cell::new(None),

@@ -1,8 +1,12 @@
 //! Telling what happens: to the observer for the log, and to the audit trail together with what has to be kept of it.
 
-use super::{AttachError, Happening, Sessions, entry::Session};
+use super::{
+    AttachError, Happening, Sessions,
+    allowance::{CONNECTION, REFUSAL},
+    entry::Session,
+};
 use crate::{
-    audit::{Run, Subject, What as Event},
+    audit::{self, Run, Subject, What as Event},
     domain::{ChannelId, Outcome, State, UserName},
     engine::Engine,
     protocol::guest::What,
@@ -18,23 +22,30 @@ impl<E: Engine + 'static> Sessions<E> {
         (self.0.observer)(&session.summary(), happening);
     }
 
-    /// Writes a connection down before there is one, and tells the audit trail of it.
+    /// Writes a connection down before there is one, and tells the audit trail of it. One more than the user may have
+    /// written is counted, and nothing of it is in a log.
     pub(super) fn connecting(&self, session: &Session, channel: ChannelId, what: &What) -> Result<(), AttachError> {
-        if !self.0.trail.is_on() {
-            // A full disk must not keep anybody out of a container that runs. Should the broker be restarted before this
-            // connection ends, it then does not count.
-            if let Err(error) = self.0.store.open_connection(channel, &session.id, &OpenConnection::unaudited()) {
-                tracing::debug!(%error, session = %session.id, "writing that a connection begins");
-            }
-            return Ok(());
-        }
         let (kind, command) = match what {
             What::Shell => ("shell", None),
-            What::Command(command) => ("command", Some(command.clone())),
+            What::Command(command) => ("command", Some(command.as_slice())),
             What::Sftp => ("sftp", None),
         };
-        let row = OpenConnection { kind: kind.to_owned(), command };
-        let run = run(&row);
+        let run = run(kind, command);
+        // The command is in the log as well, at its end.
+        let bytes = CONNECTION + 2 * run.cost() as u64;
+        if !self.may_write(&session.key.user, "connect", bytes) {
+            session.unlogged.borrow_mut().insert(channel);
+            self.write_unaudited(session, channel);
+            return self.check_trail();
+        }
+        if !self.0.trail.is_on() {
+            self.write_unaudited(session, channel);
+            return Ok(());
+        }
+        let row = OpenConnection {
+            kind: kind.to_owned(),
+            command: command.map(|command| audit::beginning(command).to_vec()),
+        };
         with_subject(session, |subject| {
             self.record_first(
                 subject,
@@ -43,6 +54,21 @@ impl<E: Engine + 'static> Sessions<E> {
                 |store| store.close_connection(channel, &session.id),
             )
         })
+    }
+
+    /// Writes down a connection of which the audit log is told nothing. A full disk must not keep anybody out of a
+    /// container that runs: should the broker be restarted before the connection ends, it then does not count.
+    fn write_unaudited(&self, session: &Session, channel: ChannelId) {
+        if let Err(error) = self.0.store.open_connection(channel, &session.id, &OpenConnection::unaudited()) {
+            tracing::debug!(%error, session = %session.id, "writing that a connection begins");
+        }
+    }
+
+    /// Tells that somebody is connected.
+    pub(super) fn connected(&self, session: &Session, channel: ChannelId) {
+        if !session.unlogged.borrow().contains(&channel) {
+            self.tell(session, &Happening::Connected { channel });
+        }
     }
 
     /// Tells that a connection is over, which is no longer among the session's.
@@ -57,7 +83,9 @@ impl<E: Engine + 'static> Sessions<E> {
             tracing::debug!(%error, session = %session.id, "writing that a connection ended");
             self.owe();
         }
-        self.tell(session, &Happening::Disconnected { channel, outcome, reason });
+        if !session.unlogged.borrow_mut().remove(&channel) {
+            self.tell(session, &Happening::Disconnected { channel, outcome, reason });
+        }
     }
 
     fn record_end(
@@ -72,13 +100,13 @@ impl<E: Engine + 'static> Sessions<E> {
             return self.0.store.close_connection(channel, &session.id);
         };
         // What is typed at a shell is no command.
-        let run = Some(run(&connection)).filter(|run| *run != Run::shell());
+        let run = Some(run(&connection.kind, connection.command.as_deref())).filter(|run| *run != Run::shell());
         with_subject(session, |subject| {
             let (end, remaining) = (outcome.into(), session.connections());
             let disconnect = Event::Disconnect { channel, reason, end, remaining };
             let forget = |store: &Store| store.close_connection(channel, &session.id);
             let Some(run) = run else { return self.record(subject, [disconnect], forget) };
-            self.record(subject, [Event::Command { channel, run: run.clone(), end }, disconnect], forget)?;
+            self.record(subject, [Event::Command { channel, kind: run.kind, end }, disconnect], forget)?;
             self.tell(session, &Happening::Ran { channel, run: &run, outcome });
             Ok(())
         })
@@ -138,10 +166,21 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(())
     }
 
-    /// Tells the audit trail of somebody who was refused.
-    pub fn audit_denial(&self, user: Option<&UserName>, project: Option<&str>, uid: Option<u32>, reason: &str) {
-        let subject = Subject { user: user.map(AsRef::as_ref), project, ..Subject::default() };
-        self.audit(&subject, Event::PolicyDeny { uid, reason });
+    /// Tells the audit trail of a user who was refused. False if the user was refused too often to write that, here or
+    /// in the log.
+    #[must_use]
+    pub fn audit_denial(&self, user: &UserName, project: Option<&str>, uid: Option<u32>, reason: &str) -> bool {
+        let may_write = self.may_write(user, "policy_deny", REFUSAL + 2 * reason.len() as u64);
+        if may_write {
+            self.audit(&Subject::user(user, project), Event::PolicyDeny { uid, reason });
+        }
+        may_write
+    }
+
+    /// Whether a failed login of `user` may be in the log. Those that are not are counted.
+    #[must_use]
+    pub fn may_log_failure(&self, user: &UserName) -> bool {
+        self.may_write(user, "attach_failed", REFUSAL)
     }
 
     /// Tells the audit trail of something that changes no row.
@@ -158,8 +197,8 @@ impl<E: Engine + 'static> Sessions<E> {
 }
 
 /// What a connection runs, as the audit log tells it.
-fn run(connection: &OpenConnection) -> Run {
-    match (connection.kind.as_str(), &connection.command) {
+fn run(kind: &str, command: Option<&[u8]>) -> Run {
+    match (kind, command) {
         (_, Some(command)) => Run::command(command),
         ("sftp", None) => Run::sftp(),
         _ => Run::shell(),

@@ -89,8 +89,13 @@ impl Host {
             log.borrow_mut().push(format!("{}: {what}", summary.key));
         });
         let log = Rc::clone(&self.log);
-        let audit_observer: AuditObserver = Box::new(move |result| {
-            log.borrow_mut().push(if result.is_ok() { "audited again" } else { "not audited" }.to_owned());
+        let audit_observer: AuditObserver = Box::new(move |news| {
+            let news = match news {
+                AuditNews::Written => "audited again",
+                AuditNews::Failed(_) => "not audited",
+                AuditNews::Withheld { .. } => "counted",
+            };
+            log.borrow_mut().push(news.to_owned());
         });
         let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer, audit_observer);
         let settings = &self.settings.config.log;

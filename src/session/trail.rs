@@ -4,16 +4,17 @@
 //! So an event is lost neither with the broker, nor with a full disk, nor in a rotation: it stays queued until it has
 //! been in the file for a while, and what is not found there after a crash or a cut is written again.
 
-use super::{AttachError, Sessions};
+use super::{AttachError, Sessions, allowance::Withheld};
 use crate::{
     audit::{AuditError, AuditFile, Event, Place, Subject, What},
+    domain::UserName,
     engine::Engine,
     store::{Store, StoreError},
     sys::crash,
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -26,8 +27,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const SAFE_AFTER: Duration = Duration::from_secs(30);
 /// Lines that are written between two looks at anything else.
 const BATCH: u32 = 64;
-/// Most lines that wait for a file that cannot be written: some hundred MiB of a database at worst, usually some ten.
-const MAX_QUEUE: u64 = 100_000;
+/// Most bytes of lines that are queued: the database has no more of them, and no more of a file's end is searched for those
+/// that may have got lost.
+const MAX_QUEUE_BYTES: u64 = 32 << 20;
 
 /// Where the audit log is, and what it means that it cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +40,24 @@ pub struct Auditing {
     pub required: bool,
 }
 
-/// What is told of the audit log itself, once when it changes: why it cannot be written, or that it can be again.
-pub type AuditObserver = Box<dyn Fn(Result<(), &AuditError>)>;
+/// What an operator may want to know of the audit log itself.
+#[derive(Debug)]
+pub enum AuditNews<'a> {
+    /// It cannot be written; reported once.
+    Failed(&'a AuditError),
+    /// It can be written again.
+    Written,
+    /// Events are counted instead of written, in the log as well.
+    Withheld {
+        /// The user who caused too many; `None` where too many wait for a file that cannot be written.
+        user: Option<&'a UserName>,
+        /// How many, by their names.
+        counts: &'a BTreeMap<&'static str, u64>,
+    },
+}
+
+/// Is called with the news. Must not block.
+pub type AuditObserver = Box<dyn Fn(&AuditNews<'_>)>;
 
 /// The file and the numbers.
 pub(super) struct Trail {
@@ -57,6 +75,10 @@ pub(super) struct Trail {
     failure: RefCell<Option<Arc<AuditError>>>,
     /// Up to which number was written when, for those that are still queued.
     recent: RefCell<VecDeque<(Instant, u64)>>,
+    /// Bytes of the lines that are queued.
+    queued: Cell<u64>,
+    /// What was not queued since there was no room.
+    withheld: RefCell<Option<Withheld>>,
     tended: Cell<bool>,
     /// Something could not be queued, and is found again by its row.
     owing: Cell<bool>,
@@ -74,6 +96,8 @@ impl Trail {
             suspects: RefCell::default(),
             failure: RefCell::default(),
             recent: RefCell::default(),
+            queued: Cell::new(0),
+            withheld: RefCell::default(),
             tended: Cell::new(false),
             owing: Cell::new(false),
         }
@@ -92,13 +116,13 @@ impl Trail {
         match self.try_write(store) {
             Ok(()) => {
                 if self.failure.take().is_some() {
-                    (self.observer)(Ok(()));
+                    (self.observer)(&AuditNews::Written);
                 }
             }
             Err(error) => {
                 let error = Arc::new(error);
                 if self.failure.replace(Some(Arc::clone(&error))).is_none() {
-                    (self.observer)(Err(&error));
+                    (self.observer)(&AuditNews::Failed(&error));
                 }
             }
         }
@@ -149,6 +173,12 @@ impl Trail {
         self.failure.borrow().clone()
     }
 
+    /// Why nothing may happen that must not happen unseen, if so.
+    fn prohibits(&self) -> Option<Arc<AuditError>> {
+        let required = self.auditing.borrow().as_ref().is_some_and(|auditing| auditing.required);
+        self.failure.borrow().clone().filter(|_| required)
+    }
+
     /// Gives the file up if another is meant, or if it has no longer its name.
     fn leave_old_file(&self, other: bool) {
         let mut file = self.file.borrow_mut();
@@ -166,7 +196,8 @@ impl Trail {
     fn write_lost(&self, store: &Store, file: &mut AuditFile) -> Result<(), AuditError> {
         let mut suspects = self.suspects.borrow_mut();
         let Some(first) = suspects.first().copied() else { return Ok(()) };
-        let found = file.numbers();
+        // Those that are written twice, because they were lost before, come on top.
+        let found = file.numbers(2 * self.queued.get().min(MAX_QUEUE_BYTES));
         suspects.retain(|number| !found.contains(number));
         each(store, first.saturating_sub(1), |number, line| {
             if suspects.contains(&number) {
@@ -181,8 +212,18 @@ impl Trail {
         Ok(())
     }
 
-    /// Forgets what has been in the file for long enough. True if nothing is left to look after.
+    /// Forgets what has been in the file for long enough, and gives its space back. True if nothing is left to look
+    /// after.
     fn settle(&self, store: &Store, age: Duration) -> bool {
+        self.forget(store, age);
+        let has_shrunk = store.shrink().unwrap_or_else(|error| {
+            tracing::debug!(%error, "shrinking the database");
+            true
+        });
+        has_shrunk && self.recent.borrow().is_empty() && self.failure.borrow().is_none()
+    }
+
+    fn forget(&self, store: &Store, age: Duration) {
         let mut recent = self.recent.borrow_mut();
         let mut safe = None;
         while recent.front().is_some_and(|(at, _)| at.elapsed() >= age) {
@@ -193,8 +234,24 @@ impl Trail {
                 tracing::debug!(%error, "forgetting lines of the audit log");
             }
             self.in_file.borrow_mut().retain(|other| *other > number);
+            self.measure(store);
         }
-        recent.is_empty() && self.failure.borrow().is_none()
+    }
+
+    fn measure(&self, store: &Store) {
+        match store.queued_bytes() {
+            Ok(bytes) => self.queued.set(bytes),
+            Err(error) => tracing::debug!(%error, "measuring the audit log's queue"),
+        }
+    }
+
+    /// Whether there is room for so many bytes more. In a flood lines are forgotten as soon as they are in the file.
+    fn has_room(&self, store: &Store, bytes: u64) -> bool {
+        let fits = || self.queued.get().saturating_add(bytes) <= MAX_QUEUE_BYTES;
+        if !fits() {
+            self.forget(store, Duration::ZERO);
+        }
+        fits()
     }
 }
 
@@ -232,12 +289,14 @@ impl<E: Engine + 'static> Sessions<E> {
                 Ok(())
             });
         }
+        trail.measure(&self.0.store);
         trail.last.set(queued.max(in_file));
         trail.written.set(queued.max(in_file));
     }
 
     /// Looks at the audit log for the last time.
     pub fn close_audit(&self) {
+        self.report_all();
         if self.0.trail.is_on() {
             self.0.trail.write(&self.0.store);
             self.0.trail.settle(&self.0.store, Duration::ZERO);
@@ -257,21 +316,26 @@ impl<E: Engine + 'static> Sessions<E> {
         if !trail.is_on() {
             return change(store);
         }
-        if trail.last.get() - trail.written.get() >= MAX_QUEUE {
-            tracing::debug!("an event is not in the audit log: too many wait for it");
+        let (at, mut number) = (jiff::Timestamp::now(), trail.last.get());
+        let lines = events.map(|what| {
+            number += 1;
+            (number, what.name(), Event { at, what, subject }.line(number))
+        });
+        let bytes = lines.iter().map(|(_, _, line)| line.len() as u64).sum();
+        if !trail.has_room(store, bytes) {
+            for (_, name, _) in &lines {
+                Withheld::count(&mut trail.withheld.borrow_mut(), name);
+            }
+            self.tend_trail();
             return change(store);
         }
-        let (at, mut number) = (jiff::Timestamp::now(), trail.last.get());
         store.together(|store| {
             change(store)?;
-            for what in events {
-                number += 1;
-                store.queue_line(number, &Event { at, what, subject }.line(number))?;
-            }
-            Ok(())
+            lines.iter().try_for_each(|(number, _, line)| store.queue_line(*number, line))
         })?;
         crash::point("audit.line-queued");
         trail.last.set(number);
+        trail.queued.set(trail.queued.get() + bytes);
         trail.write(store);
         self.tend_trail();
         Ok(())
@@ -287,16 +351,9 @@ impl<E: Engine + 'static> Sessions<E> {
         revert: impl FnOnce(&Store) -> Result<(), StoreError>,
     ) -> Result<(), AttachError> {
         let trail = &self.0.trail;
-        let required = trail.auditing.borrow().as_ref().is_some_and(|auditing| auditing.required);
-        let failed = || trail.failure.borrow().clone().filter(|_| required);
-        if failed().is_some() {
-            trail.write(&self.0.store);
-            if let Some(failure) = failed() {
-                return Err(AttachError::Audit(failure));
-            }
-        }
+        self.check_trail()?;
         self.record(subject, [event], change)?;
-        let Some(failure) = failed() else { return Ok(()) };
+        let Some(failure) = trail.prohibits() else { return Ok(()) };
         let number = trail.last.get();
         self.0.store.together(|store| {
             revert(store)?;
@@ -304,6 +361,31 @@ impl<E: Engine + 'static> Sessions<E> {
         })?;
         trail.last.set(number - 1);
         Err(AttachError::Audit(failure))
+    }
+
+    /// Whether anything may happen that must not happen unseen.
+    pub(super) fn check_trail(&self) -> Result<(), AttachError> {
+        let trail = &self.0.trail;
+        if trail.prohibits().is_some() {
+            trail.write(&self.0.store);
+        }
+        trail.prohibits().map_or(Ok(()), |failure| Err(AttachError::Audit(failure)))
+    }
+
+    pub(super) fn news(&self, news: &AuditNews<'_>) {
+        (self.0.trail.observer)(news);
+    }
+
+    /// Writes what was not queued for want of room, once there is some.
+    fn report_withheld(&self) {
+        let trail = &self.0.trail;
+        if trail.failure.borrow().is_some() {
+            return;
+        }
+        let Some(Withheld { counts, since }) = trail.withheld.take() else { return };
+        self.news(&AuditNews::Withheld { user: None, counts: &counts });
+        let reason = "the audit log could not be written, and too many events waited for it";
+        self.audit(&Subject::default(), What::NotWritten { counts: &counts, since, reason });
     }
 
     /// Keeps looking at the file until every line is safe.
@@ -322,6 +404,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 if trail.owing.get() {
                     sessions.pay();
                 }
+                sessions.report_withheld();
                 if trail.settle(&sessions.0.store, SAFE_AFTER) && !trail.owing.get() {
                     return trail.tended.set(false);
                 }

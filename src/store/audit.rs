@@ -10,6 +10,12 @@ impl Store {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
+    /// Bytes of all queued lines together.
+    pub fn queued_bytes(&self) -> Result<u64, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT coalesce(sum(octet_length(line)), 0) FROM audit")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
     /// Queues a line under a number above all others.
     pub fn queue_line(&self, number: u64, line: &str) -> Result<(), StoreError> {
         self.connection

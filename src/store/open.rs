@@ -23,6 +23,11 @@ use tracing::debug;
 /// How long a call waits for another process's lock. Nobody else writes in normal operation; a backup, or a broker
 /// that is being replaced, holds it for milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest write-ahead log that is kept, in bytes; a longer one is cut when it is next begun anew.
+const MAX_LOG_BYTES: i64 = 4 << 20;
+/// Free pages that are kept for the next rows, and how many are given back at a time. A page has 4 KiB.
+const SPARE_PAGES: i64 = 64;
+const SHRINK_PAGES: i64 = 512;
 /// More statements than there are, so that each is prepared once.
 const CACHED_STATEMENTS: usize = 32;
 
@@ -51,14 +56,31 @@ impl Store {
         if fault != "ok" {
             return Err(StoreError::Corrupt(fault));
         }
+        // Of a new file; an old one is converted below. It holds for the next table that is made.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         write_ahead(&connection)?;
+        connection.pragma_update(None, "journal_size_limit", MAX_LOG_BYTES)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         // No function or virtual table runs because a schema that somebody else wrote says so.
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         migrate(&mut connection, path)?;
+        make_shrinkable(&connection);
         Ok(Self { connection })
+    }
+
+    /// Gives some of the space of removed rows back to the file system; false if there is more.
+    pub fn shrink(&self) -> Result<bool, StoreError> {
+        let free: i64 = self.connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        if free <= SPARE_PAGES {
+            return Ok(true);
+        }
+        // A step of the statement frees one page.
+        let mut statement = self.connection.prepare(&format!("PRAGMA incremental_vacuum({SHRINK_PAGES})"))?;
+        let mut steps = statement.query([])?;
+        while steps.next()?.is_some() {}
+        Ok(free - SHRINK_PAGES <= SPARE_PAGES)
     }
 }
 
@@ -77,6 +99,14 @@ fn private_file(path: &Path) -> io::Result<()> {
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
     }
     Ok(())
+}
+
+/// Rewrites a database that cannot shrink, of a former version. Without room for that it stays as it is.
+fn make_shrinkable(connection: &Connection) {
+    let incremental = connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0)) == Ok(2);
+    if !incremental && let Err(error) = connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM") {
+        debug!(%error, "rewriting the state database");
+    }
 }
 
 fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {

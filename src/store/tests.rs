@@ -302,3 +302,27 @@ fn full_read_only_locked_and_absent_are_told_apart() {
     let error = Store::open(&directory.path().join("absent/state.db")).unwrap_err();
     assert!(matches!(error, StoreError::File(_)), "{error:?}");
 }
+
+#[test]
+fn a_database_that_cannot_shrink_is_rewritten_and_shrinks_from_then_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    // As a former version made it.
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(&format!("PRAGMA journal_mode = WAL; {}", schema::MIGRATIONS.concat())).unwrap();
+    old.pragma_update(None, "user_version", schema::KNOWN).unwrap();
+    drop(old);
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let store = Store::open(&path).unwrap();
+    let line = "x".repeat(100_000);
+    for number in 1..=100 {
+        store.queue_line(number, &line).unwrap();
+    }
+    assert_eq!(store.queued_bytes().unwrap(), 10_000_000);
+    store.settle_lines(100).unwrap();
+    assert_eq!(store.queued_bytes().unwrap(), 0);
+    while !store.shrink().unwrap() {}
+    drop(store);
+    assert!(size() < 1 << 20, "{}", size());
+    assert_eq!(Store::open(&path).unwrap().last_line().unwrap(), 100);
+}

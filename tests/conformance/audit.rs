@@ -60,8 +60,10 @@ fn a_command_is_told_byte_for_byte_with_its_outcome() {
     let exact = "printf '%s\\n' \"a  b\" '$x' \u{20ac}\t; exit 3";
     assert_eq!(user.run(exact).code, Some(3));
     eventually("it is told", || user.audited_names().contains(&"command".to_owned()));
+    assert_eq!(user.last_audited("connect")["command"], exact);
     let event = user.last_audited("command");
-    assert_eq!((&event["command"], &event["exit_code"], event.get("signal")), (&exact.into(), &3.into(), None));
+    assert_eq!((event.get("command"), &event["exit_code"], event.get("signal")), (None, &3.into(), None));
+    assert_eq!(event["channel"], user.last_audited("connect")["channel"]);
 
     user.run("kill -9 $$");
     eventually("the signal is told", || user.last_audited("command")["signal"] == 9);
@@ -192,7 +194,10 @@ fn rotate_under_load(rotate: &str) {
     };
     // What the last cut took is written again within a second or two.
     eventually("every event is there", || count().len() >= expected);
-    assert!(count().values().all(|times| *times == 1), "events are there twice");
+    let twice: Vec<_> = count().into_iter().filter(|(_, times)| *times > 1).map(|(project, _)| project).collect();
+    let is_twice = |event: &Value| twice.iter().any(|project| event["project"] == project.as_str());
+    let lines: Vec<_> = events(&bench).into_iter().filter(is_twice).take(6).collect();
+    assert!(twice.is_empty(), "{} events are there twice: {lines:#?}", twice.len());
     assert!(rotations > 3, "only {rotations} rotations");
     eprintln!("{expected} events in {spent:?}, {rotations} rotations");
 }

@@ -43,8 +43,9 @@ impl<E: Engine + 'static> Broker<E> {
         let request = self.request(user, parameters).map_err(|(kind, failure)| {
             login.denied(kind);
             let reason = failure.parameters["reason"].as_str().unwrap_or_default();
-            events::refused(caller, user, reason);
-            self.sessions.audit_denial(Some(user), project.as_deref(), Some(caller.uid), reason);
+            if self.sessions.audit_denial(user, project.as_deref(), Some(caller.uid), reason) {
+                events::refused(caller, user, reason);
+            }
             failure
         })?;
         let mut progress = |step: &Step| {
@@ -55,15 +56,18 @@ impl<E: Engine + 'static> Broker<E> {
             })));
         };
         let attached = self.sessions.attach(&request, &mut progress).await.map_err(|error| {
-            events::not_attached(&request.key, &error);
             login.failed(&error);
-            match &error {
-                AttachError::Denied(_) => {
-                    self.sessions.audit_denial(Some(user), project.as_deref(), Some(caller.uid), &error.for_user());
-                    Failure::denied(error.for_user())
-                }
-                _ => Failure::unavailable(error.for_user()),
+            let text = error.for_user();
+            let is_denied = matches!(error, AttachError::Denied(_));
+            let may_log = if is_denied {
+                self.sessions.audit_denial(user, project.as_deref(), Some(caller.uid), &text)
+            } else {
+                self.sessions.may_log_failure(user)
+            };
+            if may_log {
+                events::not_attached(&request.key, &error);
             }
+            if is_denied { Failure::denied(text) } else { Failure::unavailable(text) }
         })?;
         login.succeeded();
         let reply = AttachReply {

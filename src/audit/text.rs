@@ -1,0 +1,80 @@
+//! JSON that shows what it says: no character of a line moves, hides or reorders the text around it.
+//!
+//! JSON leaves C1 controls, bidirectional controls and line separators as they are. A command could use them to forge what
+//! a terminal or an editor shows of the log.
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+use std::io;
+
+/// An object on one line, without a newline.
+pub(super) fn object(value: &impl Serialize) -> String {
+    let mut bytes = Vec::with_capacity(512);
+    // Our own types have string keys and finite numbers only, for which this cannot fail.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut bytes, Visible));
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// How many bytes a character has in a line.
+pub(super) fn width(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..' ' => 6,
+        c if is_deceptive(c) => 6 * c.len_utf16(),
+        c => c.len_utf8(),
+    }
+}
+
+/// Whether a character that JSON leaves as it is could change how the text around it is shown.
+fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        '\u{7f}'..='\u{9f}'
+        | '\u{ad}' // soft hyphen
+        | '\u{61c}' // Arabic letter mark
+        | '\u{180e}' // Mongolian vowel separator
+        | '\u{200b}'..='\u{200f}' // of no width, and directional marks
+        | '\u{2028}'..='\u{202e}' // separators of lines and paragraphs; embeddings and overrides
+        | '\u{2060}'..='\u{206f}' // invisible operators, isolates
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' // tags
+    )
+}
+
+/// Escapes what [`is_deceptive`]; beyond that the compact form.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_deceptive(*c)) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + c.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_deceive_are_escaped_and_mean_the_same() {
+        let text = "a\u{202e}b\u{9b}31m\u{2028}\u{200f}\u{2066}\u{e0041}\u{1f600}é\u{7f}\u{1}\n\"\\";
+        let line = object(&text);
+        let expected =
+            concat!(r#""a\u202eb\u009b31m\u2028\u200f\u2066\udb40\udc41"#, "\u{1f600}é", r#"\u007f\u0001\n\"\\""#);
+        assert_eq!(line, expected);
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+    }
+
+    #[test]
+    fn the_width_of_a_character_is_what_is_written() {
+        for c in (0..=0x0010_ffff).filter_map(char::from_u32) {
+            assert_eq!(object(&c).len() - 2, width(c), "{:x}", u32::from(c));
+        }
+    }
+}
