@@ -5,6 +5,7 @@
 
 mod admit;
 mod authorize;
+mod budget;
 mod capped;
 mod connection;
 mod events;

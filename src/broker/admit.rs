@@ -1,6 +1,6 @@
 //! Letting peers in: counted before anything is read, identified before anything is answered.
 
-use super::{authorize::Caller, capped::Capped, connection, events, methods::Broker};
+use super::{authorize::Caller, budget::Budget, capped::Capped, connection, events, methods::Broker};
 use crate::{accounts::Accounts, engine::Engine, measure::catalog::DENIALS};
 use std::{
     cell::RefCell,
@@ -12,7 +12,7 @@ use std::{
 use tokio::{
     net::UnixStream,
     task::spawn_local,
-    time::{sleep_until, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 use zlink::{connection::Connection, tokio::unix::Stream};
 
@@ -31,12 +31,18 @@ const LOOKUP: Duration = Duration::from_secs(10);
 #[derive(Default, Clone)]
 pub(super) struct Admission {
     accounts: Arc<Accounts>,
-    open: Rc<RefCell<HashMap<u32, Peer>>>,
+    open: Peers,
 }
 
+/// By uid.
+type Peers = Rc<RefCell<HashMap<u32, Peer>>>;
+
 /// What one uid has open and has asked.
+#[derive(Debug)]
 struct Peer {
     connections: u32,
+    /// What it may still send.
+    budget: Budget,
     /// Of those, the ones that only look.
     looking: u32,
     window: Instant,
@@ -69,7 +75,8 @@ pub(super) fn welcome<E: Engine + 'static>(admission: &Admission, stream: UnixSt
         // The whole guard, not only the field that is used below: it counts until the task ends.
         let counted = counted;
         let Ok(stream) = Stream::try_from(stream) else { return };
-        let mut connection = Connection::new(Capped(stream));
+        counted.share().wait().await;
+        let mut connection = Connection::new(Capped::new(stream, counted.share()));
         let Ok(credentials) = connection.peer_credentials().await else { return };
         let identified = timeout(LOOKUP, Caller::identify(credentials, &accounts)).await;
         let caller = match identified {
@@ -90,30 +97,37 @@ pub(super) fn welcome<E: Engine + 'static>(admission: &Admission, stream: UnixSt
 pub(super) fn refuse(admission: &Admission, stream: UnixStream, reason: &'static str) {
     let Some(counted) = admission.count(&stream) else { return };
     spawn_local(async move {
-        let _counted = counted;
+        let counted = counted;
         if let Ok(stream) = Stream::try_from(stream) {
-            connection::refuse(Connection::new(Capped(stream)), reason).await;
+            connection::refuse(Connection::new(Capped::new(stream, counted.share())), reason).await;
         }
     });
 }
 
 /// One open connection, counted by uid until dropped.
 pub(super) struct Counted {
-    open: Rc<RefCell<HashMap<u32, Peer>>>,
+    open: Peers,
     uid: u32,
 }
 
 impl Counted {
-    fn new(open: &Rc<RefCell<HashMap<u32, Peer>>>, uid: u32) -> Option<Self> {
+    fn new(open: &Peers, uid: u32) -> Option<Self> {
         let mut peers = open.borrow_mut();
         let everybody: u32 = peers.values().map(|peer| peer.connections).sum();
-        let peer =
-            peers.entry(uid).or_insert_with(|| Peer { connections: 0, looking: 0, window: Instant::now(), calls: 0 });
+        let now = Instant::now();
+        let new = || Peer { connections: 0, budget: Budget::new(now), looking: 0, window: now, calls: 0 };
+        let peer = peers.entry(uid).or_insert_with(new);
         if everybody >= MAX_CONNECTIONS || peer.connections >= MAX_PER_UID {
             return None;
         }
         peer.connections += 1;
+        peer.budget.charge_connection();
         Some(Self { open: Rc::clone(open), uid })
+    }
+
+    /// The uid's share of the broker's time.
+    pub(super) fn share(&self) -> Share {
+        Share { open: Rc::clone(&self.open), uid: self.uid }
     }
 
     /// Notes that this one only looks, until the guard is dropped.
@@ -146,9 +160,40 @@ impl Counted {
     }
 }
 
+/// See [`Counted::share`].
+#[derive(Debug)]
+pub(super) struct Share {
+    open: Peers,
+    uid: u32,
+}
+
+impl Share {
+    /// Waits until the uid may be read from. Nothing is taken: dropping this loses nothing.
+    pub(super) async fn wait(&self) {
+        while let Some(wait) = self.with(|budget| budget.wait(Instant::now())).flatten() {
+            sleep(wait).await;
+        }
+    }
+
+    /// That of a uid which has sent nothing.
+    #[cfg(test)]
+    pub(super) fn of_a_test() -> Self {
+        Self { open: Rc::default(), uid: 0 }
+    }
+
+    /// Counts what was read.
+    pub(super) fn charge(&self, bytes: usize) {
+        self.with(|budget| budget.charge(bytes));
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Budget) -> T) -> Option<T> {
+        self.open.borrow_mut().get_mut(&self.uid).map(|peer| work(&mut peer.budget))
+    }
+}
+
 /// See [`Counted::looks`].
 struct Looking {
-    open: Rc<RefCell<HashMap<u32, Peer>>>,
+    open: Peers,
     uid: u32,
 }
 
@@ -166,8 +211,11 @@ impl Drop for Counted {
         if let Some(peer) = peers.get_mut(&self.uid) {
             peer.connections = peer.connections.saturating_sub(1);
         }
-        // A uid that is still in its window stays, or closing and opening would begin a new one.
-        peers.retain(|_, peer| peer.connections > 0 || peer.window.elapsed() < WINDOW);
+        // A uid that is still in its window stays, or closing and opening would begin a new one; likewise its budget.
+        let now = Instant::now();
+        peers.retain(|_, peer| {
+            peer.connections > 0 || now.duration_since(peer.window) < WINDOW || !peer.budget.is_full(now)
+        });
     }
 }
 
@@ -193,6 +241,16 @@ mod tests {
         }
         assert!(Counted::new(&open, 7).unwrap().too_early().is_some());
         assert!(Counted::new(&open, 8).unwrap().too_early().is_none());
+    }
+
+    #[test]
+    fn a_uid_that_has_sent_too_much_does_not_begin_anew_by_connecting_again() {
+        let open = Rc::default();
+        let counted = Counted::new(&open, 7).unwrap();
+        counted.share().charge(usize::MAX);
+        drop(counted);
+        let waits = |uid| Counted::new(&open, uid).unwrap().share().with(|budget| budget.wait(Instant::now())).unwrap();
+        assert!(waits(7).is_some() && waits(8).is_none());
     }
 
     #[test]

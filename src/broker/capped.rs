@@ -1,8 +1,10 @@
-//! A Varlink stream whose messages are bounded.
+//! A Varlink stream whose messages are bounded before they are parsed: in bytes, in parts, in depth, and per second.
 //!
 //! zlink itself reads messages of up to 100 MiB, and keeps whatever descriptors come with the bytes of a message that
-//! never ends; a user must not make the broker hold either.
+//! never ends; a user must not make the broker hold either. Nor may it take the broker's time with values that no method
+//! has: 256 KiB of `[0,0,…]` are 130,000 of them.
 
+use super::admit::Share;
 use crate::protocol::varlink::MAX_MESSAGE_BYTES;
 use std::os::fd::{AsFd, BorrowedFd};
 use zlink::{
@@ -10,9 +12,23 @@ use zlink::{
     tokio::unix::Stream,
 };
 
+/// Most objects, arrays and members of one message. The largest is a call of Attach with some hundred variables.
+const MAX_PARTS: u32 = 4096;
+/// How deep they may be in each other: the variables of Attach are 3 deep.
+const MAX_DEPTH: u32 = 16;
+
 /// One accepted connection.
 #[derive(Debug)]
-pub(super) struct Capped(pub(super) Stream);
+pub(super) struct Capped {
+    stream: Stream,
+    share: Share,
+}
+
+impl Capped {
+    pub(super) const fn new(stream: Stream, share: Share) -> Self {
+        Self { stream, share }
+    }
+}
 
 impl Socket for Capped {
     type ReadHalf = CappedRead;
@@ -21,8 +37,8 @@ impl Socket for Capped {
     const CAN_TRANSFER_FDS: bool = true;
 
     fn split(self) -> (Self::ReadHalf, Self::WriteHalf) {
-        let (read, write) = self.0.split();
-        (CappedRead { read, unfinished: 0 }, write)
+        let (read, write) = self.stream.split();
+        (CappedRead { read, share: self.share, shape: Shape::default() }, write)
     }
 }
 
@@ -30,16 +46,53 @@ impl UnixSocket for Capped {}
 
 impl AsFd for Capped {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.stream.as_fd()
     }
 }
 
-/// Its reading half, which fails once a message is longer than [`MAX_MESSAGE_BYTES`] or brings a descriptor.
+/// Its reading half, which waits while the uid has sent too much, and fails once a message exceeds a bound or brings a
+/// descriptor.
 #[derive(Debug)]
 pub(super) struct CappedRead {
     read: <Stream as Socket>::ReadHalf,
-    /// Bytes since the last NUL, which ends a message.
-    unfinished: usize,
+    share: Share,
+    shape: Shape,
+}
+
+/// What a message looks like as far as it has come; it ends with a NUL.
+#[derive(Debug, Default)]
+struct Shape {
+    bytes: usize,
+    parts: u32,
+    depth: u32,
+    is_string: bool,
+    is_escaped: bool,
+}
+
+impl Shape {
+    /// Follows what has come. False if it is more than any message of ours.
+    fn accepts(&mut self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.accepts_byte(*byte))
+    }
+
+    fn accepts_byte(&mut self, byte: u8) -> bool {
+        self.bytes += 1;
+        match byte {
+            0 => *self = Self::default(),
+            _ if self.is_escaped => self.is_escaped = false,
+            b'\\' => self.is_escaped = self.is_string,
+            b'"' => self.is_string = !self.is_string,
+            _ if self.is_string => {}
+            b'{' | b'[' => {
+                self.parts += 1;
+                self.depth += 1;
+            }
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            b',' => self.parts += 1,
+            _ => {}
+        }
+        self.bytes <= MAX_MESSAGE_BYTES && self.parts <= MAX_PARTS && self.depth <= MAX_DEPTH
+    }
 }
 
 impl UnixSocket for CappedRead {}
@@ -52,17 +105,15 @@ impl AsFd for CappedRead {
 
 impl ReadHalf for CappedRead {
     async fn read(&mut self, buffer: &mut [u8]) -> zlink::Result<ReadResult> {
+        self.share.wait().await;
         let result = self.read.read(buffer).await?;
         // No method takes any. Where the kernel can it refuses them before they get here (`refuse_descriptors`).
         if !result.fds().is_empty() {
             return Err(zlink::Error::BufferOverflow);
         }
         let bytes = &buffer[..result.bytes_read()];
-        self.unfinished = match bytes.iter().rposition(|byte| *byte == 0) {
-            Some(end) => bytes.len() - end - 1,
-            None => self.unfinished + bytes.len(),
-        };
-        if self.unfinished > MAX_MESSAGE_BYTES { Err(zlink::Error::BufferOverflow) } else { Ok(result) }
+        self.share.charge(bytes.len());
+        if self.shape.accepts(bytes) { Ok(result) } else { Err(zlink::Error::BufferOverflow) }
     }
 }
 
@@ -87,11 +138,34 @@ mod tests {
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let result = runtime.block_on(async {
-            let (mut reader, _writer) = Connection::new(Capped(Stream::try_from(ours).unwrap())).split();
+            let (mut reader, _writer) =
+                Connection::new(Capped::new(Stream::try_from(ours).unwrap(), Share::of_a_test())).split();
             reader.receive_call::<Value>().await.map(drop)
         });
         drop(writer.join());
         result
+    }
+
+    #[test]
+    fn a_wide_or_deep_message_is_refused_before_it_is_whole_and_a_long_string_is_not() {
+        let refuses = |text: &str| !Shape::default().accepts(text.as_bytes());
+        assert!(refuses(&"[".repeat(17)) && !refuses(&"[".repeat(16)) && !refuses(&"[]".repeat(20)));
+        assert!(refuses(&format!("[{}", "0,".repeat(4096))) && !refuses(&format!("[{}", "0,".repeat(4000))));
+        assert!(refuses(&"{}".repeat(5000)));
+        let command = r#"{"method":"a","parameters":{"command":"STRING"}}"#;
+        for inside in [",[{".repeat(50_000), r#"\","#.repeat(50_000), "x".repeat(200_000)] {
+            assert!(!refuses(&command.replace("STRING", &inside)), "{inside:.10}");
+        }
+        // An end of a string that is none, and one that is.
+        assert!(refuses(&format!(r#""\\"{}"#, ",".repeat(5000))) && !refuses(&format!(r#""\"{}"#, ",".repeat(5000))));
+    }
+
+    #[test]
+    fn every_message_is_counted_anew_however_it_comes() {
+        let mut shape = Shape::default();
+        let message = format!("[{}0]\0", "0,".repeat(3000)).into_bytes();
+        assert!((0..10).all(|_| message.chunks(7).all(|chunk| shape.accepts(chunk))));
+        assert!(!shape.accepts(&vec![b' '; MAX_MESSAGE_BYTES + 1]));
     }
 
     #[test]

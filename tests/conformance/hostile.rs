@@ -2,6 +2,8 @@
 
 mod descriptors;
 mod guests;
+mod budgets;
+mod floods;
 mod identity;
 mod operators;
 

@@ -37,6 +37,11 @@ pub(crate) enum Order {
     Crowd { socket: String, count: usize, bytes: String, hold_ms: u64 },
     /// Repeats bytes for a while and never reads.
     Deaf { socket: String, bytes: String, hold_ms: u64 },
+    /// Sends bytes (base64) and reads one reply, so many times on one connection.
+    Repeat { socket: String, bytes: String, times: usize },
+    /// For a while keeps so many connections open, each of which sends `beginning`, `middle` so often that it is a large
+    /// message, and `end`; one that is closed is opened again.
+    Hammer { socket: String, connections: usize, beginning: String, middle: String, end: String, hold_ms: u64 },
     /// Sends packets on a SEQPACKET socket for a while.
     Packets { socket: String, packets: Vec<String>, hold_ms: u64 },
     /// Runs a command in its own container with each kind of descriptor as each of the three streams.
@@ -159,6 +164,24 @@ fn obey(order: Order) -> Value {
             let held = streams.iter_mut().map(is_closed).filter(|closed| !closed).count();
             json!({ "opened": opened, "held": held })
         }
+        Order::Repeat { socket, bytes, times } => {
+            let bytes = decode(&bytes);
+            let mut stream = UnixStream::connect(socket).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            let (mut buffer, mut replies) = ([0; 4096], 0);
+            while replies < times && stream.write_all(&bytes).is_ok() {
+                // What comes with a reply is closed at once: nobody takes it.
+                let Ok(count @ 1..) = stream.read(&mut buffer) else { break };
+                replies += buffer[..count].iter().filter(|byte| **byte == 0).count();
+            }
+            json!({ "replies": replies })
+        }
+        Order::Hammer { socket, connections, beginning, middle, end, hold_ms } => hammer(
+            &socket,
+            connections,
+            &[beginning, middle.repeat(LARGE / middle.len()), end, "\0".into()].concat(),
+            hold_ms,
+        ),
         Order::Deaf { socket, bytes, hold_ms } => {
             let bytes = decode(&bytes);
             let mut stream = UnixStream::connect(socket).unwrap();
@@ -244,6 +267,39 @@ fn converse(stream: &mut UnixStream, bytes: &[u8], shut: bool, patience_ms: u64)
         heard.replies.push(serde_json::from_slice(message).unwrap_or_else(|_| json!({ "garbage": message.len() })));
     }
     heard
+}
+
+/// Just below what the broker reads.
+const LARGE: usize = 250_000;
+
+fn hammer(socket: &str, connections: usize, message: &str, hold_ms: u64) -> Value {
+    let end = Instant::now() + Duration::from_millis(hold_ms);
+    let mut streams: Vec<(UnixStream, usize)> = Vec::new();
+    let (mut opened, mut sent) = (0u64, 0u64);
+    while Instant::now() < end {
+        while streams.len() < connections {
+            let Ok(stream) = UnixStream::connect(socket) else { break };
+            let _ = stream.set_nonblocking(true);
+            streams.push((stream, 0));
+            opened += 1;
+        }
+        let mut is_stuck = true;
+        // Replies are read, so that no connection waits for that.
+        streams.retain_mut(|(stream, at)| match stream.write(&message.as_bytes()[*at..]) {
+            _ if is_closed(stream) => false,
+            Ok(count) => {
+                is_stuck = false;
+                sent += count as u64;
+                *at = (*at + count) % message.len();
+                true
+            }
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        });
+        if is_stuck {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    json!({ "opened": opened, "sent": sent })
 }
 
 fn is_closed(stream: &mut UnixStream) -> bool {
