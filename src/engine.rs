@@ -17,7 +17,7 @@ pub use error::EngineError;
 pub use found::{ContainerStatus, Enforced, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
 pub use measured::Measured;
 pub use notice::Notice;
-pub use spec::{ContainerSpec, Labels, NetworkSpec};
+pub use spec::{ContainerSpec, Labels, MAX_TERMINALS, NetworkSpec};
 
 use crate::domain::{ContainerId, ImageRef, NetworkId};
 
@@ -48,6 +48,9 @@ pub trait Engine {
 
     /// Removes a network. `Ok` means that it is gone; [`EngineError::NetworkInUse`] while a container is in it.
     async fn remove_network(&self, id: &NetworkId) -> Result<(), EngineError>;
+
+    /// Removes volumes with terminals ([`ContainerSpec::terminals`]) whose container was removed by somebody else.
+    async fn prune_volumes(&self) -> Result<(), EngineError>;
 
     /// Fetches an image from its registry, telling `report` of every step.
     async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError>;

@@ -5,6 +5,7 @@
 //! file but those of its own session. Single-threaded: every decision is made between two awaits, so what is seen
 //! in one is true.
 
+mod allowance;
 mod attach;
 mod cause;
 mod create;
@@ -21,6 +22,7 @@ mod expire;
 mod guest_binary;
 mod home;
 mod idle;
+mod isolation;
 mod notice;
 mod own;
 mod pull;
@@ -41,7 +43,7 @@ pub use guest_binary::GuestBinary;
 pub use home::HomeError;
 pub use notice::Reach;
 pub use sweep::{Kind, Removed};
-pub use trail::{AuditObserver, Auditing};
+pub use trail::{AuditNews, AuditObserver, Auditing};
 pub use uids::HostAccounts;
 pub use verify::VerifyError;
 
@@ -53,7 +55,9 @@ use crate::{
     store::Store,
     sys::{clock, routes::Route},
 };
+use allowance::Allowance;
 use entry::{Phase, Session};
+use isolation::Isolation;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
@@ -201,8 +205,10 @@ struct Inner<E> {
     sockets: PathBuf,
     observer: Observer,
     trail: Trail,
-    /// Whether the engine gives containers user namespaces; asked once.
-    user_namespaces: OnceCell<bool>,
+    /// What users may still have written of them.
+    allowance: Allowance,
+    /// What the engine says of its containers' isolation; asked once.
+    isolation: OnceCell<Isolation>,
     live: RefCell<BTreeMap<SessionKey, Rc<Session>>>,
     /// A session began.
     begun: Notify,
@@ -229,7 +235,7 @@ impl<E: Engine + 'static> Sessions<E> {
         observer: Observer,
         audit_observer: AuditObserver,
     ) -> Self {
-        let (user_namespaces, live) = (OnceCell::new(), RefCell::new(BTreeMap::new()));
+        let (isolation, live) = (OnceCell::new(), RefCell::new(BTreeMap::new()));
         let trail = Trail::new(audit_observer);
         let (begun, engine_back, ends) = (Notify::new(), Notify::new(), RefCell::default());
         Self(Rc::new(Inner {
@@ -239,7 +245,8 @@ impl<E: Engine + 'static> Sessions<E> {
             sockets,
             observer,
             trail,
-            user_namespaces,
+            allowance: Allowance::default(),
+            isolation,
             live,
             begun,
             engine_back,

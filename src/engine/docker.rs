@@ -19,7 +19,8 @@ use bollard::{
     errors::Error,
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-        ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+        ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+        StartContainerOptions,
     },
 };
 use failure::explain;
@@ -176,6 +177,25 @@ impl Engine for DockerEngine {
             Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
             Err(error) => Err(explain(error, failure::network_removal)),
         }
+    }
+
+    async fn prune_volumes(&self) -> Result<(), EngineError> {
+        let docker = self.client()?;
+        // The engine's own prune leaves volumes alone that have options.
+        let filters =
+            HashMap::from([("label", vec![request::TERMINALS.to_owned()]), ("dangling", vec!["true".to_owned()])]);
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let unknown = |error| explain(error, |_, _| None);
+        let found = within(DEADLINE_READ, docker.list_volumes(Some(options))).await.map_err(unknown)?;
+        for volume in found.volumes.unwrap_or_default() {
+            // One that is busy, or that somebody else removes, keeps no other.
+            if let Err(error) =
+                within(DEADLINE_CHANGE, docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>)).await
+            {
+                debug!(volume = volume.name, error = %unknown(error), "a volume of terminals is not removed");
+            }
+        }
+        Ok(())
     }
 
     async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError> {

@@ -34,6 +34,7 @@ pub enum Verb {
     InspectContainer,
     RemoveContainer,
     RemoveNetwork,
+    PruneVolumes,
     Pull,
     HasImage,
     Containers,
@@ -220,6 +221,10 @@ impl Engine for FakeEngine {
 
     async fn remove_network(&self, id: &NetworkId) -> Result<(), EngineError> {
         self.call(Verb::RemoveNetwork, id.as_ref(), |world| world.remove_network(id)).await
+    }
+
+    async fn prune_volumes(&self) -> Result<(), EngineError> {
+        self.call(Verb::PruneVolumes, "", |_| Ok(())).await
     }
 
     async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError> {

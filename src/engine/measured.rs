@@ -91,6 +91,10 @@ impl<E: Engine> Engine for Measured<E> {
         self.timed("remove_network", self.engine.remove_network(id)).await
     }
 
+    async fn prune_volumes(&self) -> Result<(), EngineError> {
+        self.timed("prune_volumes", self.engine.prune_volumes()).await
+    }
+
     async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError> {
         self.timed("pull", self.engine.pull(image, report)).await
     }

@@ -46,6 +46,10 @@ pub struct NetworkSpec {
     pub labels: Labels,
 }
 
+/// Most terminals of one container: as many as it may have processes by default. A terminal is one of `kernel.pty.max`, and
+/// takes some 20 KiB of kernel memory that are not counted as the container's.
+pub const MAX_TERMINALS: u32 = 256;
+
 /// A container to create. It always runs as 0:0 in `/`: its first process is the guest, which changes users itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerSpec {
@@ -63,6 +67,9 @@ pub struct ContainerSpec {
     pub limits: Limits,
     /// What it may do.
     pub hardening: Hardening,
+    /// How many terminals it may have at once, where the engine can bound that; the kernel counts those of all
+    /// containers together.
+    pub terminals: Option<u32>,
     /// What it sees of the host; the sources must exist.
     pub binds: Vec<Bind>,
     /// Its first process and the arguments of that, instead of the image's.

@@ -60,6 +60,12 @@ pub(super) enum Refusal {
     NoProgram(OsString),
     #[error("cannot allocate a terminal: {0}")]
     Terminal(io::Error),
+    #[error("this container has as many terminals as it may have at once; close some: `ls /dev/pts` lists them")]
+    NoTerminalHere,
+    #[error(
+        "no terminal is left on the server; ask the administrator to raise kernel.pty.max, as `podspawn doctor` says"
+    )]
+    NoTerminal,
     #[error(transparent)]
     Stream(#[from] NoStream),
     #[error("this container has no /dev/null: {0}")]
@@ -137,7 +143,7 @@ pub(super) fn start(
     let (streams, master, tty) = match client {
         Client::Streams(fds) => (Streams::Given(fds), None, None),
         Client::Terminal(terminal) => {
-            let (master, slave, path) = open_terminal(&terminal, &account).map_err(Refusal::Terminal)?;
+            let (master, slave, path) = open_terminal(&terminal, &account).map_err(no_terminal)?;
             (Streams::Terminal(slave), Some(master), Some(path))
         }
     };
@@ -162,6 +168,15 @@ fn open_terminal(terminal: &Terminal, account: &Account) -> io::Result<(OwnedFd,
     // The group stays what devpts made it (`tty`). Without CAP_CHOWN the open descriptors still work.
     let _ = rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(account.uid)), None);
     Ok((master, slave, path))
+}
+
+/// Why there is no terminal.
+fn no_terminal(error: io::Error) -> Refusal {
+    match (error.kind(), pty::is_kernels_last()) {
+        (io::ErrorKind::StorageFull, Some(true)) => Refusal::NoTerminal,
+        (io::ErrorKind::StorageFull, Some(false)) => Refusal::NoTerminalHere,
+        _ => Refusal::Terminal(error),
+    }
 }
 
 /// The program and its arguments, the first of which is its name.

@@ -104,7 +104,7 @@ timers! {
     /// Of the engine.
     ENGINE_TIME = "podspawn_engine_request_duration_seconds", "Time that requests to the container engine took, by operation",
         "operation": ["info", "create_network", "create_container", "start_container", "inspect_container",
-            "remove_container", "remove_network", "pull", "has_image", "containers", "networks"], ENGINE_BOUNDS;
+            "remove_container", "remove_network", "prune_volumes", "pull", "has_image", "containers", "networks"], ENGINE_BOUNDS;
 }
 
 gauges! {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::Dotfiles,
-    domain::{Bind, ContainerId, ContainerName, Hardening, NetworkId, SessionId, Span, Subnet},
+    domain::{Bind, ContainerId, ContainerName, NetworkId, SessionId, Span, Subnet},
     engine::{ContainerSpec, ContainerStatus, Engine, EngineError, Labels, NetworkSpec},
     link::{Link, LinkError},
     policy::Plan,
@@ -113,22 +113,6 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Whether the container's root gets past the mode of a socket that is not its own. Then nobody else in there needs
-    /// to, and a tenant cannot even connect to the guest's socket.
-    pub(super) async fn root_overrides_modes(&self, plan: &Plan) -> bool {
-        let has = |names: &[String], wanted: &str| names.iter().any(|name| name == wanted || name == "ALL");
-        let Hardening { cap_drop, cap_add, .. } = &plan.hardening;
-        if !has(cap_add, "DAC_OVERRIDE") && has(cap_drop, "DAC_OVERRIDE") {
-            return false;
-        }
-        // In a user namespace of the engine's the container's root is somebody else.
-        let own_namespace = || async {
-            let options = self.0.engine.info().await?.security_options;
-            Ok::<_, EngineError>(options.iter().any(|one| one.contains("userns") || one.contains("rootless")))
-        };
-        matches!(self.0.user_namespaces.get_or_try_init(own_namespace).await, Ok(false))
-    }
-
     /// Makes the network, with another subnet where the engine has one of its own in the way.
     async fn create_network(
         &self,
@@ -190,6 +174,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         let name = session.name.borrow().clone();
         let mut spec = container_spec(plan, name, network_name(&session.id), labels(session), binds, entrypoint);
+        spec.terminals = self.terminals(plan).await;
         let (mut pulled, mut renamed) = (false, false);
         loop {
             match self.0.engine.create_container(&spec).await {
@@ -253,6 +238,7 @@ pub(super) fn container_spec(
         labels,
         limits: plan.limits,
         hardening: plan.hardening.clone(),
+        terminals: None,
         binds,
         entrypoint,
         // The user's own variables go with every connection: a change takes effect at the next login.

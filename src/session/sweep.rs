@@ -159,6 +159,10 @@ impl<E: Engine + 'static> Sessions<E> {
             }
             removed.push(Removed { kind: Kind::Network, name: found.name, reason: reason() });
         }
+        // They take no room to speak of: the next pass is early enough.
+        if !dry_run && let Err(error) = self.0.engine.prune_volumes().await {
+            tracing::debug!(%error, "removing volumes of terminals");
+        }
         Ok(removed)
     }
 

@@ -44,6 +44,26 @@ pub fn open() -> Result<Pty, Errno> {
     Err(last)
 }
 
+/// Whether [`Errno::NOSPC`] of [`open`] means that the kernel has no terminal left for any container, and not only this
+/// mount namespace; `None` if the kernel does not say.
+#[must_use]
+pub fn is_kernels_last() -> Option<bool> {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/kernel/pty/{name}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    Some(has_none_left(read("nr")?, read("max")?, read("reserve")?))
+}
+
+/// Those in reserve are for the host's own file system of terminals.
+const fn has_none_left(used: u64, most: u64, reserve: u64) -> bool {
+    // A container that has just been refused has given nothing back meanwhile; another may have.
+    used.saturating_add(SLACK) >= most.saturating_sub(reserve)
+}
+
+/// Terminals that may have been given back between a refusal and the look at the count.
+const SLACK: u64 = 32;
+
 fn open_at(multiplexer: &str) -> Result<Pty, Errno> {
     // Not blocking: the container's root may have put a FIFO there.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -113,6 +133,14 @@ fn set_speed(tty: impl AsFd, control: u32) -> Result<(), Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_kernel_is_told_from_a_full_container() {
+        assert!(has_none_left(3071, 4096, 1024) && has_none_left(3060, 4096, 1024));
+        assert!(!has_none_left(256, 65_536, 1024));
+        assert!(has_none_left(1, 512, 1024), "all in reserve");
+        assert!(is_kernels_last().is_some());
+    }
 
     #[test]
     fn a_terminal_takes_the_modes_the_size_and_the_speed_that_it_is_given() {

@@ -60,6 +60,7 @@ impl Ground {
             labels: self.labels(),
             limits: Limits { cpus: Cpus::try_from(1.0).unwrap(), memory: "64m".parse().unwrap(), pids: 32 },
             hardening: drop_all,
+            terminals: Some(16),
             binds: self.binds.clone(),
             entrypoint: self.entrypoint.clone(),
             environment: vec!["CONTRACT=1".into()],

@@ -8,7 +8,8 @@ use crate::{
 use bollard::{
     models::{
         ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Ipam,
-        IpamConfig, Mount, MountType, NetworkCreateRequest, ResourcesUlimits,
+        IpamConfig, Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, NetworkCreateRequest,
+        ResourcesUlimits,
     },
     query_parameters::{CreateImageOptions, CreateImageOptionsBuilder, EventsOptions, EventsOptionsBuilder},
 };
@@ -73,6 +74,8 @@ pub(super) fn container(spec: &ContainerSpec) -> Result<ContainerCreateBody, Eng
 fn host_config(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
     let Hardening { cap_drop, cap_add, readonly_rootfs, tmpfs, runtime, .. } = &spec.hardening;
     let memory = i64::try_from(spec.limits.memory.as_bytes()).unwrap_or(i64::MAX);
+    let terminals = spec.terminals.map(|most| terminals(most, &spec.labels));
+    let mounts = spec.binds.iter().map(bind).chain(terminals.map(Ok)).collect::<Result<_, _>>()?;
     Ok(HostConfig {
         network_mode: Some(spec.network.clone()),
         nano_cpus: Some(spec.limits.cpus.as_nanos()),
@@ -80,14 +83,14 @@ fn host_config(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
         // Memory and swap together: the same number gives no swap.
         memory_swap: Some(memory),
         pids_limit: Some(spec.limits.pids.into()),
-        ulimits: Some(vec![open_files()]),
+        ulimits: Some(ULIMITS.iter().map(ulimit).collect()),
         cap_drop: Some(cap_drop.clone()),
         cap_add: Some(cap_add.clone()),
         security_opt: Some(security_options(&spec.hardening)),
         readonly_rootfs: Some(*readonly_rootfs),
         tmpfs: Some(tmpfs.clone().into_iter().collect()),
         runtime: runtime.clone(),
-        mounts: Some(spec.binds.iter().map(bind).collect::<Result<_, _>>()?),
+        mounts: Some(mounts),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         init: Some(false),
         auto_remove: Some(false),
@@ -96,10 +99,52 @@ fn host_config(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
     })
 }
 
-/// The limit of the first process, the guest, which gives every process that it starts a lower one.
-fn open_files() -> ResourcesUlimits {
-    let most = i64::try_from(MAX_GUEST_FILES).ok();
-    ResourcesUlimits { name: Some("nofile".to_owned()), soft: most, hard: most }
+/// Limits of each process of a container whose use the kernel counts per uid of the host, whichever container or service
+/// its processes are in. It refuses a process once the count exceeds that process's own limit: a container's must be
+/// well below those of the host's services, or a tenant could stop whatever else has the same uid.
+const ULIMITS: [(&str, u64); 3] = [
+    // Descriptors; counted are those that are being sent. This is the guest's, which gives every process that it starts a
+    // lower limit.
+    ("nofile", MAX_GUEST_FILES),
+    // Queued signals and timers of timer_create(2); the host's default is half of what it has processes, tens of thousands.
+    ("sigpending", 4096),
+    // Bytes in POSIX message queues; the host's default is 819200.
+    ("msgqueue", 409_600),
+];
+
+fn ulimit((name, limit): &(&str, u64)) -> ResourcesUlimits {
+    let limit = i64::try_from(*limit).ok();
+    ResourcesUlimits { name: Some((*name).to_owned()), soft: limit, hard: limit }
+}
+
+/// The label of a volume that is a container's terminals, by which those that nobody removed are found.
+pub(super) const TERMINALS: &str = "podspawn.terminals";
+
+/// The container's file system of terminals with a bound, instead of the one without that it would have otherwise: an
+/// anonymous volume, which the engine mounts with the options that it gives its own and removes with the container.
+fn terminals(most: u32, of: &Labels) -> Mount {
+    let options = [
+        ("type", "devpts".to_owned()),
+        ("device", "devpts".to_owned()),
+        ("o", format!("newinstance,nosuid,noexec,ptmxmode=0666,mode=0620,gid=5,max={most}")),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), value));
+    let mut labels = labels(of);
+    labels.insert(TERMINALS.to_owned(), most.to_string());
+    Mount {
+        typ: Some(MountType::VOLUME),
+        target: Some("/dev/pts".to_owned()),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            labels: Some(labels),
+            driver_config: Some(MountVolumeOptionsDriverConfig {
+                name: Some("local".to_owned()),
+                options: Some(HashMap::from(options)),
+            }),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
+    }
 }
 
 fn security_options(hardening: &Hardening) -> Vec<String> {
