@@ -13,6 +13,7 @@ mod host;
 pub mod image;
 pub mod immutable;
 mod installed;
+mod kernel;
 pub mod layout;
 mod lookup;
 mod measured;

@@ -7,6 +7,7 @@
     ./configuration.nix
     ./accounts.nix
     ./sshd.nix
+    ./sysctl.nix
     ./broker.nix
     ./backup.nix
     ./logrotate.nix

@@ -108,6 +108,11 @@ pub const CHECKS: &[Check] = &[
         "all containers that users may start fit into memory",
         "`resources.max_containers`, `defaults.memory`",
     ),
+    check(
+        "kernel-limits",
+        "what the kernel has once for all containers (terminals, asynchronous I/O and others) is enough",
+        "`/usr/lib/sysctl.d/50-podspawn.conf`, or the line that is named",
+    ),
     check("state-db", "`state.db` is whole, podspawn's and nobody else's; a copy is read", "`podspawn restore`"),
     check("homes", "the broker can write to `homes_dir`", "`systemctl edit podspawn-broker`, `ReadWritePaths=`"),
     check(

@@ -1,8 +1,8 @@
 //! Every check, side by side and each within its time: what hangs is unknown, and nobody waits for it.
 
 use super::{
-    CHECKS, Host, Report, configuration, container_engine, entrance, installed, lookup, measured, people, records,
-    room, saved, services, state, surroundings, user_ids,
+    CHECKS, Host, Report, configuration, container_engine, entrance, installed, kernel, lookup, measured, people,
+    records, room, saved, services, state, surroundings, user_ids,
 };
 use std::{
     sync::{Arc, mpsc},
@@ -57,6 +57,7 @@ const GROUPS: &[Group] = &[
     anybodys(&["user-ids"], user_ids::look),
     anybodys(&["disk", "inodes"], room::disks),
     roots(&["memory"], room::memory),
+    anybodys(&["kernel-limits"], kernel::look),
     roots(&["state-db"], state::database),
     roots(&["lock-directory"], state::lock_directory),
     anybodys(&["homes"], state::homes),

@@ -9,6 +9,7 @@ stage_files() {
         [.]=usr/lib/systemd/system
         [sysusers.d]=usr/lib/sysusers.d
         [tmpfiles.d]=usr/lib/tmpfiles.d
+        [sysctl.d]=usr/lib/sysctl.d
         [catalog]=usr/lib/systemd/catalog
         [logrotate.d]=etc/logrotate.d
         [prometheus]=usr/share/podspawn/prometheus

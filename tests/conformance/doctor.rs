@@ -25,6 +25,16 @@ declared() { [ -L /etc/ssh/sshd_config ]; }
 directories() { systemd-tmpfiles --create $(! declared || echo 10-)podspawn.conf; }
 enable() { systemctl --quiet start $*; declared || systemctl --quiet enable $*; }
 disable() { declared || systemctl --quiet disable --now $*; }
+# The machine's own, which other hosts have too: a file is put in the place of each, here and nowhere else.
+budgets() {
+    echo 'kernel.pty.max 65536
+kernel.pid_max 4194304
+kernel.threads-max 1000000
+fs.aio-max-nr 1073741824
+fs.inotify.max_user_instances 1024
+net.ipv4.neigh.default.gc_thresh2 8192
+net.ipv4.neigh.default.gc_thresh3 16384'
+}
 ";
 
 /// A host that is well: timers, a backup, a way in for root, and of the configuration only what is the bench's own.
@@ -40,12 +50,19 @@ enable podspawn-broker.socket podspawn-cleanup.timer podspawn-backup.timer podsp
 systemctl reload ssh
 systemctl start podspawn-cleanup.service podspawn-backup.service
 podspawn cleanup
+mkdir doctor/sys
+budgets | while read -r key value; do
+    file=/proc/sys/${key//.//}
+    [ ! -e $file ] || { echo $value >doctor/sys/$key && mount --bind doctor/sys/$key $file; }
+done
 ";
 
 /// Whatever is left of a sabotage that was not healed, and of [`PREPARE`].
 const MEND: &str = r"
 cd /run/podspawn-test
 umount /var/lib/podspawn/homes /etc/ssh 2>/dev/null
+budgets | while read -r key value; do umount /proc/sys/${key//.//} 2>/dev/null; done
+rm -f /etc/sysctl.d/90-podspawn.conf
 rm -f /usr/local/sbin/sshd /usr/bin/podspawn.new
 chmod 0755 /usr/bin/podspawn
 [ ! -d doctor/podspawn ] || { rm -rf /etc/podspawn && mv doctor/podspawn /etc/podspawn; }

@@ -239,8 +239,8 @@ check_logrotate() {
         log=$(jq -r ".log.$key" "$1/podspawn/config.yaml")
         grep -qF "rotating pattern: \"$log\"  $how" "$work/logrotate.log"
     done <<'TEXT'
-file after 1 days (14 rotations)
-audit_log weekly (52 rotations)
+file after 1 days (1000 rotations)
+audit_log weekly (1000 rotations)
 TEXT
     ! grep 'error:' "$work/logrotate.log"
 }
@@ -272,6 +272,20 @@ check_tmpfiles() {
 $(jq -r '.state.homes_dir' "$1/podspawn/config.yaml") 700 podspawn
 $(jq -r '.backup.dir // empty | . + " 700 podspawn-backup"' "$1/podspawn/config.yaml")
 TEXT
+}
+
+# Every budget of the package, at least as large; NixOS's own values win.
+check_sysctl() {
+    local key value found
+    while read -r key _ value; do
+        [[ $key == *.* ]] || continue
+        found=$(sed -n "s/^$key=//p" "$1/sysctl.d/60-nixos.conf")
+        [ "${found:-0}" -ge "$value" ] || {
+            echo "$key is '$found' and not $value"
+            return 1
+        }
+    done <systemd/sysctl.d/50-podspawn.conf
+    grep -qx 'fs.inotify.max_user_instances=524288' "$1/sysctl.d/60-nixos.conf"
 }
 
 # The accounts of systemd/sysusers.d are the module's, no person has a password, and nobody is in group docker.
@@ -338,6 +352,7 @@ verify() {
     holds "$case: sshd can run the program for keys" check_shim "$etc"
     holds "$case: an account's shell can run the program for sessions" check_command "$etc" "$system"
     holds "$case: systemd-tmpfiles makes the directories" check_tmpfiles "$etc" "$system"
+    holds "$case: the kernel's budgets are raised" check_sysctl "$etc"
     holds "$case: podspawn finds no mistake in its files" "$(real "$(readlink "$system/sw/bin/podspawn")")" check-config "$etc/podspawn"
     holds "$case: the accounts are declared" check_accounts "$system"
     if [ "$case" = full ]; then

@@ -226,6 +226,13 @@ pub(super) const OF_FILES: &[Sabotage] = &[
         By("mv /run/podspawn-test/doctor/logrotate /etc/logrotate.d/podspawn"),
     ),
     Sabotage("backup-timer", &[], "systemctl --quiet disable podspawn-backup.timer", AsTold),
+    // Not the kernel's own, which it has once for all hosts of this machine.
+    Sabotage(
+        "kernel-limits",
+        &[],
+        "grep -q ' /proc/sys/kernel/pty/max ' /proc/mounts; echo 4096 >/proc/sys/kernel/pty/max",
+        AsTold,
+    ),
     Sabotage(
         "immutable",
         &[],

@@ -17,6 +17,7 @@ let
         ./openssh.nix
         ./services.nix
         ./specialisation.nix
+        ./sysctl.nix
         ./systemd.nix
         ./tmpfiles.nix
         ./toplevel.nix

@@ -1,0 +1,19 @@
+# The kernel's budgets that the host and all containers share, as the other distributions' package sets them.
+{ config, lib, ... }:
+let
+  lines = lib.filter (line: line != "" && !lib.hasPrefix "#" line) (
+    lib.splitString "\n" (lib.readFile ../../systemd/sysctl.d/50-podspawn.conf)
+  );
+  setting =
+    line:
+    let
+      words = lib.splitString " = " line;
+    in
+    # Weaker than what NixOS itself sets with mkDefault: of two such values, it would refuse both.
+    lib.nameValuePair (lib.head words) (lib.mkOverride 1250 (lib.toInt (lib.last words)));
+in
+{
+  config.boot.kernel.sysctl = lib.mkIf config.services.podspawn.enable (
+    lib.listToAttrs (map setting lines)
+  );
+}
