@@ -54,6 +54,8 @@ rustPlatform.buildRustPackage {
     # NixOS's systemd looks for programs without a path in its own package alone.
     substituteInPlace systemd/podspawn-broker.service \
       --replace-fail ExecReload=kill ExecReload=${coreutils}/bin/kill
+    substituteInPlace systemd/user@.service.d/podspawn.conf \
+      --replace-fail "id -Gn" "${coreutils}/bin/id -Gn"
   '';
 
   preBuild = keepStatic;
@@ -70,13 +72,14 @@ rustPlatform.buildRustPackage {
 
   postInstall = ''
     install -D -m 0444 -t "$out/lib/systemd/system" systemd/*.service systemd/*.socket systemd/*.timer
+    install -D -m 0444 -t "$out/lib/systemd/system/user@.service.d" systemd/user@.service.d/*.conf
     install -D -m 0444 -t "$out/lib/systemd/catalog" systemd/catalog/*.catalog
     install -D -m 0444 -t "$out/share/podspawn/prometheus" systemd/prometheus/*.yml
     install -D -m 0444 -t "$out/share/podspawn/grafana" systemd/grafana/*.json
   ''
   + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     "$out/bin/podspawn" man man
-    installManPage man/*.[1-8]
+    installManPage man/man?/*
     for shell in bash zsh fish; do
       "$out/bin/podspawn" completions $shell >podspawn.$shell
     done

@@ -6,8 +6,11 @@
 //! Lookups of local accounts cost one stat once warm. The other sources block, at most [`DEADLINE`] each: an async
 //! caller asks [`Accounts::local`] first and runs [`Accounts::by_uid`] where blocking is allowed.
 
+pub mod confinement;
 mod getent;
+pub mod jobs;
 pub mod local;
+pub mod processes;
 mod table;
 pub mod uids;
 mod userdb;

@@ -8,6 +8,7 @@ pub mod check_config;
 pub mod cleanup;
 pub mod completions;
 pub mod doctor;
+mod former;
 pub mod guest;
 mod keys;
 pub mod list;

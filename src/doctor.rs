@@ -6,6 +6,7 @@
 pub mod binary;
 mod catalogue;
 mod configuration;
+mod confined;
 mod container_engine;
 mod entrance;
 mod examine;

@@ -217,11 +217,13 @@ fn journalctl_takes_the_catalog_whole() {
 #[test]
 fn man_has_nothing_to_say_about_the_pages() {
     let directory = tempfile::tempdir().unwrap();
-    let pages = directory.path().join("man1");
-    assert_silent(&Command::new(env!("CARGO_BIN_EXE_podspawn")).arg("man").arg(&pages).output().unwrap());
+    assert_silent(&Command::new(env!("CARGO_BIN_EXE_podspawn")).arg("man").arg(directory.path()).output().unwrap());
     let mut names = Vec::new();
-    for entry in fs::read_dir(&pages).unwrap() {
+    let pages = |section| fs::read_dir(directory.path().join(section)).unwrap();
+    for entry in pages("man1").chain(pages("man8")) {
         let path = entry.unwrap().path();
+        let section = path.extension().unwrap().to_string_lossy().into_owned();
+        assert!(path.parent().unwrap().ends_with(format!("man{section}")), "{}", path.display());
         // A locale without UTF-8 has no character for what is not ASCII.
         let output = run("man", |command| {
             command
@@ -234,15 +236,21 @@ fn man_has_nothing_to_say_about_the_pages() {
         assert!(output.status.success() && output.stderr.is_empty(), "{}: {}", path.display(), text(&output));
         let page = text(&output);
         assert!(page.contains("NAME") && page.contains("SEE ALSO"), "{page}");
-        if path.ends_with("podspawn-backup.1") {
+        assert!(page.lines().next().unwrap().contains(&format!("({section})")), "{page}");
+        if path.ends_with("podspawn-backup.8") {
             let (notes, examples) = page.split_once("NOTES\n").unwrap().1.split_once("EXAMPLES\n").unwrap();
             assert!(notes.contains("Copies the state database"), "{page}");
             assert!(examples.lines().any(|line| line.trim() == "podspawn backup --to /mnt/usb --homes"), "{page}");
         }
+        if path.ends_with("podspawn.1") {
+            assert!(page.contains("podspawn-list(1)") && page.contains("podspawn-add-user(8)"), "{page}");
+            assert!(!page.contains("podspawn-add-user(1)"), "{page}");
+        }
         names.push(path.file_name().unwrap().to_string_lossy().into_owned());
     }
     assert!(names.contains(&"podspawn.1".to_owned()) && names.contains(&"podspawn-list.1".to_owned()), "{names:?}");
-    assert!(!names.contains(&"podspawn-guest.1".to_owned()), "{names:?}");
+    assert!(names.contains(&"podspawn-server-setup.8".to_owned()), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("guest")), "{names:?}");
 }
 
 #[test]
@@ -403,4 +411,102 @@ fn sshd_leaves_everybody_else_alone() {
         assert!(options.iter().any(|line| line == option), "{option}: {options:#?}");
     }
     assert!(!options.iter().any(|line| line.contains("podspawn")));
+}
+
+/// The lines of the README's shell block that begins with `first`.
+fn readme_block(first: &str) -> String {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, rest) = readme.split_once(&format!("```sh\n{first}")).expect(first);
+    format!("{first}{}", rest.split_once("```").unwrap().0)
+}
+
+/// Every file and link below `root`.
+fn files_below(root: &Path) -> Vec<String> {
+    let list = run("find", |command| {
+        command.arg(root).args(["!", "-type", "d", "-printf", "%P\n"]);
+    });
+    let mut files: Vec<String> = text(&list).lines().map(str::to_owned).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn what_the_readme_installs_from_source_it_removes() {
+    let root = tempfile::tempdir().unwrap();
+    let stubs = tempfile::tempdir().unwrap();
+    // What acts on the machine and not on files; and `podspawn list-users`, which wants one.
+    for stub in ["cargo", "systemctl", "journalctl", "userdel", "groupdel"] {
+        fs::write(stubs.path().join(stub), "#!/bin/sh\n").unwrap();
+    }
+    let binary = env!("CARGO_BIN_EXE_podspawn");
+    let podspawn =
+        format!("#!/bin/sh\ncase $1 in man|completions) exec {binary} \"$@\" ;; list-users) echo '[]' ;; esac\n");
+    fs::write(stubs.path().join("podspawn"), podspawn).unwrap();
+    for stub in fs::read_dir(stubs.path()).unwrap() {
+        fs::set_permissions(stub.unwrap().path(), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for directory in [
+        "usr/bin",
+        "usr/lib/systemd/system",
+        "usr/lib/sysusers.d",
+        "usr/lib/tmpfiles.d",
+        "etc/logrotate.d",
+        "usr/share/bash-completion/completions",
+    ] {
+        fs::create_dir_all(root.path().join(directory)).unwrap();
+    }
+    let follow = |block: String| {
+        let mut script = block.replace("target/*-linux-gnu/release/podspawn", binary);
+        for top in ["usr", "etc", "var", "run"] {
+            for before in [" ", "\""] {
+                script =
+                    script.replace(&format!("{before}/{top}/"), &format!("{before}{}/{top}/", root.path().display()));
+            }
+        }
+        let path = format!("{}:{}", stubs.path().display(), std::env::var("PATH").unwrap());
+        let done = run("bash", |command| {
+            command.args(["-euo", "pipefail", "-c", &script]).env("PATH", path).current_dir(env!("CARGO_MANIFEST_DIR"));
+        });
+        assert!(done.status.success(), "{script}\n{}", text(&done));
+    };
+    follow(readme_block("cargo build --release\n"));
+    let there = files_below(root.path());
+    for file in [
+        "usr/bin/podspawn",
+        "usr/share/man/man8/podspawn-doctor.8",
+        "usr/lib/systemd/system/user@.service.d/podspawn.conf",
+    ] {
+        assert!(there.iter().any(|found| found == file), "{file}: {there:?}");
+    }
+    // Whatever is in systemd/ for every host is among them.
+    for below in [".", "sysusers.d", "tmpfiles.d", "user@.service.d", "catalog", "logrotate.d", "prometheus", "grafana"]
+    {
+        for file in installed(below).1 {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            assert!(there.iter().any(|found| found.ends_with(&format!("/{name}"))), "{below}/{name} is not installed");
+        }
+    }
+    follow(readme_block("podspawn list-users --json | jq"));
+    assert_eq!(files_below(root.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_user_manager_is_skipped_for_the_group_and_started_for_whoever_else_there_is() {
+    let text_of = fs::read_to_string(source().join("user@.service.d/podspawn.conf")).unwrap();
+    let line = text_of.lines().find_map(|line| line.strip_prefix("ExecCondition=+/bin/sh -c '")).unwrap();
+    let script = line.strip_suffix('\'').unwrap().replace("%i", "1000");
+    let stubs = tempfile::tempdir().unwrap();
+    let id = stubs.path().join("id");
+    let code = |groups: &str| {
+        fs::write(&id, format!("#!/bin/sh\n[ \"$1 $2 $3\" = '-Gn -- 1000' ] || exit 9\n{groups}\n")).unwrap();
+        fs::set_permissions(&id, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = stubs.path().display().to_string();
+        Command::new("/bin/sh").args(["-c", &script]).env("PATH", path).status().unwrap().code()
+    };
+    assert_eq!((code("echo podspawn"), code("echo users podspawn docker")), (Some(1), Some(1)));
+    for other in
+        ["echo users", "echo podspawn-admin sudo", "echo my-podspawn", "exit 1", "echo 'id: no such user' >&2; exit 1"]
+    {
+        assert_eq!(code(other), Some(0), "{other}");
+    }
 }

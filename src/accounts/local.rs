@@ -62,6 +62,17 @@ pub struct LocalAccounts {
     shadow: Vec<(String, Shadow)>,
 }
 
+/// The password field of an account in the `/etc/shadow` under `root`, as it stands; `None` if there is no line.
+pub fn password_field(root: &Path, name: &str) -> io::Result<Option<String>> {
+    let text = fs::read(root.join("etc/shadow"))?;
+    let field = |line: &[u8]| {
+        let mut fields = line.split(|byte| *byte == b':');
+        (fields.next() == Some(name.as_bytes())).then(|| fields.next().map(<[u8]>::to_vec)).flatten()
+    };
+    let Some(field) = split(&text).find_map(field) else { return Ok(None) };
+    String::from_utf8(field).map(Some).map_err(io::Error::other)
+}
+
 impl LocalAccounts {
     /// Reads the files under `root`; `/etc/shadow` is root's alone.
     pub fn read(root: &Path) -> io::Result<Self> {

@@ -4,15 +4,20 @@
 
 pub(super) mod account;
 mod fetch;
+mod old_home;
+pub(super) mod step;
 
-use super::keys::{Key, KeyDir, KeyFile, NIX_OPTION, READERS};
+use super::{
+    former::Formers,
+    keys::{Key, KeyDir, KeyFile, NIX_OPTION, READERS},
+};
 use crate::{
     accounts::{Accounts, local::LocalAccounts},
     doctor::{immutable, ways_in},
     domain::UserName,
     sshd::{self, Connection, Sshd, block::GROUP},
 };
-use account::{Standing, Step};
+use account::{Activity, Standing};
 use anyhow::Context as _;
 use fetch::{GITHUB, Login, Server};
 use std::{
@@ -46,9 +51,15 @@ pub struct Options {
     /// The server to fetch them from, if it is not GitHub: it answers at URL/NAME.keys
     #[arg(long, value_name = "URL", env = "PODSPAWN_GITHUB_URL", default_value = GITHUB)]
     github_url: Server,
-    /// Take an account that this host has already: it gets a container in place of its shell
+    /// Convert an account that this host has already: a container takes the place of its shell and home
     #[arg(long)]
     existing: bool,
+    /// Give the user the persistent home that an earlier user of this name left
+    #[arg(long, conflicts_with = "new_home")]
+    keep_home: bool,
+    /// Move the persistent home aside that an earlier user of this name left
+    #[arg(long)]
+    new_home: bool,
 }
 
 /// Runs the verb.
@@ -64,12 +75,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(immutable) = immutable::check(&path) {
         anyhow::bail!("{}", immutable.told(&path, &NIX_OPTION.replace("<name>", user.as_ref())));
     }
-    let found = account::find(user, &local, &accounts)?;
-    let plan = account::plan(user, &found, &local, options.existing)?;
+    let found = account::find(user, &local, &accounts, &Formers::new())?;
+    let activity = Activity::of(found.1.as_ref())?;
+    let plan = account::plan(user, &found, &local, &activity, options.existing)?;
     if plan.standing == Standing::Ordinary {
         another_way_in(user, &local, root)?;
     }
     let mut file = KeyFile::read(&path)?;
+    // Whoever has keys was a user before; the home of one who has none is somebody else's.
+    let old_home = if file.count() == 0 { old_home::find(user)? } else { None };
+    if let Some(home) = &old_home {
+        anyhow::ensure!(options.keep_home || options.new_home, "{}", home.refusal(user));
+    }
     let duplicates = file.drop_duplicates();
     let mut added = 0;
     for key in &keys {
@@ -77,6 +94,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     anyhow::ensure!(file.count() > 0, "{user} has no key yet: give --key, --key-file or --github");
     let readers = accounts.group(READERS).with_context(|| format!("group {READERS}: run podspawn server-setup"))?;
+    if let Some(home) = &old_home {
+        println!("{}", if options.new_home { home.move_aside()? } else { home.kept(user) });
+    }
     for step in &plan.steps {
         println!("{}", step.run(user)?);
     }
@@ -87,8 +107,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let known = if known > 0 { format!(", {known} known already") } else { String::new() };
     let dropped = if duplicates > 0 { format!(", {duplicates} dropped that were there twice") } else { String::new() };
     println!("{user} has {} key(s) in {} ({added} added{known}{dropped})", file.count(), path.display());
-    if plan.steps.contains(&Step::Join) {
-        println!("note: who is logged in as {user} keeps the host's shell until the connection ends");
+    let groups = found.1.map(|account| local.groups_of(&account)).unwrap_or_default();
+    let others: Vec<&str> =
+        groups.iter().map(String::as_str).filter(|group| *group != GROUP && *group != user.as_ref()).collect();
+    if !others.is_empty() {
+        println!("note: {user} stays in {}, which gives it nothing in its container", others.join(", "));
     }
     Ok(())
 }

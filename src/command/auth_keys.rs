@@ -1,8 +1,10 @@
 //! `auth-keys USER`: what sshd asks at every authentication, twice.
 //!
 //! Prints `authorized_keys` lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
-//! happens: sshd takes another code for a reason to look elsewhere. It reads the user's file (and which directory that is in from config.yaml) and asks nobody: neither broker
-//! nor engine, so that a login is never refused for their sake before the user can be told why.
+//! happens: sshd takes another code for a reason to look elsewhere. It reads the user's file, which directory that is in
+//! from config.yaml, and the account's line of `/etc/passwd`; it asks neither broker nor engine, so that a login is never
+//! refused for their sake before the user can be told why. Only for accounts that `/etc/passwd` does not have, the host's
+//! other sources are asked.
 //!
 //! Nothing of a key file but key types, key data and restrictions is ever printed; no key is ever logged.
 
@@ -11,6 +13,7 @@ mod line;
 mod log;
 
 use crate::{
+    accounts::{Accounts, confinement::Confinement},
     config::{Config, MAX_FILE_BYTES},
     domain::UserName,
     settings,
@@ -85,8 +88,24 @@ fn answer(user: &OsStr, key_dir: &Path) -> Answer {
     };
     let path = key_dir.join(user.as_ref());
     match read(&path, ROOT) {
-        Ok(bytes) => lines(&forced, &path, &bytes),
+        Ok(bytes) => match unconfined(&user, &Accounts::new()) {
+            None => lines(&forced, &path, &bytes),
+            Some(why) => Answer::nothing(why),
+        },
         Err(error) => Answer::nothing(format!("{}: {error}", path.display())),
+    }
+}
+
+/// Why the user's account gets no keys: something of it other than the forced command would run on this host.
+///
+/// An account of `/etc/passwd` costs reading that file; others are asked for where sshd has found them.
+fn unconfined(user: &UserName, accounts: &Accounts) -> Option<String> {
+    match accounts.by_name(user) {
+        Ok(account) => match Confinement::of(&account) {
+            Confinement::Confined => None,
+            loose => Some(format!("account {user} {loose}: podspawn add-user {user} --existing converts it")),
+        },
+        Err(error) => Some(format!("account {user}: {error}")),
     }
 }
 

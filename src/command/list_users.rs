@@ -7,7 +7,10 @@ use super::{
     table::{Cell, Table, colour},
 };
 use crate::{
-    accounts::local::{LocalAccounts, Password},
+    accounts::{
+        confinement::Confinement,
+        local::{LocalAccounts, Password},
+    },
     config::UserOverrides,
     domain::{UserName, text},
     protocol::varlink::{LIST, ListReply},
@@ -61,6 +64,8 @@ enum State {
     NoAccount,
     /// The account gets this host's shell, or nothing.
     NotInGroup,
+    /// Its home or its shell could run something on this host, so that its keys are not used.
+    NotConfined,
     NoKeys,
     /// Somebody else than root could write the key file, so that it is not used.
     UnsafeKeys,
@@ -74,6 +79,7 @@ impl State {
             Self::Ok => "ok",
             Self::NoAccount => "no account",
             Self::NotInGroup => "not in group podspawn",
+            Self::NotConfined => "not confined",
             Self::NoKeys => "no keys",
             Self::UnsafeKeys => "key file not root's",
             Self::Locked => "locked",
@@ -163,6 +169,8 @@ fn state(user: &UserName, keys: Option<usize>, local: &LocalAccounts) -> State {
         State::Locked
     } else if shadow.is_some_and(|shadow| shadow.is_expired(today)) {
         State::Expired
+    } else if local.account(user.as_ref()).is_some_and(|account| !Confinement::of(account).is_confined()) {
+        State::NotConfined
     } else {
         match keys {
             None => State::UnsafeKeys,
@@ -197,12 +205,13 @@ mod tests {
     fn local() -> LocalAccounts {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("etc")).unwrap();
-        let accounts: String = ["podspawn:990", "alice:990", "bob:1001", "carol:990", "dave:990"]
+        let accounts: String = ["podspawn:990", "alice:990", "bob:1001", "carol:990", "dave:990", "joined:990"]
             .iter()
             .enumerate()
             .fold(String::new(), |text, (n, one)| {
                 let (name, gid) = one.split_once(':').unwrap();
-                text + &format!("{name}:x:{}:{gid}::/var/empty:/bin/sh\n", 1000 + n)
+                let home = if name == "joined" { "/home/joined" } else { "/var/empty" };
+                text + &format!("{name}:x:{}:{gid}::{home}:/bin/sh\n", 1000 + n)
             });
         fs::write(root.path().join("etc/passwd"), accounts).unwrap();
         fs::write(root.path().join("etc/group"), "podspawn:x:990:\n").unwrap();
@@ -221,6 +230,7 @@ mod tests {
             ("carol", Some(1), State::Locked),
             ("dave", Some(1), State::Expired),
             ("eve", Some(1), State::NoAccount),
+            ("joined", Some(1), State::NotConfined),
         ] {
             assert_eq!(state(&user.parse().unwrap(), keys, &local), expected, "{user}");
         }
@@ -237,7 +247,7 @@ mod tests {
         }
         let found = names(&local(), &root.path().join("keys"), &root.path().join("users")).unwrap();
         let found: Vec<String> = found.into_iter().map(Into::into).collect();
-        assert_eq!(found, ["alice", "carol", "dave", "eve", "frank"]);
+        assert_eq!(found, ["alice", "carol", "dave", "eve", "frank", "joined"]);
     }
 
     #[test]

@@ -43,11 +43,19 @@ does.
 /// How the examples begin in what a verb's help ends with; paragraphs around them are notes.
 const EXAMPLES: &str = "Examples:\n";
 
+/// The verbs of users; the others are an administrator's.
+const USERS: [&str; 4] = ["list", "status", "stop", "check-config"];
+
+/// The section of the manual that the page of a verb is in.
+fn section(verb: &str) -> u8 {
+    if verb == "podspawn" || USERS.contains(&verb) { 1 } else { 8 }
+}
+
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  podspawn man /usr/share/man/man1")]
+#[command(after_help = "Examples:\n  podspawn man /usr/share/man")]
 pub struct Options {
-    /// Where the pages go; it is made if it is not there
+    /// The directory of the manual: the pages go into its man1 and man8
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
@@ -55,39 +63,52 @@ pub struct Options {
 /// Runs the verb for the command line that `cli` describes.
 pub fn run(options: &Options, mut cli: Command) -> anyhow::Result<()> {
     let directory = &options.directory;
-    fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    for section in [1, 8] {
+        let directory = directory.join(format!("man{section}"));
+        fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
+    }
     // `podspawn help` is no verb of ours.
     cli = cli.disable_help_subcommand(true);
     cli.build();
-    let verbs: Vec<String> = cli.get_subcommands().map(|verb| format!("podspawn-{}", verb.get_name())).collect();
-    let mut pages = vec![("podspawn".to_owned(), whole(&cli, &verbs)?)];
-    for (verb, name) in cli.get_subcommands().zip(&verbs) {
-        pages.push((name.clone(), one(verb)?));
+    let mut pages = vec![("podspawn".to_owned(), 1, whole(&cli)?)];
+    for verb in cli.get_subcommands() {
+        pages.push((format!("podspawn-{}", verb.get_name()), section(verb.get_name()), one(verb)?));
     }
-    for (name, page) in pages {
-        let path = directory.join(format!("{name}.1"));
+    for (name, section, page) in pages {
+        let path = directory.join(format!("man{section}/{name}.{section}"));
         fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
 }
 
 /// The page of the whole.
-fn whole(cli: &Command, verbs: &[String]) -> io::Result<Vec<u8>> {
+fn whole(cli: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(cli.clone());
     let mut page = begin(&man)?;
-    man.render_subcommands_section(&mut page)?;
+    let mut list = Vec::new();
+    man.render_subcommands_section(&mut list)?;
+    let mut list = String::from_utf8(list).map_err(io::Error::other)?;
+    // They are all said to be in this page's section.
+    for verb in cli.get_subcommands().map(Command::get_name) {
+        let name = literal(&format!("podspawn-{verb}"));
+        list = list.replace(&format!("{name}(1)"), &format!("{name}({})", section(verb)));
+    }
+    page.write_all(list.as_bytes())?;
     page.write_all(FILES.as_bytes())?;
     page.write_all(EXIT_STATUS.as_bytes())?;
-    let others = verbs.iter().map(String::as_str).chain(["sshd_config"]);
-    let others: Vec<String> =
-        others.map(|name| format!(".BR {} ({})", literal(name), if name == "sshd_config" { 5 } else { 1 })).collect();
+    let verbs = cli.get_subcommands().map(Command::get_name);
+    let verbs = verbs.map(|verb| (format!("podspawn-{verb}"), section(verb)));
+    let others = verbs.chain([("sshd_config".to_owned(), 5)]);
+    let others: Vec<String> = others.map(|(name, section)| format!(".BR {} ({section})", literal(&name))).collect();
     write!(page, "\n.SH SEE ALSO\n{}\n", others.join(",\n"))?;
     Ok(page)
 }
 
 /// The page of a verb.
 fn one(verb: &Command) -> io::Result<Vec<u8>> {
-    let man = Man::new(verb.clone()).source(concat!("podspawn ", env!("CARGO_PKG_VERSION")));
+    let man = Man::new(verb.clone())
+        .section(section(verb.get_name()).to_string())
+        .source(concat!("podspawn ", env!("CARGO_PKG_VERSION")));
     let mut page = begin(&man)?;
     man.render_options_section(&mut page)?;
     let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -1,16 +1,20 @@
 //! `podspawn remove-user U`: keys first, so that nobody new gets in; then sessions, settings, account, and the home if
 //! that is asked for.
 
-mod processes;
+mod give_back;
 mod purge;
 
 use super::{
-    add_user::account::{self, Standing},
+    add_user::{
+        account::{self, Standing},
+        step,
+    },
+    former::{Former, Formers},
     keys::{self, KeyDir, NIX_OPTION},
     list::Broker,
 };
 use crate::{
-    accounts::{Account, Accounts, local::LocalAccounts},
+    accounts::{Account, Accounts, confinement::Confinement, local::LocalAccounts, processes},
     config::AbsolutePath,
     doctor::immutable,
     domain::UserName,
@@ -91,6 +95,7 @@ struct Removal<'a> {
     local: LocalAccounts,
     standing: Standing,
     account: Option<Account>,
+    former: Option<Former>,
     overrides: Option<PathBuf>,
     homes: PathBuf,
 }
@@ -100,7 +105,8 @@ impl<'a> Removal<'a> {
         let user = &options.user;
         let directory = KeyDir::lock()?;
         let local = LocalAccounts::read(Path::new("/"))?;
-        let (standing, account) = account::find(user, &local, &Accounts::new())?;
+        let (standing, account) = account::find(user, &local, &Accounts::new(), &Formers::new())?;
+        let former = account.as_ref().map(|account| Formers::new().of(account)).transpose()?.flatten();
         let overrides = Some(Path::new(settings::ROOT).join("users").join(format!("{user}.yaml")));
         let overrides = overrides.filter(|path| path.symlink_metadata().is_ok());
         // Nothing is purged from a place that is only guessed.
@@ -130,12 +136,19 @@ impl<'a> Removal<'a> {
                 anyhow::bail!("{}", immutable.told(path, &format!("{option} without {user}")));
             }
         }
-        Ok(Self { options, user, directory, local, standing, account, overrides, homes })
+        Ok(Self { options, user, directory, local, standing, account, former, overrides, homes })
     }
 
     /// The account's uid, if the account is podspawn's: what runs for it on this host is then connections only.
     fn own_uid(&self) -> Option<u32> {
-        self.account.as_ref().filter(|_| self.standing == Standing::Ours).map(|account| account.uid)
+        let account = self.account.as_ref()?;
+        let is_ours = match self.standing {
+            Standing::Ours => true,
+            // A conversion that was cut short leaves processes of its own.
+            Standing::Converted => Confinement::of(account).is_confined(),
+            _ => false,
+        };
+        is_ours.then_some(account.uid)
     }
 
     fn end_processes(&self) -> anyhow::Result<()> {
@@ -212,13 +225,21 @@ impl<'a> Removal<'a> {
 
     fn remove_account(&self) -> anyhow::Result<()> {
         let user = self.user;
+        if let (Some(account), Some(former)) = (&self.account, &self.former) {
+            // usermod(8) changes no account with processes.
+            self.end_processes()?;
+            for line in give_back::run(account, former, &self.local)? {
+                self.options.say(format_args!("{line}"));
+            }
+            return Ok(());
+        }
         match self.standing {
             Standing::Ours if self.local.account(user.as_ref()).is_some() => {
                 self.end_processes()?;
-                account::tool("userdel", &["--", user.as_ref()])?;
+                step::tool("userdel", &["--", user.as_ref()])?;
                 self.options.say(format_args!("removed account {user}"));
             }
-            Standing::Ours | Standing::Joined => {
+            Standing::Ours | Standing::Joined | Standing::Converted => {
                 self.options.say(format_args!(
                     "note: account {user} is not podspawn's own and stays, in group {GROUP}, where it cannot log in over \
                      ssh; gpasswd --delete {user} {GROUP} gives it this host's shell back"

@@ -54,6 +54,11 @@ pub const CHECKS: &[Check] = &[
         "`usermod --shell /bin/sh NAME`",
     ),
     check(
+        "accounts-confined",
+        "nothing of a user can run on the host but podspawn's command: shell, home, password, user manager, jobs",
+        "`podspawn add-user NAME --existing`",
+    ),
+    check(
         "engine-access",
         "no user reaches the engine, which is root: not by a group, not by an open socket",
         "`gpasswd --delete NAME docker`",

@@ -1,14 +1,41 @@
 //! The files under `/etc/podspawn`, and which configuration is in force.
 
-use super::{Finding, Host, Report};
+use super::{Finding, Host, Outcome, Report, immutable};
+use crate::settings;
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 const CHECK: &str = "config";
 const REMEDY: &str = "podspawn check-config";
+/// Most files that are named.
+const MAX_FILES: usize = 5;
 
 /// `config`.
 pub(super) fn look(host: &Host) -> Vec<Report> {
     let mistakes: Vec<String> = host.mistakes.iter().map(ToString::to_string).collect();
-    vec![judge(&mistakes, host.broker().ok().map(|reply| reply.problems.as_slice()))]
+    let report = judge(&mistakes, host.broker().ok().map(|reply| reply.problems.as_slice()));
+    let users = host.settings.users.iter().filter(|(_, overrides)| !overrides.env.is_empty());
+    let with_env = users.map(|(user, _)| Path::new(settings::ROOT).join("users").join(format!("{user}.yaml")));
+    let readable: Vec<PathBuf> = with_env.filter(|path| is_readable_for_all(path)).collect();
+    vec![if report.outcome == Outcome::Pass && !readable.is_empty() { told_to_all(&readable) } else { report }]
+}
+
+/// Whether every account of this host can read the file; what is in the store is there to be read.
+fn is_readable_for_all(path: &Path) -> bool {
+    !immutable::is_stored(path) && path.metadata().is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
+}
+
+fn told_to_all(readable: &[PathBuf]) -> Report {
+    let finding = |path: &PathBuf| {
+        let path = path.display();
+        Finding::notable(
+            format!("{path} has env, and every account of this host can read it"),
+            format!("chgrp podspawn {path} && chmod 0640 {path}"),
+        )
+    };
+    Report::of(CHECK, readable.iter().take(MAX_FILES).map(finding).collect(), "")
 }
 
 /// `problems` is what the broker finds wrong in the same files; `None` if it does not say.
@@ -45,7 +72,19 @@ fn judge(mistakes: &[String], problems: Option<&[String]>) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Outcome;
+
+    #[test]
+    fn a_file_with_variables_that_all_can_read_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("alice.yaml");
+        std::fs::write(&path, "env: {TOKEN: x}").unwrap();
+        for (mode, readable) in [(0o644, true), (0o640, false), (0o604, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_readable_for_all(&path), readable, "{mode:o}");
+        }
+        let report = told_to_all(std::slice::from_ref(&path));
+        assert!(report.outcome == Outcome::Warn && report.remedy.starts_with("chgrp podspawn /"), "{report:?}");
+    }
 
     #[test]
     fn a_mistake_is_told_with_its_place_and_with_what_is_in_force() {

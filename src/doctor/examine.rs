@@ -1,8 +1,8 @@
 //! Every check, side by side and each within its time: what hangs is unknown, and nobody waits for it.
 
 use super::{
-    CHECKS, Host, Report, configuration, container_engine, entrance, installed, kernel, lookup, measured, people,
-    records, room, saved, services, state, surroundings, user_ids,
+    CHECKS, Host, Report, configuration, confined, container_engine, entrance, installed, kernel, lookup, measured,
+    people, records, room, saved, services, state, surroundings, user_ids,
 };
 use std::{
     sync::{Arc, mpsc},
@@ -37,6 +37,7 @@ const GROUPS: &[Group] = &[
     roots(&["sshd-binary", "broker-version"], installed::look),
     roots(&["accounts", "directories", "accounts-open", "engine-access"], people::look),
     roots(&["account-shells"], people::shells),
+    roots(&["accounts-confined"], confined::look),
     roots(&["key-lookup", "key-files"], lookup::look),
     anybodys(&["config"], configuration::look),
     anybodys(&["broker-socket", "units", "cleanup-timer", "cleanup-last", "backup-timer"], services::look),

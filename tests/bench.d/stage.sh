@@ -7,6 +7,7 @@ stage_files() {
     local systemd=$1 stage=$2 from file
     local -A places=(
         [.]=usr/lib/systemd/system
+        [user@.service.d]=usr/lib/systemd/system/user@.service.d
         [sysusers.d]=usr/lib/sysusers.d
         [tmpfiles.d]=usr/lib/tmpfiles.d
         [sysctl.d]=usr/lib/sysctl.d

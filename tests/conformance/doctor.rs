@@ -73,7 +73,10 @@ for log in podspawn.log audit.jsonl; do
     [ ! -f doctor/$log ] || mv doctor/$log /var/log/podspawn/
 done
 rm -rf /root/.ssh/authorized_keys /run/systemd/system/podspawn-{cleanup,metrics}.service.d /var/lib/podspawn/locks
-usermod --shell /bin/sh --expiredate '' alice
+usermod --shell /bin/sh --home /var/empty --password '*' --expiredate '' alice
+rm -f /var/lib/podspawn-accounts/alice
+loginctl disable-linger alice
+pkill -u alice -x sleep
 gpasswd --delete alice docker >/dev/null 2>&1
 ip route del 10.0.0.0/8 dev lo 2>/dev/null
 docker rm --force podspawn-doctor-orphan >/dev/null 2>&1

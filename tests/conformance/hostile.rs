@@ -4,6 +4,7 @@ mod descriptors;
 mod guests;
 mod budgets;
 mod floods;
+mod confinement;
 mod identity;
 mod operators;
 

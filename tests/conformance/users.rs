@@ -24,8 +24,8 @@ impl<'a> Guest<'a> {
         self.bench.bash(
             &[],
             &format!(
-                "podspawn remove-user --force --purge {name}; pkill -KILL -u {name} sshd; userdel -rf {name}; \
-                 rm -rf /etc/podspawn/keys/{name} /etc/podspawn/users/{name}.yaml /var/lib/podspawn/homes/{name}"
+                "podspawn remove-user --force --purge {name}; pkill -KILL -u {name} sshd; userdel -f {name}; \
+                 rm -rf /home/{name} /etc/podspawn/keys/{name} /etc/podspawn/users/{name}.yaml /var/lib/podspawn/homes/{name}"
             ),
         );
     }
@@ -165,14 +165,20 @@ fn an_ordinary_account_is_taken_only_if_that_is_said_and_never_falls_back_to_a_s
     assert_eq!(guest.run("cat /proc/1/comm").success(), "systemd");
     assert_refused(&guest.add(&format!("--key '{own}'")), "--existing");
     assert_refused(&guest.remove(""), "ordinary account");
+    bench.root("! test -e /var/lib/podspawn-accounts/u-plain");
     bench.root("! id -nG u-plain | grep -w podspawn && ! test -e /etc/podspawn/keys/u-plain");
-    guest.add(&format!("--existing --key '{own}'")).success();
+    eventually("the connection has ended", || bench.bash(&[], "pgrep -u u-plain sshd").code == Some(1));
+    let told = guest.add(&format!("--existing --key '{own}'")).success();
+    for word in ["noted what u-plain was", "gave u-plain the home /var/empty", "put u-plain into group podspawn"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
     assert_eq!(guest.run("cat /proc/1/comm").success(), "podspawn");
+    assert_eq!(guest.listed()["state"], "ok");
     let told = guest.remove("--force").success();
-    assert!(told.contains("stays, in group podspawn"), "{told}");
-    // Its own keys on the host are no way around it.
-    assert!(guest.run("true").errors().contains("Permission denied"));
-    bench.root("test -s ~u-plain/.ssh/authorized_keys");
+    assert!(told.contains("u-plain is an account of this host again"), "{told}");
+    // As it was: its own keys, home and shell.
+    assert_eq!(guest.run("cat /proc/1/comm; pwd; echo $0").success(), "systemd\n/home/u-plain\nbash");
+    bench.root("! test -e /var/lib/podspawn-accounts/u-plain && ! id -nG u-plain | grep -w podspawn");
     for (name, word) in [("root", "is root"), ("podspawn", "podspawn's own"), ("sshd", "system account")] {
         let done = bench.bash(&[], &format!("podspawn add-user {name} --existing --key '{own}'"));
         assert_refused(&done, word);
@@ -216,6 +222,35 @@ fn a_home_stays_until_it_is_purged() {
     bench.root("test -e /var/lib/podspawn/homes/u-home/kept");
     guest.remove("--purge").success();
     bench.root("test ! -e /var/lib/podspawn/homes/u-home");
+}
+
+#[test]
+fn a_new_user_of_an_old_name_gets_the_old_home_only_if_that_is_said() {
+    let bench = bench::shared();
+    let guest = Guest::new(&bench, "u-heir");
+    let (own, named) = (key(&bench), "printf 'mode: named\n' >/etc/podspawn/users/u-heir.yaml");
+    bench.root(named);
+    guest.add(&format!("--key '{own}'")).success();
+    guest.run("echo secret >~/kept").success();
+    // Another key of the same user is no new user.
+    guest.add(&format!("--key '{OTHER}'")).success();
+    guest.remove("--force").success();
+    assert_refused(&guest.add(&format!("--key '{own}'")), "say --keep-home if u-heir gets them, --new-home if not");
+    bench.root("! getent passwd u-heir && ! test -e /etc/podspawn/keys/u-heir");
+    bench.root(named);
+    let told = guest.add(&format!("--new-home --key '{own}'")).success();
+    assert!(told.contains("moved /var/lib/podspawn/homes/u-heir to /var/lib/podspawn/homes/.u-heir."), "{told}");
+    assert_eq!(guest.run("ls ~; echo end").success(), "end");
+    assert_eq!(bench.root("cat /var/lib/podspawn/homes/.u-heir.*/kept"), "secret");
+    bench.root("rm -r /var/lib/podspawn/homes/.u-heir.*");
+
+    guest.run("echo mine >~/kept").success();
+    guest.remove("--force").success();
+    bench.root(named);
+    guest.add(&format!("--keep-home --key '{own}'")).success();
+    assert_eq!(guest.run("cat ~/kept").success(), "mine");
+    let both = guest.add("--keep-home --new-home");
+    assert_eq!(both.code, Some(2), "{both:?}");
 }
 
 /// Starts a server of one directory on the bench host's loopback; it ends by itself.

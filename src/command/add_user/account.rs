@@ -1,27 +1,27 @@
-//! The account: made, opened, or taken over, with the host's own tools.
+//! The account: made, opened, or converted. What has to be done is decided here, from facts; `step` does it.
 
+use super::step::Step;
 use crate::{
     accounts::{
         Account, AccountError, Accounts,
+        confinement::{Confinement, HOME},
+        jobs,
         local::{LocalAccounts, Password},
+        processes::{self, Named},
     },
+    command::former::{Former, Formers},
     domain::UserName,
     sshd::block::GROUP,
-    sys::program,
 };
 use anyhow::Context as _;
-use std::{path::Path, time::Duration};
+use std::path::{Path, PathBuf};
 
-/// The home of accounts that podspawn made: nothing of theirs is on the host, and nothing can be put there.
-pub(in crate::command) const HOME: &str = "/var/empty";
-/// Their shell: sshd runs the forced command with it, and it never gets a command of the user's.
-const SHELL: &str = "/bin/sh";
 /// The first id of people (`login.defs(5)`).
 const FIRST_PERSON: u32 = 1000;
 /// Accounts that are podspawn's own.
 const OWN: [&str; 3] = ["podspawn", "podspawn-keys", "podspawn-backup"];
-/// How long a tool may take; a directory server may be asked.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// Most processes that are named.
+const MAX_NAMES: usize = 5;
 
 /// Whether podspawn made the account: its first group is podspawn's, and it has no home here.
 pub(in crate::command) fn is_ours(account: &Account, local: &LocalAccounts) -> bool {
@@ -35,20 +35,37 @@ pub(in crate::command) enum Standing {
     Absent,
     /// In group podspawn, and made for it.
     Ours,
+    /// Converted by `add-user --existing`, maybe not to the end.
+    Converted,
     /// In group podspawn, and something else before.
     Joined,
     /// An ordinary account of this host.
     Ordinary,
 }
 
-/// One thing that has to be done about an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::command) enum Step {
-    Make,
-    /// Another name for opening it: a password that no password fits.
-    NoPassword,
-    Shell,
-    Join,
+/// What the host would run for an account, or runs.
+#[derive(Debug, Default)]
+pub(in crate::command) struct Activity {
+    /// Whether its user manager is started at boot.
+    pub(in crate::command) lingers: bool,
+    /// Files with jobs of cron and at.
+    pub(in crate::command) jobs: Vec<PathBuf>,
+    /// Processes outside of containers.
+    pub(in crate::command) processes: Vec<Named>,
+}
+
+impl Activity {
+    /// That of `account`.
+    pub(in crate::command) fn of(account: Option<&Account>) -> anyhow::Result<Self> {
+        let Some(account) = account else { return Ok(Self::default()) };
+        let root = Path::new("/");
+        Ok(Self {
+            lingers: jobs::linger(root, account).is_some(),
+            jobs: jobs::scheduled(root, account),
+            processes: processes::named(account.uid)
+                .with_context(|| format!("looking for processes of {}", account.name))?,
+        })
+    }
 }
 
 /// What is known of an account, and what it has to become.
@@ -63,6 +80,7 @@ pub(in crate::command) fn find(
     user: &UserName,
     local: &LocalAccounts,
     accounts: &Accounts,
+    formers: &Formers,
 ) -> anyhow::Result<(Standing, Option<Account>)> {
     let account = match local.account(user.as_ref()) {
         Some(account) => account.clone(),
@@ -72,9 +90,11 @@ pub(in crate::command) fn find(
             Err(error) => return Err(error).with_context(|| format!("looking for account {user}")),
         },
     };
-    let standing = if is_ours(&account, local) {
+    let standing = if formers.of(&account)?.is_some() {
+        Standing::Converted
+    } else if is_ours(&account, local) {
         Standing::Ours
-    } else if local.groups_of(&account).iter().any(|group| group == GROUP) {
+    } else if is_member(&account, local) {
         Standing::Joined
     } else {
         Standing::Ordinary
@@ -82,11 +102,17 @@ pub(in crate::command) fn find(
     Ok((standing, Some(account)))
 }
 
+/// Whether the account is in podspawn's group.
+fn is_member(account: &Account, local: &LocalAccounts) -> bool {
+    local.groups_of(account).iter().any(|group| group == GROUP)
+}
+
 /// What has to be done so that `user` may log in with keys; `existing` says that an ordinary account is meant.
 pub(in crate::command) fn plan(
     user: &UserName,
     found: &(Standing, Option<Account>),
     local: &LocalAccounts,
+    activity: &Activity,
     existing: bool,
 ) -> anyhow::Result<Plan> {
     anyhow::ensure!(local.group(GROUP).is_some(), "there is no group {GROUP}: run podspawn server-setup first");
@@ -94,98 +120,104 @@ pub(in crate::command) fn plan(
     let (standing, account) = found;
     let Some(account) = account else { return Ok(Plan { standing: Standing::Absent, steps: vec![Step::Make] }) };
     anyhow::ensure!(account.uid != 0, "{user} is root: whoever administers this host needs its shell");
-    let mut steps = Vec::new();
     let password = local.shadow(user.as_ref()).map(|shadow| shadow.password);
-    match standing {
-        Standing::Ordinary => {
-            anyhow::ensure!(
-                account.uid >= FIRST_PERSON,
-                "{user} is a system account (uid {}); choose another name",
-                account.uid
-            );
-            anyhow::ensure!(
-                existing,
-                "{user} is an ordinary account of this host, and would have a container in place of its shell: \
-                 say --existing if that is meant"
-            );
-            steps.push(Step::Join);
+    let steps = if *standing == Standing::Ours {
+        let mut steps = Vec::new();
+        if activity.lingers {
+            steps.push(Step::EndManager);
         }
-        Standing::Ours if !matches!(password, None | Some(Password::None)) => steps.push(Step::NoPassword),
-        _ => {}
-    }
-    if *standing != Standing::Ours {
-        anyhow::ensure!(
-            password != Some(Password::LockedHash),
-            "{user} was locked by an administrator: usermod --unlock {user} opens it"
-        );
-        if password == Some(Password::Locked) {
+        if !matches!(password, None | Some(Password::None)) {
             steps.push(Step::NoPassword);
         }
-    }
-    let shell = account.shell.file_name().unwrap_or_default();
-    if shell == "nologin" || shell == "false" {
-        anyhow::ensure!(
-            *standing == Standing::Ours,
-            "{user}'s shell is {}, which runs no forced command: usermod --shell {SHELL} {user}",
-            account.shell.display()
-        );
-        steps.push(Step::Shell);
-    }
+        if !Confinement::of(account).is_confined() {
+            steps.push(Step::Shell);
+        }
+        steps
+    } else {
+        conversion(standing, account, local, activity, existing)?
+    };
     Ok(Plan { standing: standing.clone(), steps })
 }
 
-impl Step {
-    /// Does it; returns what was done.
-    pub(in crate::command) fn run(&self, user: &UserName) -> anyhow::Result<String> {
-        let user = user.as_ref();
-        Ok(match self {
-            Self::Make => {
-                tool(
-                    "useradd",
-                    &[
-                        "--no-log-init",
-                        "--no-create-home",
-                        "--home-dir",
-                        HOME,
-                        "--shell",
-                        SHELL,
-                        "--password",
-                        "*",
-                        "--no-user-group",
-                        "--gid",
-                        GROUP,
-                        "--comment",
-                        "podspawn user",
-                        "--",
-                        user,
-                    ],
-                )?;
-                format!("made account {user}")
-            }
-            Self::NoPassword => {
-                tool("usermod", &["--password", "*", "--", user])?;
-                format!("opened account {user}: keys alone let in, and no password does")
-            }
-            Self::Shell => {
-                tool("usermod", &["--shell", SHELL, "--", user])?;
-                format!("gave {user} the shell {SHELL}, which runs podspawn's command")
-            }
-            Self::Join => {
-                tool("usermod", &["--append", "--groups", GROUP, "--", user])?;
-                format!("put {user} into group {GROUP}: it gets a container in place of this host's shell")
-            }
-        })
+/// What makes an account of the host podspawn's; nothing if it is, whoever made it so.
+fn conversion(
+    standing: &Standing,
+    account: &Account,
+    local: &LocalAccounts,
+    activity: &Activity,
+    existing: bool,
+) -> anyhow::Result<Vec<Step>> {
+    let user = &account.name;
+    let password = local.shadow(user.as_ref()).map(|shadow| shadow.password);
+    let confinement = Confinement::of(account);
+    let is_member = is_member(account, local);
+    anyhow::ensure!(
+        password != Some(Password::LockedHash),
+        "{user} was locked by an administrator: usermod --unlock {user} opens it"
+    );
+    let password_step = match password {
+        Some(Password::Usable) => Some(Step::SetPasswordAside),
+        Some(Password::Locked | Password::Empty) => Some(Step::NoPassword),
+        _ => None,
+    };
+    if is_member && confinement.is_confined() && !activity.lingers {
+        return Ok(password_step.into_iter().collect());
     }
-}
-
-/// Runs a tool of the shadow suite.
-pub(in crate::command) fn tool(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let program = program::find(name).with_context(|| {
-        format!("there is no {name} on this host; install the shadow tools (Debian: passwd, Alpine: shadow)")
-    })?;
-    let done = program::run(&program, arguments, b"", DEADLINE).with_context(|| format!("running {name}"))?;
-    anyhow::ensure!(done.succeeded(), "{name}: {}", done.complaint());
-    Ok(())
+    if *standing != Standing::Converted {
+        anyhow::ensure!(
+            account.uid >= FIRST_PERSON,
+            "{user} is a system account (uid {}); choose another name",
+            account.uid
+        );
+        let what =
+            if *standing == Standing::Joined { "is in the group by other hands" } else { "is an ordinary account" };
+        anyhow::ensure!(
+            existing,
+            "{user} {what} of this host, and would have a container in place of its shell and home: say --existing if              that is meant"
+        );
+        let shell = account.shell.file_name().unwrap_or_default();
+        anyhow::ensure!(
+            shell != "nologin" && shell != "false",
+            "{user} is closed: its shell is {}; usermod --shell /bin/sh {user} opens it",
+            account.shell.display()
+        );
+    }
+    anyhow::ensure!(
+        local.account(user.as_ref()).is_some() || confinement.is_confined(),
+        "{user} {confinement}, and its account is not in /etc/passwd: change it where it is (sssd.conf: override_homedir,          override_shell)"
+    );
+    let files: Vec<String> = activity.jobs.iter().map(|path| path.display().to_string()).collect();
+    anyhow::ensure!(
+        files.is_empty(),
+        "{user} has jobs that run on this host: {}; remove them first (crontab -u {user} -r, atrm)",
+        files.join(", ")
+    );
+    let others: Vec<String> =
+        activity.processes.iter().filter(|one| !one.is_manager()).take(MAX_NAMES).map(ToString::to_string).collect();
+    anyhow::ensure!(
+        others.is_empty(),
+        "{user} has processes on this host: {}; end them first (loginctl terminate-user {user})",
+        others.join(", ")
+    );
+    let mut steps = vec![Step::Record(Former {
+        uid: account.uid,
+        home: account.home.clone(),
+        shell: account.shell.clone(),
+        was_member: is_member,
+        lingered: activity.lingers,
+        had_no_password: password == Some(Password::Locked),
+    })];
+    if activity.lingers || !activity.processes.is_empty() {
+        steps.push(Step::EndManager);
+    }
+    steps.extend(password_step);
+    if !confinement.is_confined() {
+        steps.push(Step::Confine { was: account.home.clone() });
+    }
+    if !is_member {
+        steps.push(Step::Join);
+    }
+    Ok(steps)
 }
 
 #[cfg(test)]
@@ -201,7 +233,8 @@ mod tests {
                       open:x:1002:990::/var/empty:/usr/sbin/nologin\nbob:x:1003:1003::/home/bob:/bin/bash\n\
                       joined:x:1004:1004::/home/joined:/bin/bash\nbanned:x:1005:1005::/home/b:/bin/bash\n\
                       www:x:33:33::/srv:/usr/sbin/nologin\nmail:x:1006:1006::/home/m:/usr/sbin/nologin\n\
-                      fresh:x:1007:1007::/home/f:/bin/bash\n";
+                      fresh:x:1007:1007::/home/f:/bin/bash\n\
+                      confined:x:1008:1008::/var/empty:/bin/sh\n";
         let shadow = "ours:*:1::::::\nlocked:!*:1::::::\nopen:$y$j9T$aaaaaaaaaaaaaaa:1::::::\nbob:$y$j9T$aaaaaaaaaaaaaaa:1::::::\n\
                       joined:*:1::::::\nbanned:!$y$j9T$aaaaaaaaaaaaaaa:1::::::\nfresh:!:1::::::\n";
         fs::write(root.path().join("etc/passwd"), passwd).unwrap();
@@ -211,12 +244,18 @@ mod tests {
     }
 
     fn planned(user: &str, existing: bool) -> Result<(Standing, Vec<Step>), String> {
-        let local = local("podspawn:x:990:joined\nwww:x:33:\n");
+        planned_with(user, existing, &Activity::default())
+    }
+
+    fn planned_with(user: &str, existing: bool, activity: &Activity) -> Result<(Standing, Vec<Step>), String> {
+        let local = local("podspawn:x:990:joined,confined\nwww:x:33:\n");
         let user: UserName = user.parse().unwrap();
         // No other source: this tree has no getent.
         let nowhere = tempfile::tempdir().unwrap();
-        let found = find(&user, &local, &Accounts::under(nowhere.path())).unwrap();
-        plan(&user, &found, &local, existing).map(|plan| (plan.standing, plan.steps)).map_err(|error| error.to_string())
+        let found = find(&user, &local, &Accounts::under(nowhere.path()), &Formers::under(nowhere.path())).unwrap();
+        plan(&user, &found, &local, activity, existing)
+            .map(|plan| (plan.standing, plan.steps))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -226,17 +265,37 @@ mod tests {
             ("ours", Standing::Ours, vec![]),
             ("locked", Standing::Ours, vec![Step::NoPassword]),
             ("open", Standing::Ours, vec![Step::NoPassword, Step::Shell]),
-            ("joined", Standing::Joined, vec![]),
+            ("confined", Standing::Joined, vec![]),
         ] {
             assert_eq!(planned(user, false), Ok((standing, steps)), "{user}");
         }
     }
 
+    fn former(uid: u32, home: &str) -> Former {
+        Former {
+            uid,
+            home: home.into(),
+            shell: "/bin/bash".into(),
+            was_member: false,
+            lingered: false,
+            had_no_password: false,
+        }
+    }
+
     #[test]
-    fn an_ordinary_account_is_taken_only_if_that_is_said() {
-        assert!(planned("bob", false).unwrap_err().contains("--existing"));
-        assert_eq!(planned("bob", true), Ok((Standing::Ordinary, vec![Step::Join])));
-        assert_eq!(planned("fresh", true), Ok((Standing::Ordinary, vec![Step::Join, Step::NoPassword])));
+    fn an_ordinary_account_is_converted_only_if_that_is_said() {
+        for user in ["bob", "joined"] {
+            assert!(planned(user, false).unwrap_err().contains("--existing"), "{user}");
+        }
+        let confine = |was: &str| Step::Confine { was: was.into() };
+        let steps =
+            vec![Step::Record(former(1003, "/home/bob")), Step::SetPasswordAside, confine("/home/bob"), Step::Join];
+        assert_eq!(planned("bob", true), Ok((Standing::Ordinary, steps)));
+        let record = Step::Record(Former { had_no_password: true, ..former(1007, "/home/f") });
+        let steps = vec![record, Step::NoPassword, confine("/home/f"), Step::Join];
+        assert_eq!(planned("fresh", true), Ok((Standing::Ordinary, steps)));
+        let record = Step::Record(Former { was_member: true, ..former(1004, "/home/joined") });
+        assert_eq!(planned("joined", true), Ok((Standing::Joined, vec![record, confine("/home/joined")])));
         for (user, why) in [
             ("root", "is root"),
             ("podspawn", "podspawn's own"),
@@ -249,9 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn an_account_with_work_on_this_host_is_refused_and_the_work_is_named() {
+        let process = |name: &str| Named { pid: 7, name: name.to_owned() };
+        let with = |jobs: &[&str], processes: &[&str]| Activity {
+            lingers: true,
+            jobs: jobs.iter().map(PathBuf::from).collect(),
+            processes: processes.iter().map(|name| process(name)).collect(),
+        };
+        let refused = |activity: &Activity| planned_with("bob", true, activity).unwrap_err();
+        assert!(refused(&with(&["/var/spool/cron/crontabs/bob"], &[])).contains("crontabs/bob"));
+        assert!(refused(&with(&[], &["systemd", "tmux: server"])).contains("tmux: server (7); end them first"));
+        // A user manager alone is ended, and what lingers does so again when the account is given back.
+        let (_, steps) = planned_with("bob", true, &with(&[], &["systemd", "(sd-pam)"])).unwrap();
+        assert!(steps.contains(&Step::EndManager), "{steps:?}");
+        assert!(matches!(&steps[0], Step::Record(former) if former.lingered), "{steps:?}");
+        assert_eq!(planned_with("ours", false, &with(&[], &[])).unwrap().1, [Step::EndManager]);
+    }
+
+    #[test]
     fn without_the_group_server_setup_comes_first() {
         let user: UserName = "new".parse().unwrap();
-        let error = plan(&user, &(Standing::Absent, None), &local(""), false).unwrap_err();
+        let error = plan(&user, &(Standing::Absent, None), &local(""), &Activity::default(), false).unwrap_err();
         assert!(error.to_string().contains("server-setup"), "{error}");
     }
 }

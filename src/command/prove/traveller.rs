@@ -4,8 +4,9 @@ use super::place::Place;
 use crate::{
     accounts::{Accounts, local::LocalAccounts},
     command::{
-        add_user::account,
+        add_user::account::{self, Activity},
         auth_keys::configured_key_dir,
+        former::Formers,
         keys::{Key, KeyDir, KeyFile, READERS},
         list::Broker,
         remove_user,
@@ -57,10 +58,10 @@ impl Traveller {
         if let Some(immutable) = immutable::check(&path) {
             anyhow::bail!("{}", immutable.told(&path, NIX_OPTION));
         }
-        let found = account::find(&self.name, &local, &accounts)?;
+        let found = account::find(&self.name, &local, &accounts, &Formers::new())?;
         anyhow::ensure!(found.1.is_none(), "there is an account {} already", self.name);
         let readers = accounts.group(READERS).with_context(|| format!("group {READERS}: run podspawn server-setup"))?;
-        for step in account::plan(&self.name, &found, &local, false)?.steps {
+        for step in account::plan(&self.name, &found, &local, &Activity::default(), false)?.steps {
             step.run(&self.name)?;
         }
         let key = Key::parse(self.public.as_bytes()).map_err(anyhow::Error::msg)?.context("ssh-keygen made no key")?;

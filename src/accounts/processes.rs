@@ -5,6 +5,7 @@
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
+    collections::BTreeSet,
     fs, io,
     os::unix::fs::MetadataExt as _,
     path::Path,
@@ -15,18 +16,62 @@ use std::{
 /// How long a process may take over its end before it is killed, and then over being gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many of the processes of `uid` serve a connection.
-pub(super) fn connections(uid: u32) -> io::Result<usize> {
-    let serves = |pid: &Pid| {
-        let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
-        // `sshd-session` since OpenSSH 9.8.
-        name.starts_with("sshd") || name.starts_with("podspawn")
-    };
-    Ok(of(uid)?.iter().filter(|pid| serves(pid)).count())
+/// A process, and what it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its number.
+    pub pid: i32,
+    /// The name of its program, as the kernel has it.
+    pub name: String,
 }
 
-/// The processes of `uid` in our own pid namespace.
-fn of(uid: u32) -> io::Result<Vec<Pid>> {
+impl Named {
+    /// Whether it serves an ssh connection.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        // `sshd-session` since OpenSSH 9.8.
+        self.name.starts_with("sshd") || self.name.starts_with("podspawn")
+    }
+
+    /// Whether it is systemd's manager for a user, or the helper beside that.
+    #[must_use]
+    pub fn is_manager(&self) -> bool {
+        matches!(self.name.as_str(), "systemd" | "(sd-pam)")
+    }
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A process chooses its name.
+        let name: String = self.name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        write!(f, "{name} ({})", self.pid)
+    }
+}
+
+/// Every process of `uid`.
+pub fn named(uid: u32) -> io::Result<Vec<Named>> {
+    Ok(of(&|owner| owner == uid)?.iter().filter_map(|(pid, _)| name(*pid)).collect())
+}
+
+/// Every process of any of `uids`, with its owner.
+pub fn of_any(uids: &BTreeSet<u32>) -> io::Result<Vec<(u32, Named)>> {
+    Ok(of(&|owner| uids.contains(&owner))?.iter().filter_map(|(pid, owner)| Some((*owner, name(*pid)?))).collect())
+}
+
+/// `None` if it has ended meanwhile.
+fn name(pid: Pid) -> Option<Named> {
+    let pid = pid.as_raw_nonzero().get();
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(Named { pid, name: String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned() })
+}
+
+/// How many of the processes of `uid` serve a connection.
+pub fn connections(uid: u32) -> io::Result<usize> {
+    Ok(named(uid)?.iter().filter(|process| process.serves()).count())
+}
+
+/// The processes in our own pid namespace whose owner `is_asked`, with their owners.
+fn of(is_asked: &dyn Fn(u32) -> bool) -> io::Result<Vec<(Pid, u32)>> {
     let ours = fs::read_link("/proc/self/ns/pid")?;
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -34,26 +79,24 @@ fn of(uid: u32) -> io::Result<Vec<Pid>> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
             continue;
         };
-        if belongs(pid, uid, &ours) {
-            found.push(pid);
-        }
+        found.extend(owner(pid, &ours).filter(|owner| is_asked(*owner)).map(|owner| (pid, owner)));
     }
     Ok(found)
 }
 
-fn belongs(pid: Pid, uid: u32, namespace: &Path) -> bool {
+/// The owner of a process of `namespace`; one that has ended meanwhile has none.
+fn owner(pid: Pid, namespace: &Path) -> Option<u32> {
     let process = Path::new("/proc").join(pid.as_raw_nonzero().to_string());
-    // One that has ended meanwhile belongs to nobody.
-    process.metadata().is_ok_and(|about| about.uid() == uid)
-        && fs::read_link(process.join("ns/pid")).is_ok_and(|found| found == namespace)
+    let owner = process.metadata().ok()?.uid();
+    fs::read_link(process.join("ns/pid")).is_ok_and(|found| found == namespace).then_some(owner)
 }
 
 /// Ends every process of `uid`; returns whether all are gone.
-pub(super) fn end(uid: u32) -> io::Result<bool> {
+pub fn end(uid: u32) -> io::Result<bool> {
     for signal in [Signal::TERM, Signal::KILL] {
         let end = Instant::now() + PATIENCE;
         loop {
-            let left = of(uid)?;
+            let left = of(&|owner| owner == uid)?;
             if left.is_empty() {
                 return Ok(true);
             }
@@ -61,10 +104,10 @@ pub(super) fn end(uid: u32) -> io::Result<bool> {
                 break;
             }
             let ours = fs::read_link("/proc/self/ns/pid")?;
-            for pid in left {
+            for (pid, _) in left {
                 // Looked at again once it is held: the number could be another's by now.
                 if let Ok(held) = pidfd_open(pid, PidfdFlags::empty())
-                    && belongs(pid, uid, &ours)
+                    && owner(pid, &ours) == Some(uid)
                 {
                     // It may have ended in between, which is what is wanted.
                     let _ = pidfd_send_signal(&held, signal);
@@ -73,7 +116,7 @@ pub(super) fn end(uid: u32) -> io::Result<bool> {
             thread::sleep(Duration::from_millis(50));
         }
     }
-    Ok(of(uid)?.is_empty())
+    Ok(of(&|owner| owner == uid)?.is_empty())
 }
 
 #[cfg(test)]
@@ -93,12 +136,12 @@ mod tests {
         let mut stubborn = start("trap '' TERM; while :; do sleep 1; done").unwrap();
         let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
         thread::sleep(Duration::from_millis(300));
-        assert!(of(uid).unwrap().len() >= 2);
+        assert!(named(uid).unwrap().len() >= 2);
         // They are our children: gone once they are waited for.
         let reaper = thread::spawn(move || (gentle.wait().unwrap(), stubborn.wait().unwrap()));
         assert!(end(uid).unwrap());
         reaper.join().unwrap();
-        assert!(of(uid).unwrap().is_empty());
+        assert!(named(uid).unwrap().is_empty());
         assert!(bystander.try_wait().unwrap().is_none());
         bystander.kill().unwrap();
         bystander.wait().unwrap();

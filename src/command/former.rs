@@ -1,0 +1,181 @@
+//! What an account of the host was before it became podspawn's, so that `remove-user` can give it back.
+//!
+//! One file of root's for each account that `add-user --existing` converted, on the disk before anything of the account
+//! changes and until all of it is given back. It is not in a backup: it is about this host's accounts.
+
+use crate::{accounts::Account, domain::UserName};
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+/// Where the files are.
+pub(super) const PLACE: &str = "/var/lib/podspawn-accounts";
+/// Largest file, in bytes: two paths and some flags.
+const MAX_BYTES: u64 = 16 * 1024;
+
+/// An account as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Former {
+    /// Whose it is: another account of the same name is not meant.
+    pub(super) uid: u32,
+    pub(super) home: PathBuf,
+    pub(super) shell: PathBuf,
+    /// Whether it was in podspawn's group already.
+    pub(super) was_member: bool,
+    /// Whether its user manager was started at boot.
+    pub(super) lingered: bool,
+    /// Whether no password was set, which `useradd` writes as `!`.
+    pub(super) had_no_password: bool,
+}
+
+/// The directory of the files.
+#[derive(Debug)]
+pub(super) struct Formers(PathBuf);
+
+impl Formers {
+    /// This host's.
+    pub(super) fn new() -> Self {
+        Self(PLACE.into())
+    }
+
+    #[cfg(test)]
+    pub(super) fn under(root: &Path) -> Self {
+        Self(root.join("accounts"))
+    }
+
+    fn path(&self, user: &UserName) -> PathBuf {
+        self.0.join(user.as_ref())
+    }
+
+    /// What `account` was; `None` if it was never another's, or the record is about another account of its name.
+    pub(super) fn of(&self, account: &Account) -> anyhow::Result<Option<Former>> {
+        Ok(self.read(&account.name)?.filter(|former| former.uid == account.uid))
+    }
+
+    fn read(&self, user: &UserName) -> anyhow::Result<Option<Former>> {
+        let path = self.path(user);
+        let read = || -> anyhow::Result<Option<Former>> {
+            let file = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                file => file?,
+            };
+            let about = file.metadata()?;
+            anyhow::ensure!(
+                about.is_file() && about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o022 == 0,
+                "the file is not root's alone"
+            );
+            let mut text = String::new();
+            file.take(MAX_BYTES).read_to_string(&mut text)?;
+            let former: Former = serde_json::from_str(&text)?;
+            // They become arguments of usermod(8), and fields of passwd(5).
+            for path in [&former.home, &former.shell] {
+                let is_field = path.to_str().is_some_and(|text| !text.contains(|c: char| c == ':' || c.is_control()));
+                anyhow::ensure!(path.is_absolute() && is_field, "a path in it is none that an account has");
+            }
+            Ok(Some(former))
+        };
+        read().with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Puts `former` on the disk for `user`. An earlier record of the same account stays: it knows what was first.
+    pub(super) fn write(&self, user: &UserName, former: &Former) -> anyhow::Result<()> {
+        if self.read(user).is_ok_and(|known| known.is_some_and(|known| known.uid == former.uid)) {
+            return Ok(());
+        }
+        let path = self.path(user);
+        // No user name begins with a dot.
+        let temporary = self.0.join(format!(".{user}.new"));
+        let write = || -> io::Result<()> {
+            match DirBuilder::new().mode(0o700).create(&self.0) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => {
+                    made?;
+                    sync_directory(self.0.parent().unwrap_or(Path::new("/")))?;
+                }
+            }
+            let _ = fs::remove_file(&temporary);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            serde_json::to_writer(&mut file, former)?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            sync_directory(&self.0)
+        };
+        write().with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// Forgets what `user` was.
+    pub(super) fn forget(&self, user: &UserName) -> anyhow::Result<()> {
+        let path = self.path(user);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => {
+                removed.and_then(|()| sync_directory(&self.0)).with_context(|| format!("removing {}", path.display()))
+            }
+        }
+    }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(uid: u32) -> Account {
+        Account { name: "bob".parse().unwrap(), uid, gid: uid, home: "/home/bob".into(), shell: "/bin/zsh".into() }
+    }
+
+    fn former(home: &str) -> Former {
+        Former {
+            uid: 1003,
+            home: home.into(),
+            shell: "/bin/zsh".into(),
+            was_member: false,
+            lingered: true,
+            had_no_password: false,
+        }
+    }
+
+    #[test]
+    fn what_an_account_was_first_is_kept_until_it_is_given_back() {
+        let root = tempfile::tempdir().unwrap();
+        let formers = Formers(root.path().join("accounts"));
+        let user = account(1003).name;
+        assert_eq!(formers.of(&account(1003)).unwrap(), None);
+        formers.write(&user, &former("/home/bob")).unwrap();
+        assert_eq!(root.path().join("accounts").metadata().unwrap().mode() & 0o7777, 0o700);
+        // A conversion that was cut short is repeated with what it has made of the account already.
+        formers.write(&user, &former("/var/empty")).unwrap();
+        assert_eq!(formers.of(&account(1003)).unwrap(), Some(former("/home/bob")));
+        // The account was removed by hand, and another has its name.
+        assert_eq!(formers.of(&account(1004)).unwrap(), None);
+        formers.write(&user, &Former { uid: 1004, ..former("/home/other") }).unwrap();
+        assert_eq!(formers.of(&account(1004)).unwrap().unwrap().home, Path::new("/home/other"));
+        formers.forget(&user).unwrap();
+        formers.forget(&user).unwrap();
+        assert_eq!(formers.of(&account(1004)).unwrap(), None);
+        assert_eq!(fs::read_dir(&formers.0).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_record_that_is_none_is_an_error_and_not_the_absence_of_one() {
+        let root = tempfile::tempdir().unwrap();
+        let formers = Formers(root.path().to_owned());
+        let good = serde_json::to_string(&former("/home/bob")).unwrap();
+        for text in ["", "{}", &good.replace("/home/bob", "home"), &good.replace("/home/bob", "/h:/bin/sh")] {
+            fs::write(root.path().join("bob"), text).unwrap();
+            assert!(formers.of(&account(1003)).is_err(), "{text}");
+        }
+        fs::write(root.path().join("bob"), good).unwrap();
+        formers.of(&account(1003)).unwrap().unwrap();
+    }
+}
