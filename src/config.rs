@@ -17,7 +17,7 @@ pub use project::{Project, ProjectUsers, Projects};
 pub use security::Security;
 pub use server::{Auth, Backups, Config, Defaults, Log, Resources, SessionTimes, StatePaths};
 pub use user::{Dotfiles, MAX_ENV, MAX_ENV_BYTES, UserOverrides, VariableName};
-pub use value::{AbsolutePath, Branch, CommandLine, EngineHost, Repository, Wrong};
+pub use value::{AbsolutePath, Branch, CommandLine, EngineHost, LoginShell, Repository, Wrong};
 pub use yaml::MAX_FILE_BYTES;
 
 use crate::domain::UserName;

@@ -10,7 +10,7 @@ pub mod host_environment;
 pub use denial::Denial;
 
 use crate::{
-    config::{AbsolutePath, Dotfiles, Project, Settings},
+    config::{AbsolutePath, Dotfiles, LoginShell, Project, Settings},
     domain::{Hardening, ImageRef, Limits, Mode, ProjectName, Span, UidRange, UserName},
 };
 
@@ -28,7 +28,7 @@ pub struct Plan {
     /// The ids of which one is the user's inside.
     pub uid_range: UidRange,
     /// The login shell to prefer.
-    pub shell: AbsolutePath,
+    pub shell: LoginShell,
     /// Where persistent homes are kept on the host, if the session's is one of them.
     pub homes_dir: Option<AbsolutePath>,
     /// Environment of every process, from the user's overrides; bounded so that it fits beside the client's.

@@ -76,7 +76,10 @@ in
             repo = mkOption {
               type = types.str;
               example = "https://git.example.org/backend";
-              description = "The project's git repository, a URL or git's `user@host:path`.";
+              description = ''
+                The project's git repository, a URL or git's `user@host:path`. Nothing is cloned or built from it in this version: a
+                session has the image of `settings.image`, or the server's.
+              '';
             };
 
             branch = mkOption {

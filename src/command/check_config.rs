@@ -20,6 +20,9 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     let checked = if path.is_dir() { directory(path) } else { file(path) };
     // Whoever closed a stream does not want to know; the code still tells.
     let _ = std::io::stdout().lock().write_all(checked.listing().as_bytes());
+    if checked.has_projects {
+        let _ = writeln!(std::io::stdout().lock(), "{REPOSITORIES}");
+    }
     let mut stderr = std::io::stderr().lock();
     for mistake in &checked.mistakes {
         let _ = writeln!(stderr, "{mistake}");
@@ -27,7 +30,13 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     if checked.mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// What a valid file still does not do.
+const REPOSITORIES: &str =
+    "note: nothing is cloned or built from a project's repo in this version; its sessions have its image";
+
 struct Checked {
+    /// Whether there is a project.
+    has_projects: bool,
     files: Vec<PathBuf>,
     mistakes: Vec<FileError>,
     /// Names are shown relative to it.
@@ -58,7 +67,13 @@ impl Checked {
 
 fn directory(root: &Path) -> Checked {
     let look = settings::look(root);
-    Checked { files: look.files, mistakes: look.settings.err().unwrap_or_default(), root: root.to_owned() }
+    let has_projects = look.settings.as_ref().is_ok_and(|settings| settings.projects.iter().next().is_some());
+    Checked {
+        files: look.files,
+        mistakes: look.settings.err().unwrap_or_default(),
+        root: root.to_owned(),
+        has_projects,
+    }
 }
 
 /// What a file is called says what it is: `projects.yaml`, `users/<user>.yaml`, and anything else a server's
@@ -82,7 +97,7 @@ fn file(path: &Path) -> Checked {
             }
         },
     };
-    Checked { files: vec![path.to_owned()], mistakes, root: parent.to_owned() }
+    Checked { files: vec![path.to_owned()], mistakes, root: parent.to_owned(), has_projects: false }
 }
 
 #[cfg(test)]
@@ -102,6 +117,32 @@ mod tests {
         assert_eq!(checked.mistakes.len(), 1);
         let told = checked.mistakes[0].to_string();
         assert!(told.starts_with(&format!("{}/projects.yaml:1:11: a.repo: ", root.path().display())), "{told}");
+        assert!(!checked.has_projects);
+    }
+
+    #[test]
+    fn a_shell_that_ends_every_login_is_a_mistake_with_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("users")).unwrap();
+        fs::write(root.path().join("users/alice.yaml"), "memory: 1g\nshell: /bin/false\n").unwrap();
+        fs::write(root.path().join("projects.yaml"), "a: {repo: /r, shell: zsh}\n").unwrap();
+        fs::write(root.path().join("config.yaml"), "defaults: {shell: /usr/sbin/nologin}\n").unwrap();
+        let told: Vec<String> = directory(root.path()).mistakes.iter().map(ToString::to_string).collect();
+        let place = |file: &str| format!("{}/{file}", root.path().display());
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told[0].starts_with(&place("config.yaml:1:19: defaults.shell: \"/usr/sbin/nologin\" is not a shell")),
+            "{told:?}"
+        );
+        assert!(
+            told[1].starts_with(&place("projects.yaml:1:22: a.shell: \"zsh\" is not the absolute path")),
+            "{told:?}"
+        );
+        assert!(told[2].starts_with(&place("users/alice.yaml:2:8: shell: \"/bin/false\" is not a shell")), "{told:?}");
+        fs::write(root.path().join("projects.yaml"), "a: {repo: /r}\n").unwrap();
+        fs::remove_file(root.path().join("config.yaml")).unwrap();
+        fs::remove_file(root.path().join("users/alice.yaml")).unwrap();
+        assert!(directory(root.path()).has_projects);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     error::ConfigError,
     fields::{Fields, Mistakes, parsed},
     server::{cpus, memory, ttl},
-    value::{AbsolutePath, Branch, Repository},
+    value::{Branch, LoginShell, Repository},
     yaml,
 };
 use crate::domain::{Cpus, ImageRef, Invalid, Mode, ProjectName, Size, Span, UserName};
@@ -40,7 +40,7 @@ pub struct Project {
     /// Memory.
     pub memory: Option<Size>,
     /// The login shell to prefer.
-    pub shell: Option<AbsolutePath>,
+    pub shell: Option<LoginShell>,
     /// See [`super::SessionTimes`].
     pub grace_period: Option<Span>,
     /// See [`super::SessionTimes`].

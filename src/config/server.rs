@@ -4,7 +4,7 @@ use super::{
     error::ConfigError,
     fields::{Fields, Mistakes},
     security::Security,
-    value::{AbsolutePath, EngineHost, Wrong, quote},
+    value::{AbsolutePath, EngineHost, LoginShell, Wrong, quote},
     yaml,
 };
 use crate::domain::{Cpus, ImageRef, Mode, Pool, Size, Span, Subnet};
@@ -58,7 +58,7 @@ pub struct Defaults {
     /// The image of users and projects that name none.
     pub image: ImageRef,
     /// The login shell to prefer; the guest falls back to what the image has.
-    pub shell: AbsolutePath,
+    pub shell: LoginShell,
     /// Processors per container.
     pub cpus: Cpus,
     /// Memory per container.
@@ -156,12 +156,12 @@ impl Default for Config {
 /// Defaults whose types have no constructor that cannot fail; a test parses each.
 #[allow(clippy::expect_used)] // constants of this file, held by `the_defaults_are_those_of_the_contract`
 mod built_in {
-    use super::{AbsolutePath, Cpus, Defaults, Pool};
+    use super::{Cpus, Defaults, LoginShell, Pool};
 
     pub(super) fn defaults() -> Defaults {
         Defaults {
             image: "ubuntu:24.04".parse().expect("a valid image"),
-            shell: AbsolutePath::known("/bin/bash"),
+            shell: LoginShell::known("/bin/bash"),
             cpus: Cpus::try_from(2.0).expect("a valid number of cpus"),
             memory: "2g".parse().expect("a valid size"),
         }

@@ -4,7 +4,7 @@ use super::{
     error::ConfigError,
     fields::{Fields, Mistakes, parsed},
     server::{cpus, memory},
-    value::{AbsolutePath, CommandLine, Repository, quote},
+    value::{CommandLine, LoginShell, Repository, quote},
     yaml,
 };
 use crate::domain::{Cpus, ImageRef, Mode, Size};
@@ -26,7 +26,7 @@ pub struct UserOverrides {
     /// Memory.
     pub memory: Option<Size>,
     /// The login shell to prefer.
-    pub shell: Option<AbsolutePath>,
+    pub shell: Option<LoginShell>,
     /// What happens after the last disconnect.
     pub mode: Option<Mode>,
     /// Environment of every process.

@@ -80,6 +80,48 @@ impl FromStr for AbsolutePath {
     }
 }
 
+/// The path of a login shell: an absolute path, and no program that ends every login.
+///
+/// Whether an image has it only a container knows: `podspawn verify-image` and the login say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginShell(AbsolutePath);
+
+/// Programs that are an account's shell where nobody is to log in.
+const NO_SHELLS: [&str; 7] = ["nologin", "false", "true", "sync", "halt", "shutdown", "reboot"];
+
+impl LoginShell {
+    pub(super) fn known(text: &'static str) -> Self {
+        Self(AbsolutePath::known(text))
+    }
+}
+
+impl AsRef<str> for LoginShell {
+    fn as_ref(&self) -> &str {
+        self.0.as_ref()
+    }
+}
+
+impl fmt::Display for LoginShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LoginShell {
+    type Err = Wrong;
+
+    fn from_str(text: &str) -> Result<Self, Wrong> {
+        let path: AbsolutePath =
+            text.parse().map_err(|_| Wrong::new(text, "the absolute path of a shell, such as /bin/bash"))?;
+        let name = path.as_path().file_name().unwrap_or_default();
+        if name.is_empty() || text.ends_with('/') || NO_SHELLS.iter().any(|other| name == *other) {
+            let right = "a shell that runs logins; to keep a user out: podspawn remove-user";
+            return Err(Wrong::new(text, right));
+        }
+        Ok(Self(path))
+    }
+}
+
 /// A git repository: a URL or git's `user@host:path`. Never an option, and none of git's transports that run a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository(Box<str>);
@@ -192,6 +234,20 @@ mod tests {
             assert!(bad.parse::<AbsolutePath>().is_err(), "{bad:?}");
         }
         assert_eq!("/bin/bash".parse::<AbsolutePath>().unwrap().as_path(), Path::new("/bin/bash"));
+    }
+
+    #[test]
+    fn a_login_shell_is_an_absolute_path_and_runs_logins() {
+        for bad in
+            ["", "bash", "./bash", "/", "/bin/", "/bin/false", "/usr/sbin/nologin", "/bin/../bin/sh", "/bin/sh\n"]
+        {
+            assert!(bad.parse::<LoginShell>().is_err(), "{bad:?}");
+        }
+        for good in ["/bin/bash", "/usr/bin/zsh", "/nix/store/x-fish/bin/fish", "/opt/falsehood"] {
+            assert_eq!(good.parse::<LoginShell>().unwrap().as_ref(), good);
+        }
+        let told = "/bin/false".parse::<LoginShell>().unwrap_err().to_string();
+        assert_eq!(told, "\"/bin/false\" is not a shell that runs logins; to keep a user out: podspawn remove-user");
     }
 
     #[test]

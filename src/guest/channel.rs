@@ -3,7 +3,7 @@
 use super::{
     Place,
     agent::Agent,
-    environment,
+    dotfiles, environment,
     identity::Group,
     login::{self, Account, LoginError, Resolved},
     packets,
@@ -153,7 +153,7 @@ pub(super) fn start(
     let search = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     let (path, arguments) = program(root, &account, &open.what, &search)?;
     let (path, arguments) = match &place.dotfiles {
-        Some(dotfiles) if is_fresh => dotfiles.before(path, arguments),
+        Some(dotfiles) if is_fresh || dotfiles::is_pending(root, &account.home) => dotfiles.before(path, arguments),
         _ => (path, arguments),
     };
     let program = Program { path, arguments, environment };

@@ -1,15 +1,19 @@
 //! The user's dotfiles: cloned into a fresh home and installed before the first program runs there.
 //!
+//! A clone that fails is tried again at the next logins, some times: the first may have had no agent. What is left to
+//! try is a file of the home, so that it is known in each container of a persistent one.
+//!
 //! All of it happens as the user, in the process that becomes that program afterwards: the guest waits for nothing, and
 //! whoever hangs up ends it as they would end the program. What fails is told at a terminal and in a file of the home;
 //! the login goes on.
 
-use super::channel::own_binary;
+use super::{channel::own_binary, files::under};
 use crate::protocol::guest::{DOTFILES, INSTALL};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Read as _, Seek as _, Write as _},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -21,6 +25,12 @@ use std::{
 const CLONE: &str = ".dotfiles";
 /// What git and the install command say.
 const LOG: &str = ".dotfiles.log";
+/// Says that the clone failed, and how often: removed with the first that succeeds.
+const PENDING: &str = ".dotfiles.pending";
+/// Where git clones to, until it is whole.
+const PARTIAL: &str = ".dotfiles.partial";
+/// How often a clone is tried.
+const ATTEMPTS: u8 = 5;
 /// How long all of it may take: somebody waits for a prompt.
 const TIME: Duration = Duration::from_secs(60);
 /// How often it is looked whether a step has ended.
@@ -48,6 +58,11 @@ impl Dotfiles {
     }
 }
 
+/// Whether a clone into the home `home` of the container at `root` failed and is to be tried again. No link is followed.
+pub(super) fn is_pending(root: &Path, home: &Path) -> bool {
+    under(root, home).join(PENDING).symlink_metadata().is_ok_and(|about| about.is_file())
+}
+
 /// Sets up `dotfiles` and becomes `program`: its path, then its arguments with the name first.
 ///
 /// # Errors
@@ -67,23 +82,77 @@ pub fn run(dotfiles: &Dotfiles, program: &[OsString]) -> io::Error {
         }
     };
     let home = std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from);
-    say(&format!("setting up your dotfiles from {}", dotfiles.repo.display()));
-    if let Err(error) = set_up(dotfiles, &home, Instant::now() + TIME) {
-        say(&format!("your dotfiles are not set up: {error}; see ~/{LOG}"));
+    let attempt = Attempt::begin(&home).map_err(|error| format!("cannot write to the home: {error}"));
+    // Where another login is at it, there is nothing to do or to say.
+    if !matches!(attempt, Ok(None)) {
+        say(&format!("setting up your dotfiles from {}", dotfiles.repo.display()));
+        let end = Instant::now() + TIME;
+        let done = attempt.and_then(|attempt| attempt.map_or(Ok(()), |attempt| set_up(dotfiles, &home, attempt, end)));
+        if let Err(error) = done {
+            say(&format!("your dotfiles are not set up: {error}; see ~/{LOG}"));
+        }
     }
     Command::new(path).arg0(name).args(arguments).exec()
 }
 
 extern "C" fn nothing(_signal: libc::c_int) {}
 
-fn set_up(dotfiles: &Dotfiles, home: &Path, end: Instant) -> Result<(), String> {
+/// One of the times that a clone is tried, which no other login does meanwhile.
+struct Attempt {
+    /// The file [`PENDING`], locked.
+    file: File,
+    path: PathBuf,
+    number: u8,
+}
+
+impl Attempt {
+    /// Counts it, so that one that is hung up counts as well; `None` if it is not to be made.
+    fn begin(home: &Path) -> io::Result<Option<Self>> {
+        let path = home.join(PENDING);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file = File::from(open(&path, flags, Mode::RUSR | Mode::WUSR)?);
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() || rustix::fs::fstat(&file)?.st_nlink == 0 {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        // What is no number was not written here.
+        let _ = (&file).take(8).read_to_string(&mut text);
+        let number = text.trim().parse::<u8>().unwrap_or(0).saturating_add(1);
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{number}")?;
+        Ok(Some(Self { file, path, number }))
+    }
+
+    /// Nothing is left to try.
+    fn settle(self) {
+        let _ = std::fs::remove_file(&self.path);
+        drop(self.file);
+    }
+}
+
+fn set_up(dotfiles: &Dotfiles, home: &Path, attempt: Attempt, end: Instant) -> Result<(), String> {
     let log = File::create(home.join(LOG)).map_err(|error| format!("cannot write to the home: {error}"))?;
-    let clone = home.join(CLONE);
+    let (clone, partial) = (home.join(CLONE), home.join(PARTIAL));
+    if clone.symlink_metadata().is_ok() {
+        attempt.settle();
+        return Err(format!("~/{CLONE} exists already"));
+    }
+    // What a clone left that was killed.
+    let _ = std::fs::remove_dir_all(&partial);
     let mut git = Command::new("git");
-    git.args(["clone", "--quiet", "--"]).arg(&dotfiles.repo).arg(&clone).current_dir(home);
+    git.args(["clone", "--quiet", "--"]).arg(&dotfiles.repo).arg(&partial).current_dir(home);
     // Nobody is asked for a password or whether a host is the right one.
     git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
-    step("git clone", &mut git, &log, end)?;
+    if let Err(error) = step("git clone", &mut git, &log, end) {
+        if attempt.number < ATTEMPTS {
+            return Err(format!("{error}, the next login tries again"));
+        }
+        attempt.settle();
+        return Err(format!("{error}, for the last time"));
+    }
+    std::fs::rename(&partial, &clone).map_err(|error| format!("~/{CLONE}: {error}"))?;
+    attempt.settle();
     let Some(install) = &dotfiles.install else { return Ok(()) };
     let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
     step("the install command", Command::new(shell).arg("-c").arg(install).current_dir(&clone), &log, end)
@@ -152,8 +221,40 @@ mod tests {
     }
 
     #[test]
-    fn without_a_home_to_write_to_nothing_is_run() {
-        let error = set_up(&dotfiles(), Path::new("/nonexistent"), Instant::now() + TIME).unwrap_err();
-        assert!(error.starts_with("cannot write to the home"), "{error}");
+    fn a_clone_that_fails_is_pending_until_it_succeeds_or_was_tried_often_enough() {
+        let home = tempfile::tempdir().unwrap();
+        let pending = || is_pending(Path::new("/"), home.path());
+        let repo = home.path().join("repo");
+        let dotfiles = Dotfiles { repo: repo.clone().into(), install: None };
+        let attempt = || {
+            let attempt = Attempt::begin(home.path()).unwrap().unwrap();
+            set_up(&dotfiles, home.path(), attempt, Instant::now() + TIME)
+        };
+        assert!(!pending());
+        for number in 1..=ATTEMPTS {
+            let error = attempt().unwrap_err();
+            let (end, left) =
+                if number < ATTEMPTS { ("the next login tries again", true) } else { ("for the last time", false) };
+            assert!(error.starts_with("git clone") && error.ends_with(end), "{number}: {error}");
+            assert_eq!(pending(), left, "{number}");
+        }
+        attempt().unwrap_err();
+        // A killed clone's leftovers are in nobody's way.
+        std::fs::create_dir_all(home.path().join(PARTIAL).join(".git")).unwrap();
+        assert!(Command::new("git").args(["init", "--quiet"]).arg(&repo).status().unwrap().success());
+        attempt().unwrap();
+        assert!(home.path().join(CLONE).join(".git").is_dir() && !home.path().join(PARTIAL).exists() && !pending());
+    }
+
+    #[test]
+    fn one_login_at_a_time_tries_and_no_link_is_followed() {
+        let home = tempfile::tempdir().unwrap();
+        let first = Attempt::begin(home.path()).unwrap().unwrap();
+        assert!(Attempt::begin(home.path()).unwrap().is_none());
+        first.settle();
+        std::os::unix::fs::symlink(home.path().join("other"), home.path().join(PENDING)).unwrap();
+        assert!(Attempt::begin(home.path()).is_err() && !home.path().join("other").exists());
+        assert!(!is_pending(Path::new("/"), home.path()));
+        assert!(Attempt::begin(Path::new("/nonexistent")).is_err());
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Resolved {
     pub(super) account: Account,
     /// Whether its home was made or filled just now.
     pub(super) is_fresh: bool,
-    /// A word for the person, if the home cannot be had.
+    /// A word for the user at a terminal: the home cannot be had, or the shell is another than the configured one.
     pub(super) remark: Option<String>,
 }
 
@@ -58,7 +58,8 @@ pub(super) fn resolve(root: &Path, login: &Login, own: Option<u32>, first: bool)
     // Where a home cannot be made the login still works, in `/`; sshd does the same.
     let adopt = is_new || account.home.starts_with(HOMES);
     let is_fresh = first && home::prepare(root, &account.home, owner(&account), adopt).unwrap_or(false);
-    Ok(Resolved { account, is_fresh, remark: None })
+    let remark = substitution(root, login, &account);
+    Ok(Resolved { account, is_fresh, remark })
 }
 
 /// The same for a login whose home is `persistent`.
@@ -75,10 +76,14 @@ pub(super) fn resolve_persistent(
     // Wherever the image has the home of its account: this is the one that is kept.
     account.home = home;
     let (is_fresh, remark) = match claimed.and_then(|()| persistent.prepare(root, owner(&account))) {
-        Ok(is_fresh) => (is_fresh, None),
+        Ok(is_fresh) => (is_fresh, substitution(root, login, &account)),
         Err(error) => (false, Some(error.to_string())),
     };
     Ok(Resolved { account, is_fresh, remark })
+}
+
+fn substitution(root: &Path, login: &Login, account: &Account) -> Option<String> {
+    account.shell.as_ref()?.substitution(root, Path::new(&login.shell))
 }
 
 fn owner(account: &Account) -> Owner {

@@ -32,16 +32,22 @@ pub(super) struct Shell {
 impl Shell {
     /// The shell of a login: the account's own if it can run anything, else the preferred one, else what there is.
     pub(super) fn find(root: &Path, account: Option<&Path>, preferred: &Path) -> Option<Self> {
-        let usable = |path: &Path| {
-            let refuses = matches!(path.file_name().map(OsStr::as_bytes), Some(b"nologin" | b"false" | b"true"));
-            path.is_absolute() && !refuses && is_executable(&under(root, path))
-        };
         account
             .into_iter()
             .chain([preferred])
             .chain(CANDIDATES.iter().map(Path::new))
-            .find(|path| usable(path))
+            .find(|path| is_usable(root, path))
             .map(|path| Self { program: path.to_owned() })
+    }
+
+    /// A word for the user if the configured shell is not in the image and this one runs instead.
+    pub(super) fn substitution(&self, root: &Path, preferred: &Path) -> Option<String> {
+        // Nobody chose the default, and most images without it have another shell on purpose.
+        let is_chosen = preferred != Path::new(CANDIDATES[0]) && preferred != self.program;
+        (is_chosen && !is_usable(root, preferred)).then(|| {
+            let (missing, program) = (preferred.display(), self.program.display());
+            format!("this image has no shell {missing}, which is configured; {program} runs instead")
+        })
     }
 
     /// The name by which the shell is called: busybox goes by it.
@@ -64,6 +70,12 @@ impl Shell {
     pub(super) fn command(&self, command: &[u8]) -> Vec<OsString> {
         vec![self.name().to_owned(), "-c".into(), OsString::from_vec(command.to_vec())]
     }
+}
+
+/// Whether the image has a shell at `path` that runs logins.
+fn is_usable(root: &Path, path: &Path) -> bool {
+    let refuses = matches!(path.file_name().map(OsStr::as_bytes), Some(b"nologin" | b"false" | b"true"));
+    path.is_absolute() && !refuses && is_executable(&under(root, path))
 }
 
 /// The words of a command in an image without a shell: split at blanks, nothing else means anything.
@@ -118,6 +130,21 @@ mod tests {
         assert_eq!(found(&root, "/usr/sbin/nologin", "/bin/bash"), Some("/bin/bash".into()));
         assert_eq!(found(&root, "/bin/fish", "/bin/zsh"), Some("/bin/zsh".into()));
         assert_eq!(found(&root, "bin/zsh", ""), Some("/bin/bash".into()));
+    }
+
+    #[test]
+    fn a_configured_shell_that_the_image_lacks_is_told_and_the_default_is_not() {
+        let root = image(&["/bin/ash", "/bin/zsh", "/bin/false"]);
+        let said = |account: &str, preferred: &str| {
+            let shell = Shell::find(root.path(), Some(Path::new(account)), Path::new(preferred)).unwrap();
+            shell.substitution(root.path(), Path::new(preferred))
+        };
+        let told = said("", "/bin/zhs").unwrap();
+        assert_eq!(told, "this image has no shell /bin/zhs, which is configured; /bin/ash runs instead");
+        // The account was made at an earlier login, with what ran instead.
+        assert!(said("/bin/ash", "/bin/zhs").is_some() && said("", "/bin/false").is_some());
+        assert_eq!(said("", "/bin/bash"), None);
+        assert_eq!((said("", "/bin/zsh"), said("/bin/ash", "/bin/zsh")), (None, None));
     }
 
     #[test]

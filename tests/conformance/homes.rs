@@ -6,6 +6,7 @@ use crate::{
     refusals::assert_refused,
     terminal::Terminal,
 };
+use std::sync::{Mutex, PoisonError};
 
 const HOMES: &str = "/var/lib/podspawn/homes";
 
@@ -197,6 +198,8 @@ fn what_a_tenant_leaves_in_a_home_is_the_next_containers_and_nothing_of_the_host
 
 /// An image with a repository of dotfiles.
 fn make_image_with_dotfiles(bench: &Bench) {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     bench.root(
         "docker image inspect podspawn-test-dotfiles >/dev/null 2>&1 && exit; docker rm -f dotfiles >/dev/null 2>&1; \
          docker run --name dotfiles podspawn-workload sh -euc '
@@ -262,6 +265,32 @@ fn dotfiles_that_fail_are_told_at_a_terminal_and_the_login_goes_on() {
     terminal.send("echo al''ive; exit 6\n");
     terminal.wait_for("alive");
     assert_eq!(terminal.finish().0, 6);
+}
+
+#[test]
+fn dotfiles_whose_first_login_could_not_have_them_are_set_up_by_a_later_one() {
+    let bench = bench::shared();
+    make_image_with_dotfiles(&bench);
+    let repo = "dotfiles: {repo: \"file:///srv/later\", install: ./install}";
+    let user = bench.user_with(&with_dotfiles(repo));
+    assert_eq!(user.run("ls -d ~/.dotfiles; echo $?").text().lines().last(), Some("2"));
+    let mut terminal = user.terminal(None);
+    terminal.wait_for("podspawn: your dotfiles are not set up: git clone failed");
+    terminal.wait_for("the next login tries again");
+    terminal.send("exit\n");
+    terminal.finish();
+    // As when an agent is there at last.
+    user.inside("cp -a /srv/dots /srv/later").success();
+    assert_eq!(user.run("cat ~/.installed").text(), format!("installed by {0} in /home/{0}/.dotfiles\n", user.name));
+    assert_eq!(user.run("wc -l <~/.installed; ls -A ~ | grep dotfiles").text(), "1\n.dotfiles\n.dotfiles.log\n");
+    user.stop(None);
+    // And not for ever.
+    let never = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///nowhere\"}"));
+    for attempt in 1..=6 {
+        let told = never.run("cat ~/.dotfiles.pending 2>/dev/null; true").quiet_success();
+        let expected = if attempt < 5 { attempt.to_string() } else { String::new() };
+        assert_eq!(told, expected, "{attempt}");
+    }
 }
 
 #[test]

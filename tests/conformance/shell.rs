@@ -7,6 +7,38 @@ use crate::{
 };
 
 #[test]
+fn a_configured_shell_that_the_image_lacks_is_told_at_a_terminal_and_nowhere_else() {
+    let bench = bench::shared();
+    let user = bench.user_with("shell: /bin/zhs");
+    assert_eq!(user.run("echo $0").quiet_success(), "bash");
+    for _ in 0..2 {
+        let mut terminal = user.terminal(None);
+        terminal.wait_for("podspawn: this image has no shell /bin/zhs, which is configured; /bin/bash runs instead");
+        terminal.send("echo $0; exit 5\n");
+        terminal.wait_for("-bash");
+        assert_eq!(terminal.finish().0, 5);
+    }
+    // The default is nobody's choice.
+    let alpine = bench.user_with("image: \"podspawn-alpine-like:latest\"");
+    let mut terminal = alpine.terminal(None);
+    terminal.send("echo al''ive; exit 6\n");
+    terminal.wait_for("alive");
+    let (code, shown) = terminal.finish();
+    assert!(code == 6 && !shown.contains("no shell"), "{shown:?}");
+    // And one that ends every login never comes into force.
+    let done = bench.bash(
+        &[],
+        "mkdir -p /run/podspawn-test/shell/users; echo 'shell: /bin/false' >/run/podspawn-test/shell/users/x.yaml
+         podspawn check-config /run/podspawn-test/shell",
+    );
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(
+        done.errors().contains("users/x.yaml:1:8: shell: \"/bin/false\" is not a shell that runs logins"),
+        "{done:?}"
+    );
+}
+
+#[test]
 fn a_shell_runs_on_a_terminal_of_the_container() {
     let bench = bench::shared();
     let user = bench.user();
