@@ -59,6 +59,12 @@ check_units() {
         silent systemd-analyze verify --man=no "${units[@]}"
 }
 
+# No user manager for podspawn's users, found by a program of the store: units of NixOS have no PATH to rely on.
+check_managers() {
+    grep -qE "^ExecCondition=\+/bin/sh -c .*$store/nix/store/[^ ]*coreutils[^ ]*/bin/id -Gn -- %i" \
+        "$1/systemd/system/user@.service.d/podspawn.conf"
+}
+
 check_exposure() {
     local etc=$1 unit
     for unit in "$etc"/systemd/system/podspawn-*.service; do
@@ -343,6 +349,7 @@ verify() {
     local case=$1 system=$2 etc=$work/rendered/$1
     flatten "$system" "$etc"
     holds "$case: systemd has nothing to say about the units" check_units "$etc"
+    holds "$case: systemd starts no user manager for podspawn's users" check_managers "$etc"
     holds "$case: every service is as locked up as it can be" check_exposure "$etc"
     holds "$case: every unit is wired, and started by what its [Install] says" check_parity "$etc" "$case"
     holds "$case: what is overridden is replaced" check_overrides "$etc" "$case"
