@@ -173,7 +173,8 @@ fn conversion(
             if *standing == Standing::Joined { "is in the group by other hands" } else { "is an ordinary account" };
         anyhow::ensure!(
             existing,
-            "{user} {what} of this host, and would have a container in place of its shell and home: say --existing if              that is meant"
+            "{user} {what} of this host, and would have a container in place of its shell and \
+             home: say --existing if that is meant"
         );
         let shell = account.shell.file_name().unwrap_or_default();
         anyhow::ensure!(
@@ -184,7 +185,8 @@ fn conversion(
     }
     anyhow::ensure!(
         local.account(user.as_ref()).is_some() || confinement.is_confined(),
-        "{user} {confinement}, and its account is not in /etc/passwd: change it where it is (sssd.conf: override_homedir,          override_shell)"
+        "{user} {confinement}, and its account is not in /etc/passwd: change it where it is \
+         (sssd.conf: override_homedir, override_shell)"
     );
     let files: Vec<String> = activity.jobs.iter().map(|path| path.display().to_string()).collect();
     anyhow::ensure!(

@@ -22,7 +22,7 @@ use std::{
 
 /// How long a tool may take; a directory server may be asked.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How long a user manager may take over its end: logind waits ten seconds before it begins.
+/// How long a user manager may take over its end.
 const MANAGER: Duration = Duration::from_secs(20);
 /// Before a hash of crypt(5): no password fits, sshd does not take the account for locked, and the hash is not lost.
 pub(in crate::command) const ASIDE: char = '*';
@@ -103,14 +103,15 @@ fn end_manager(user: &UserName) -> anyhow::Result<()> {
         }
     }
     let end = Instant::now() + MANAGER;
-    let left = || processes::named(account.uid).context("looking for processes");
-    while !left()?.is_empty() {
-        anyhow::ensure!(
-            Instant::now() < end,
-            "the user manager of {user} does not end: loginctl terminate-user {user}"
-        );
-        // Fails where the user is gone by now, or logind is not there; what counts is what is left.
-        let _ = tool("loginctl", &["terminate-user", user.as_ref()]);
+    let runs = || -> anyhow::Result<bool> {
+        let processes = processes::named(account.uid).context("looking for processes")?;
+        Ok(processes.iter().any(processes::Named::is_manager))
+    };
+    let unit = format!("user@{}.service", account.uid);
+    while runs()? {
+        anyhow::ensure!(Instant::now() < end, "the user manager of {user} does not end: systemctl stop {unit}");
+        // Connections of the user, which are not in that unit, go on.
+        let _ = tool("systemctl", &["stop", &unit]);
         thread::sleep(Duration::from_millis(200));
     }
     Ok(())
