@@ -6,10 +6,14 @@ pub mod block;
 mod effective;
 pub mod greeting;
 mod main_file;
+pub mod order;
 pub mod pattern;
+mod probe;
+pub mod serving;
 
 pub use effective::Effective;
 pub use main_file::{Include, MainFile};
+pub use probe::Connection;
 
 use crate::sys::program::{self, Finished};
 use std::{
@@ -22,6 +26,8 @@ use std::{
 pub const CONFIG: &str = "/etc/ssh/sshd_config";
 /// Where relative names in `Include` begin (`sshd_config(5)`), whatever file they stand in.
 pub const CONFIG_DIR: &str = "/etc/ssh";
+/// What sshd says without the directory that its service makes when it starts. Only root's sshd asks for it.
+const NO_DIRECTORY: &str = "Missing privilege separation directory";
 /// How long one question may take: sshd reads some files, and on a busy machine waits for a processor.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -55,23 +61,6 @@ pub struct Version(pub u32, pub u32);
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.0, self.1)
-    }
-}
-
-/// A connection that sshd is asked about: whose, and from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
-    /// The login name.
-    pub user: String,
-    /// The client's address.
-    pub address: &'static str,
-}
-
-impl Connection {
-    /// As `sshd -C` takes it.
-    fn specification(&self) -> String {
-        let Self { user, address } = self;
-        format!("user={user},host={address},addr={address},laddr={address},lport=22")
     }
 }
 
@@ -113,9 +102,15 @@ impl Sshd {
         if done.succeeded() { Ok(Effective::parse(&done.out)) } else { Err(SshdError::Refused(done.complaint())) }
     }
 
+    /// Asks sshd. Where its socket waits for a first connection, the directory of its service does not exist, and root is
+    /// refused any answer: then it is asked as an account that reads everything, and nothing is made for it.
     fn run(&self, arguments: &[&str]) -> Result<Finished, SshdError> {
-        program::run(&self.program, arguments, b"", DEADLINE)
-            .map_err(|source| SshdError::Run { program: self.program.clone(), source })
+        let done = program::run(&self.program, arguments, b"", DEADLINE)
+            .map_err(|source| SshdError::Run { program: self.program.clone(), source })?;
+        if done.succeeded() || !done.err.contains(NO_DIRECTORY) {
+            return Ok(done);
+        }
+        Ok(program::run_reading(&self.program, arguments, DEADLINE).unwrap_or(done))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod crash;
 pub mod elf;
 pub mod descriptor;
 pub mod file_version;
+pub mod glob;
 pub mod idle;
 pub mod listening;
 pub mod passing;

@@ -344,12 +344,12 @@ fn sshd(group: &str, user: &str) -> Vec<String> {
         command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
     });
     assert!(generate.status.success(), "{}", text(&generate));
-    let drop_in = fs::read_to_string(source().join("sshd_config.d/50-podspawn.conf")).unwrap();
+    let drop_in = fs::read_to_string(source().join("sshd_config.d/00-podspawn.conf")).unwrap();
     assert!(drop_in.contains("Match Group podspawn\n"));
     let drop_in = drop_in
         .replace("@bin@", "/usr/bin/podspawn")
         .replace("Match Group podspawn\n", &format!("Match Group {group}\n"));
-    fs::write(directory.path().join("50-podspawn.conf"), drop_in).unwrap();
+    fs::write(directory.path().join("00-podspawn.conf"), drop_in).unwrap();
     let main = directory.path().join("sshd_config");
     let included = directory.path().join("*.conf");
     // Another tool's hook, which must stay its own; the rest is behind our Match block, as on Debian.

@@ -46,7 +46,7 @@ pub struct Options {
     /// sshd's program [default: the host's own]
     #[arg(long, value_name = "PATH")]
     sshd: Option<PathBuf>,
-    /// The service to reload [default: ssh or sshd, whichever runs]
+    /// sshd's service or socket, to have it read its configuration [default: ssh or sshd, whichever is active]
     #[arg(long, value_name = "NAME")]
     service_name: Option<String>,
 }
@@ -58,11 +58,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let caller = doctor::ways_in::caller();
     // The files of another sshd than the host's are nobody's service, unless it is named.
     let is_hosts = options.sshd_config.as_path() == Path::new(sshd::CONFIG);
-    let service = if is_hosts || options.service_name.is_some() {
-        Service::find(options.service_name.as_deref())?
-    } else {
-        Service::Unknown
-    };
+    let service =
+        if is_hosts || options.service_name.is_some() { Service::find(options.service_name.as_deref())? } else { None };
     let setup = Setup {
         sshd: Sshd::find(options.sshd.as_deref())?,
         config: options.sshd_config.clone(),

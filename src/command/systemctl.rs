@@ -5,7 +5,10 @@ use crate::sys::{
     systemd,
 };
 use anyhow::{Context as _, ensure};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Its tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,11 @@ impl Systemctl {
     /// `None` where another init runs.
     pub(super) fn find() -> Option<Self> {
         systemd::systemctl().map(Self)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 
     /// Runs it to its end, whatever that is.

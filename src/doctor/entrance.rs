@@ -7,11 +7,15 @@ use super::{
 };
 use crate::{
     accounts::local::LocalAccounts,
-    sshd::{self, Connection, Effective, Sshd, block, greeting},
-    sys::{clock::since_boot, systemd},
+    domain::UserName,
+    sshd::{
+        self, Connection, Effective, Sshd, block, greeting,
+        order::Reading,
+        serving::{self, Found, Serving, UNITS},
+    },
+    sys::clock::since_boot,
 };
 use std::{
-    fs,
     net::SocketAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -19,8 +23,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// What sshd's service and its socket are called: Debian's names, and everybody else's.
-const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+/// More users than this are not asked about, beside the first: each costs a process.
+const MAX_USERS: usize = 11;
 /// More administrators than this are not asked about: each costs a process.
 const MAX_ADMINISTRATORS: usize = 12;
 /// Why nothing is known where sshd gives no answer.
@@ -46,13 +50,7 @@ pub(super) fn configuration(host: &Host) -> Vec<Report> {
     let (options, local) = match (host.sshd_for_a_user(), host.accounts()) {
         (Ok(options), Ok(local)) => (options, local),
         (Err(why), _) => {
-            // Debian's sshd says nothing of its files while its service, which makes that directory, does not run.
-            let first = if why.contains("privilege separation directory") {
-                Report::unknown("sshd-config", format!("sshd says: {why}"), "see sshd-running")
-            } else {
-                Report::fail("sshd-config", format!("sshd says: {why}"), "sshd -t")
-            };
-            let mut reports = vec![first];
+            let mut reports = vec![Report::fail("sshd-config", format!("sshd says: {why}"), "sshd -t")];
             reports.extend(["sshd-users", "sshd-startups"].map(|check| Report::unknown(check, REFUSES, "sshd -t")));
             return reports;
         }
@@ -61,30 +59,54 @@ pub(super) fn configuration(host: &Host) -> Vec<Report> {
         }
     };
     let users = host.users();
-    let mut entrance = judge::entrance(options, block::GROUP, &users, local);
+    let asked = ask(&users);
+    let own = |name: &UserName| asked.iter().find(|(user, _)| user == name).map(|(_, options)| options);
+    let mut entrance = judge::entrance(options, block::GROUP, &users, local, &own);
     for finding in &mut entrance {
         finding.nixos =
             Some(format!("declare it (services.openssh.settings, or extraConfig), and rebuild: {}", finding.remedy));
     }
     let most = u32::try_from(users.len()).unwrap_or(u32::MAX).min(host.settings.config.resources.max_containers);
     vec![
-        forced(options, host),
+        forced(std::iter::once(options).chain(asked.iter().map(|(_, options)| options)), host),
         Report::of("sshd-users", entrance, "sshd's lists and methods let podspawn's users in with their keys"),
         startups(options.value("maxstartups"), most),
     ]
 }
 
-fn forced(options: &Effective, host: &Host) -> Report {
-    let binary = installed_binary(options).unwrap_or_else(|| host.binary.clone());
-    let mut findings = judge::forced(options, &block::Block::new(binary).text());
-    for finding in &mut findings {
-        "podspawn server-setup, and do what it says; if that is nothing, another Match block comes first: change that"
-            .clone_into(&mut finding.remedy);
-        finding.nixos = Some(
-            "set services.podspawn.enable and rebuild; if it is set, another Match block of services.openssh.extraConfig \
-             stands before podspawn's Include: define it without lib.mkOrder"
-                .to_owned(),
-        );
+/// What sshd does for each of some users; less than all where it has no answer.
+fn ask(users: &[UserName]) -> Vec<(UserName, Effective)> {
+    let Ok(sshd) = Sshd::find(None) else { return Vec::new() };
+    let ask = |name: &UserName| {
+        let connection = Connection::new(name.as_ref(), ELSEWHERE);
+        Some((name.clone(), sshd.effective(Path::new(sshd::CONFIG), &connection).ok()?))
+    };
+    // The first was asked about.
+    users.iter().skip(1).take(MAX_USERS).filter_map(ask).collect()
+}
+
+fn forced<'a>(options: impl Iterator<Item = &'a Effective>, host: &Host) -> Report {
+    let mut findings = Vec::new();
+    for options in options {
+        let block = block::Block::new(installed_binary(options).unwrap_or_else(|| host.binary.clone()));
+        if findings.is_empty() {
+            match Reading::of(Path::new(sshd::CONFIG)) {
+                Ok(reading) => findings.extend(judge::first(&reading, &block)),
+                Err(error) => findings.push(Finding::notable(format!("reading sshd's files: {error}"), "sshd -t")),
+            }
+        }
+        for mut finding in judge::forced(options, &block.text()) {
+            "podspawn server-setup, and do what it says; if that is nothing, another Match block decides: change that"
+                .clone_into(&mut finding.remedy);
+            finding.nixos = Some(
+                "set services.podspawn.enable and rebuild; if it is set, another Match block of \
+                 services.openssh.extraConfig decides: put it behind podspawn's with lib.mkOrder 2000"
+                    .to_owned(),
+            );
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
     }
     // What NixOS makes has a program of its own in front, which key-lookup runs.
     if host.is_declared {
@@ -121,41 +143,33 @@ fn startups(value: &str, most: u32) -> Report {
 /// `sshd-running`, `sshd-reload`.
 pub(super) fn running(host: &Host) -> Vec<Report> {
     const CHECKS: [&str; 2] = ["sshd-running", "sshd-reload"];
-    let addresses = host.sshd_for_a_user().ok().map(|options| {
-        let words = options.words("listenaddress");
-        words.filter_map(|word| greeting::address(std::iter::once(word))).collect::<Vec<_>>()
-    });
-    let answers = addresses.as_deref().is_some_and(answers);
-    let properties = ["Id", "LoadState", "ActiveState", "StateChangeTimestampMonotonic"];
-    let units = host.systemctl.as_ref().map(|systemctl| systemd::show(systemctl, &UNITS, &properties, SYSTEMD));
-    let units = match units {
-        Some(Ok(units)) => units,
+    let found = match host.systemctl.as_ref().map(|systemctl| serving::find(systemctl, &UNITS, SYSTEMD)) {
+        Some(Ok(found)) => Some(found),
         Some(Err(error)) => return CHECKS.map(|one| Report::unknown(one, &error, "systemctl status ssh")).into(),
-        None => Vec::new(),
+        None => None,
     };
-    let active = units.iter().find(|unit| unit.is_active());
-    let here = active.or_else(|| units.iter().find(|unit| unit.property("LoadState") == "loaded"));
-    let name = here.map_or("sshd.service", |unit| unit.property("Id"));
+    let addresses = host.sshd_for_a_user().ok().map(|options| match &found {
+        Some(found) => found.addresses(options),
+        None => serving::listen_addresses(options),
+    });
+    let (name, start) = match found.as_ref().map(|found| &found.serving) {
+        Some(Serving::Service { name } | Serving::Activated { service: name, .. }) => (name.as_str(), name.as_str()),
+        Some(Serving::Socket { name }) => (name.as_str(), name.as_str()),
+        Some(Serving::Stopped { unit: Some(name) }) => (name.as_str(), name.as_str()),
+        Some(Serving::Stopped { unit: None }) | None => ("sshd", "sshd.service"),
+    };
+    let is_stopped = matches!(found.as_ref().map(|found| &found.serving), Some(Serving::Stopped { .. }));
+    let start = format!("systemctl {} {start}", if is_stopped { "start" } else { "restart" });
     let first = match addresses {
-        None if active.is_none() && host.systemctl.is_some() => {
-            Report::fail(CHECKS[0], format!("{name} does not run"), format!("systemctl start {name}"))
-        }
+        None if is_stopped => Report::fail(CHECKS[0], format!("{name} does not run"), start),
         None => Report::unknown(CHECKS[0], REFUSES, "sshd -t"),
-        Some(_) if answers => Report::pass(CHECKS[0], format!("{name} answers")),
+        Some(addresses) if answers(&addresses) => Report::pass(CHECKS[0], format!("{name} answers")),
         Some(addresses) => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            let seen = format!("no sshd answers at {}", addresses.join(", "));
-            Report::fail(CHECKS[0], seen, format!("systemctl start {name}"))
+            Report::fail(CHECKS[0], format!("no sshd answers at {}", addresses.join(", ")), start)
         }
     };
-    let read = active.filter(|unit| unit.property("Id").ends_with(".service"));
-    let read = read.and_then(|unit| Some((unit.property("Id"), unit.moment("StateChangeTimestampMonotonic")?)));
-    let second = match read {
-        Some((name, moment)) => reload(name, real_time(moment), &changed()),
-        // Started for each connection by its socket, or by who knows whom.
-        None => Report::pass(CHECKS[1], "there is no sshd.service that keeps a configuration"),
-    };
-    vec![first, second]
+    vec![first, reload(found.as_ref(), &changed())]
 }
 
 /// Whether an sshd says its name at one of them: not every host has every kind of address. While it reads its files
@@ -173,24 +187,39 @@ fn real_time(monotonic: Duration) -> SystemTime {
 
 /// sshd's files, with the moment of their last change.
 fn changed() -> Vec<(PathBuf, SystemTime)> {
-    let included = fs::read_dir(Path::new(sshd::CONFIG_DIR).join("sshd_config.d")).into_iter().flatten().flatten();
-    let files = included.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "conf"));
+    let files = Reading::of(Path::new(sshd::CONFIG)).map(|reading| reading.files).unwrap_or_default();
     let moment = |path: PathBuf| {
         let about = path.metadata().ok()?;
         let nanos = u32::try_from(about.ctime_nsec()).ok()?;
         Some((path, UNIX_EPOCH + Duration::new(u64::try_from(about.ctime()).ok()?, nanos)))
     };
-    std::iter::once(PathBuf::from(sshd::CONFIG)).chain(files).filter_map(moment).collect()
+    files.into_iter().filter_map(moment).collect()
 }
 
-fn reload(service: &str, read: SystemTime, files: &[(PathBuf, SystemTime)]) -> Report {
+fn reload(found: Option<&Found>, files: &[(PathBuf, SystemTime)]) -> Report {
+    const CHECK: &str = "sshd-reload";
+    let (name, verb) = match found.map(|found| &found.serving) {
+        Some(Serving::Service { name }) => (name, "reload"),
+        // It does not survive a reload.
+        Some(Serving::Activated { service, .. }) => (service, "restart"),
+        Some(Serving::Socket { name }) => {
+            return Report::pass(
+                CHECK,
+                format!("{name} starts sshd for the next connection, and it reads its files then"),
+            );
+        }
+        Some(Serving::Stopped { .. }) | None => {
+            return Report::pass(CHECK, "there is no sshd.service that keeps a configuration");
+        }
+    };
+    let read = found.and_then(|found| found.read).map_or(SystemTime::UNIX_EPOCH, real_time);
     let newer: Vec<String> =
         files.iter().filter(|(_, changed)| *changed > read).map(|(path, _)| path.display().to_string()).collect();
     if newer.is_empty() {
-        return Report::pass("sshd-reload", format!("{service} has read its files since they were changed"));
+        return Report::pass(CHECK, format!("{name} has read its files since they were changed"));
     }
-    let seen = format!("{service} has not read {} since it was changed", newer.join(", "));
-    Report::warn("sshd-reload", seen, format!("sshd -t && systemctl reload {service}"))
+    let seen = format!("{name} has not read {} since it was changed", newer.join(", "));
+    Report::warn(CHECK, seen, format!("sshd -t && systemctl {verb} {name}"))
 }
 
 /// `ways-in`.
@@ -202,7 +231,7 @@ pub(super) fn ways_in(host: &Host) -> Vec<Report> {
     let mut ways = Vec::new();
     let administrators = ways_in::administrators(local, ways_in::caller().as_deref(), &local.members(block::GROUP));
     for account in administrators.into_iter().take(MAX_ADMINISTRATORS) {
-        let connection = Connection { user: account.name.to_string(), address: ELSEWHERE };
+        let connection = Connection::new(account.name.to_string(), ELSEWHERE);
         let Ok(options) = sshd.effective(Path::new(sshd::CONFIG), &connection) else {
             return vec![Report::unknown(CHECK, REFUSES, "sshd -t")];
         };
@@ -243,13 +272,25 @@ mod tests {
 
     #[test]
     fn files_that_were_changed_after_sshd_read_them_are_named() {
-        let at = |second| UNIX_EPOCH + Duration::from_secs(second);
+        let now = SystemTime::now();
+        let at = |second| now - Duration::from_secs(100) + Duration::from_secs(second);
         let files = [("/etc/ssh/a".into(), at(10)), ("/etc/ssh/b".into(), at(30))];
-        assert_eq!(reload("ssh.service", at(30), &files).outcome, Outcome::Pass);
-        let stale = reload("ssh.service", at(20), &files);
+        let read = |second: u64| since_boot().checked_sub(Duration::from_secs(100 - second));
+        let found = |serving, read| Some(Found { serving, listens: Vec::new(), read });
+        let service = |second: u64| found(Serving::Service { name: "ssh.service".into() }, read(second));
+        assert_eq!(reload(service(40).as_ref(), &files).outcome, Outcome::Pass);
+        let stale = reload(service(20).as_ref(), &files);
         assert!(
             stale.outcome == Outcome::Warn && stale.seen.contains("/etc/ssh/b") && !stale.seen.contains("/etc/ssh/a")
         );
         assert_eq!(stale.remedy, "sshd -t && systemctl reload ssh.service");
+        let activated =
+            Serving::Activated { service: "ssh.service".into(), socket: "ssh.socket".into(), keeps_connections: true };
+        assert_eq!(
+            reload(found(activated, read(20)).as_ref(), &files).remedy,
+            "sshd -t && systemctl restart ssh.service"
+        );
+        let socket = Serving::Socket { name: "ssh.socket".into() };
+        assert_eq!(reload(found(socket, None).as_ref(), &files).outcome, Outcome::Pass);
     }
 }

@@ -105,7 +105,7 @@ impl Host {
     pub(super) fn sshd_for_a_user(&self) -> Result<&Effective, &String> {
         let ask = || {
             let user = self.users().into_iter().next().map_or_else(|| GROUP.to_owned(), String::from);
-            let connection = Connection { user, address: ELSEWHERE };
+            let connection = Connection::new(user, ELSEWHERE);
             let sshd = Sshd::find(None).map_err(|error| error.to_string())?;
             sshd.effective(Path::new(sshd::CONFIG), &connection).map_err(|error| error.to_string())
         };

@@ -4,7 +4,7 @@ use super::Finding;
 use crate::{
     accounts::local::{LocalAccounts, Password},
     domain::UserName,
-    sshd::{Effective, Version, block, pattern},
+    sshd::{Effective, Version, block, order::Reading, pattern},
 };
 
 /// The first OpenSSH whose sshd is what the drop-in is written for: 8.7 gave `KbdInteractiveAuthentication` its name,
@@ -18,6 +18,25 @@ pub fn version(version: Version) -> Option<Finding> {
         let remedy = format!("podspawn needs {OLDEST} or later; upgrade the distribution's OpenSSH");
         Finding::broken(format!("this is OpenSSH {version}"), remedy)
     })
+}
+
+/// What a client may never set for a program of the host: how programs are loaded, and what a shell runs first.
+const HARMFUL: [&str; 8] =
+    ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "BASH_ENV", "ENV", "BASH_FUNC_x%%", "PATH"];
+
+/// The blocks that are read before `block` and set what it sets. sshd takes the first value, so that for some user, or
+/// from somewhere, theirs could be in force, whatever they ask for.
+#[must_use]
+pub fn first(reading: &Reading, block: &block::Block) -> Vec<Finding> {
+    let before = reading.before(block);
+    let found = before.iter().take(5).map(|other| {
+        Finding::broken(
+            format!("{other} is read before podspawn's block, and sshd takes the first value"),
+            "podspawn server-setup puts podspawn's block first",
+        )
+        .on_nixos("put it behind podspawn's block: services.openssh.extraConfig = lib.mkOrder 2000 \"…\"")
+    });
+    found.collect()
 }
 
 /// What is wrong with `options`, which are in force for a member of the group, against the block that was written.
@@ -38,13 +57,45 @@ pub fn forced(options: &Effective, block: &str) -> Vec<Finding> {
                 "another Match block says so, and sshd takes the first value it finds: change that block",
             ));
         }
+        if name == "acceptenv" {
+            let added = options.words(&name).filter(|word| !wanted.split(' ').any(|own| own == *word));
+            let harmful = added.filter(|word| HARMFUL.iter().any(|variable| pattern::matches(variable, word)));
+            findings.extend(harmful.map(|word| {
+                Finding::broken(
+                    format!("for podspawn's users, sshd has AcceptEnv {word}, and podspawn runs on the host with it"),
+                    "another Match block adds it: change that block, or exclude group podspawn from it",
+                )
+            }));
+        }
     }
     findings
 }
 
-/// What keeps `members` of `group`, for whom `options` are in force, from a login that their keys would give them.
+/// What keeps `members` of `group` from a login that their keys would give them. `options` are in force for one of them,
+/// and `own` are those of a member, as far as sshd was asked: what is for some of them alone is found by these.
 #[must_use]
-pub fn entrance(options: &Effective, group: &str, members: &[UserName], local: &LocalAccounts) -> Vec<Finding> {
+pub fn entrance<'a>(
+    options: &'a Effective,
+    group: &str,
+    members: &[UserName],
+    local: &LocalAccounts,
+    own: &dyn Fn(&UserName) -> Option<&'a Effective>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for options in std::iter::once(options).chain(members.iter().filter_map(own)) {
+        for finding in obstacles(options) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    let place = findings.iter().position(|finding| !finding.is_broken()).unwrap_or(findings.len());
+    findings.splice(place..place, lists(group, members, local, &|name| own(name).unwrap_or(options), options));
+    findings
+}
+
+/// What `options` have that keeps a user out, or keeps something from working.
+fn obstacles(options: &Effective) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !options.is_yes("pubkeyauthentication") {
         findings.push(Finding::broken(
@@ -65,10 +116,15 @@ pub fn entrance(options: &Effective, group: &str, members: &[UserName], local: &
             "set ChrootDirectory none in a Match Group podspawn block before podspawn's",
         ));
     }
+    if options.is_yes("refuseconnection") {
+        findings.push(Finding::broken(
+            "sshd has RefuseConnection yes",
+            "take it out, or put it into a Match block that is not for group podspawn",
+        ));
+    }
     if options.value("maxsessions") == "0" {
         findings.push(Finding::broken("sshd has MaxSessions 0, so nobody gets a session", "set it to 10 or more"));
     }
-    findings.extend(lists(options, group, members, local));
     if !options.words("subsystem").any(|word| word == "sftp") {
         findings.push(Finding::notable(
             "sshd has no subsystem sftp, so sftp and scp fail",
@@ -84,9 +140,15 @@ pub fn entrance(options: &Effective, group: &str, members: &[UserName], local: &
     findings
 }
 
-/// Who is kept out by sshd's lists: everybody is a fault, some may be meant.
-fn lists(options: &Effective, group: &str, members: &[UserName], local: &LocalAccounts) -> Option<Finding> {
-    let excluded = |name: &str| {
+/// Who is kept out by sshd's lists: everybody is a fault, some may be meant. `any` are in force where there is no member.
+fn lists<'a>(
+    group: &str,
+    members: &[UserName],
+    local: &LocalAccounts,
+    own: &dyn Fn(&UserName) -> &'a Effective,
+    any: &Effective,
+) -> Option<Finding> {
+    let excluded = |name: &str, options: &Effective| {
         let mut groups = local.account(name).map(|account| local.groups_of(account)).unwrap_or_default();
         groups.push(group.to_owned());
         pattern::excluded_by(options, name, &groups)
@@ -99,11 +161,11 @@ fn lists(options: &Effective, group: &str, members: &[UserName], local: &LocalAc
     };
     if members.is_empty() {
         // No name can be in the list yet; one that every name fits is.
-        let list = excluded("podspawn-user")?;
+        let list = excluded("podspawn-user", any)?;
         return Some(Finding::broken(format!("sshd's {list} leaves out podspawn's users"), remedy(list)));
     }
     let out: Vec<(&UserName, &str)> =
-        members.iter().filter_map(|name| excluded(name.as_ref()).map(|list| (name, list))).collect();
+        members.iter().filter_map(|name| excluded(name.as_ref(), own(name)).map(|list| (name, list))).collect();
     let (_, list) = *out.first()?;
     let names: Vec<&str> = out.iter().map(|(name, _)| name.as_ref()).take(5).collect();
     let what = format!("sshd's {list} leaves out {}", names.join(", "));
@@ -163,7 +225,7 @@ mod tests {
     }
 
     fn told(text: &str, members: &[&str]) -> Vec<Finding> {
-        entrance(&options(text), block::GROUP, &names(members), &LocalAccounts::default())
+        entrance(&options(text), block::GROUP, &names(members), &LocalAccounts::default(), &|_| None)
     }
 
     #[test]
@@ -172,6 +234,7 @@ mod tests {
         for (text, word) in [
             ("authenticationmethods publickey,password", "AuthenticationMethods"),
             ("chrootdirectory /srv", "ChrootDirectory"),
+            ("refuseconnection yes", "RefuseConnection"),
             ("maxsessions 0", "MaxSessions"),
             ("allowusers root", "AllowUsers"),
             ("allowgroups sudo", "AllowGroups"),
@@ -188,6 +251,7 @@ mod tests {
             block::GROUP,
             &[],
             &LocalAccounts::default(),
+            &|_| None,
         );
         assert!(off[0].is_broken() && off[0].what.contains("PubkeyAuthentication"), "{off:?}");
     }
@@ -197,6 +261,28 @@ mod tests {
         let found = told("allowusers alice", &["alice", "bob"]);
         assert!(!found[0].is_broken() && found[0].what.contains("bob"), "{found:?}");
         assert_eq!(told("allowgroups sudo\nallowgroups podspawn", &["alice"]), []);
+        // A list, or anything else, that is for one of them alone.
+        for (text, what) in [("denyusers *", "DenyUsers leaves out bob"), ("maxsessions 0", "MaxSessions 0")] {
+            let (any, his) = (options(""), options(text));
+            let own = |name: &UserName| (name.as_ref() == "bob").then_some(&his);
+            let found = entrance(&any, block::GROUP, &names(&["alice", "bob"]), &LocalAccounts::default(), &own);
+            assert!(found.len() == 1 && found[0].what.contains(what), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn an_environment_that_another_block_adds_is_a_fault_if_it_is_one_for_the_host() {
+        let block = "Match Group podspawn\n    AcceptEnv LANG LC_*\n";
+        let found = |more: &str| {
+            let text = format!("acceptenv LANG\nacceptenv LC_*\nacceptenv {more}\n");
+            forced(&Effective::parse_for_test(&text), block)
+        };
+        for harmless in ["GIT_*", "TZ", "LC_*"] {
+            assert_eq!(found(harmless), [], "{harmless}");
+        }
+        for harmful in ["*", "LD_*", "LD_PRELOAD", "BASH_ENV", "E*"] {
+            assert!(found(harmful).len() == 1 && found(harmful)[0].is_broken(), "{harmful}");
+        }
     }
 
     #[test]
@@ -209,7 +295,7 @@ mod tests {
             assert!(found.len() == 1 && found[0].is_broken(), "{bad}: {found:?}");
         }
         let ours = block::Block::new("/usr/bin/podspawn".into()).text();
-        assert!(forced(&Effective::default(), &ours).len() > 10);
+        assert!(forced(&Effective::default(), &ours).len() > 15);
     }
 
     #[test]

@@ -1,22 +1,32 @@
-//! podspawn's own block: the text of the drop-in, and the same between marks in `sshd_config` itself.
+//! podspawn's own block: the text of the drop-in, and the line of `sshd_config` that reads it where no drop-in is read
+//! first.
 //!
-//! The one source is `systemd/sshd_config.d/50-podspawn.conf`, which packages install as well.
+//! The one source is `systemd/sshd_config.d/00-podspawn.conf`, which packages install as well.
 
 use super::main_file::{keyword, words};
-use std::path::PathBuf;
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
 
 /// The drop-in with `@bin@` for the binary.
-const TEMPLATE: &str = include_str!("../../systemd/sshd_config.d/50-podspawn.conf");
+const TEMPLATE: &str = include_str!("../../systemd/sshd_config.d/00-podspawn.conf");
 /// What stands for the binary in [`TEMPLATE`].
 const BINARY: &str = "@bin@";
-/// What the drop-in is called.
-pub const FILE_NAME: &str = "50-podspawn.conf";
+/// What the drop-in is called: it is read before those that others are likely to make.
+pub const FILE_NAME: &str = "00-podspawn.conf";
+/// What it was called before.
+pub const EARLIER_NAME: &str = "50-podspawn.conf";
+/// What the file is called that `sshd_config` itself includes in its first line, beside it.
+pub const OWN_FILE: &str = "podspawn.conf";
+/// SHA-256 of every [`TEMPLATE`] that was installed before: such a file is podspawn's to replace.
+const EARLIER: [&str; 2] = [
+    "3a2ac4832b52fd2183618865c610074817a4e2a8c910215859f984afa0d61f59",
+    "085cec458f14dc8a94338b5c20af5c7e9db578fc19e50161e3b0b252dafc3f2d",
+];
 /// The group whose members get containers.
 pub const GROUP: &str = "podspawn";
 
 const BEGIN: &str = "# BEGIN podspawn: written by `podspawn server-setup`, which replaces what is between these marks";
-/// Ends the block's scope: what somebody appends later is meant for everybody.
-const END: &str = "Match all\n# END podspawn\n";
+const END: &str = "# END podspawn\n";
 
 /// Why a file with marks cannot be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,13 +61,20 @@ impl Block {
         text.replace("\nMatch Group podspawn\n", &format!("\nMatch Group {}\n", self.group))
     }
 
-    /// Whether `text` is this block, for whatever binary.
+    /// Whether `text` is this block, for whatever binary, or one that an earlier podspawn wrote.
     #[must_use]
     pub fn is_like(&self, text: &str) -> bool {
         let command = text.lines().map(keyword).find(|(keyword, _)| *keyword == "ForceCommand");
-        let binary = command.and_then(|(_, rest)| words(rest).into_iter().nth(1));
-        binary.is_some_and(|binary| Self { binary: binary.into(), group: self.group.clone() }.text() == text)
+        let words = command.map(|(_, rest)| words(rest)).unwrap_or_default();
+        let Some(binary) = words.iter().find(|word| *word != "exec") else { return false };
+        let template = text.replace(&format!(" {binary} "), &format!(" {BINARY} "));
+        let template = template.replace(&format!("\nMatch Group {}\n", self.group), "\nMatch Group podspawn\n");
+        template == TEMPLATE || EARLIER.contains(&&*hexadecimal(&Sha256::digest(&template)))
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every option that a block sets, its name in lower case, and the value.
@@ -68,36 +85,29 @@ pub fn options(block: &str) -> Vec<(String, String)> {
     options.map(|(keyword, rest)| (keyword.to_ascii_lowercase(), words(rest).join(" "))).collect()
 }
 
-/// `text` with `block` between marks: in place of what is there, else at the end, where `Match` blocks belong.
-pub fn insert(text: &str, block: &str) -> Result<String, MarkError> {
-    let marked = format!("\n{BEGIN}\n{block}{END}");
-    Ok(match find(text)? {
-        Some((begin, end)) => format!("{}{marked}{}", &text[..begin], &text[end..]),
-        None => format!("{text}{marked}"),
-    })
+/// `text` with a first line that includes `own`, between marks; without the marks that there were. What an included file
+/// says of a `Match` ends with the file.
+pub fn include(text: &str, own: &Path) -> Result<String, MarkError> {
+    let rest = remove(text)?;
+    Ok(format!("{BEGIN}\nInclude \"{}\"\n{END}{}", own.display(), rest.as_deref().unwrap_or(text)))
 }
 
 /// `text` without marks and what is between them; `None` if there are none.
 pub fn remove(text: &str) -> Result<Option<String>, MarkError> {
-    Ok(find(text)?.map(|(begin, end)| format!("{}{}", &text[..begin], &text[end..])))
-}
-
-/// What is between the marks, if there are any.
-pub fn marked(text: &str) -> Result<Option<&str>, MarkError> {
-    let Some((begin, end)) = find(text)? else { return Ok(None) };
-    let inner = text[begin..end].trim_start_matches('\n');
-    Ok(inner.strip_prefix(BEGIN).and_then(|inner| inner.strip_prefix('\n')).and_then(|inner| inner.strip_suffix(END)))
-}
-
-/// From the newline before the first mark to behind the last.
-fn find(text: &str) -> Result<Option<(usize, usize)>, MarkError> {
-    let begin = format!("\n{BEGIN}\n");
     let (begins, ends) = (text.matches("# BEGIN podspawn").count(), text.matches("# END podspawn").count());
-    match (text.find(&begin), text.find(END)) {
-        (None, None) if begins == 0 && ends == 0 => Ok(None),
-        (Some(from), Some(to)) if begins == 1 && ends == 1 && from < to => Ok(Some((from, to + END.len()))),
-        _ => Err(MarkError::Unpaired),
+    if begins == 0 && ends == 0 {
+        return Ok(None);
     }
+    let (Some(begin), Some(end)) = (text.find(&format!("{BEGIN}\n")), text.find(END)) else {
+        return Err(MarkError::Unpaired);
+    };
+    if begins != 1 || ends != 1 || begin >= end || (begin > 0 && !text[..begin].ends_with('\n')) {
+        return Err(MarkError::Unpaired);
+    }
+    // An earlier podspawn wrote the block itself to the end of the file, and an end of line before it.
+    let is_line = text[begin + BEGIN.len()..].starts_with("\nInclude ");
+    let before = if is_line || begin == 0 { &text[..begin] } else { &text[..begin - 1] };
+    Ok(Some(format!("{before}{}", &text[end + END.len()..])))
 }
 
 #[cfg(test)]
@@ -105,32 +115,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_goes_to_the_end_and_leaves_without_a_trace() {
+    fn a_line_goes_to_the_beginning_and_leaves_without_a_trace() {
+        let own = Path::new("/etc/ssh/podspawn.conf");
         for text in ["Port 22\n", "Port 22", "", "\n\n", "Match User x\n  X11Forwarding no\n"] {
-            let with = insert(text, "Match Group podspawn\n    PermitTTY yes\n").unwrap();
-            assert!(with.starts_with(text) && with.ends_with("Match all\n# END podspawn\n"), "{with}");
-            assert_eq!(marked(&with), Ok(Some("Match Group podspawn\n    PermitTTY yes\n")));
+            let with = include(text, own).unwrap();
+            assert!(with.ends_with(&format!("\nInclude \"/etc/ssh/podspawn.conf\"\n{END}{text}")), "{with}");
             assert_eq!(remove(&with), Ok(Some(text.to_owned())));
-            // Again, and with another block: in place, whatever was appended since.
-            let more = format!("{with}Match User y\n");
-            let again = insert(&more, "Match Group podspawn\n    PermitTTY no\n").unwrap();
-            assert_eq!(again, more.replace("TTY yes", "TTY no"));
+            assert_eq!(include(&format!("{with}Match User y\n"), own), Ok(format!("{with}Match User y\n")));
+            assert_eq!(remove(&format!("Port 23\n{with}")), Ok(Some(format!("Port 23\n{text}"))));
+            // The block of an earlier podspawn.
+            let earlier = format!("{text}\n{BEGIN}\nMatch Group podspawn\n    PermitTTY yes\nMatch all\n{END}");
+            assert_eq!(remove(&earlier), Ok(Some(text.to_owned())));
+            assert_eq!(include(&earlier, own), Ok(with));
         }
         assert_eq!(remove("Port 22\n"), Ok(None));
     }
 
     #[test]
     fn marks_that_somebody_cut_are_not_guessed_at() {
-        let with = insert("Port 22\n", "x\n").unwrap();
+        let with = include("Port 22\n", Path::new("/x")).unwrap();
         for broken in [
             with.replace("# END podspawn\n", ""),
-            with.replace("Match all\n", ""),
             with.replace("# BEGIN podspawn", "# BEGINNING"),
+            with.replace("# BEGIN podspawn", "Port 22 # BEGIN podspawn"),
             format!("{with}{with}"),
         ] {
-            assert_eq!(insert(&broken, "x\n"), Err(MarkError::Unpaired), "{broken}");
+            assert_eq!(include(&broken, Path::new("/x")), Err(MarkError::Unpaired), "{broken}");
             assert_eq!(remove(&broken), Err(MarkError::Unpaired));
         }
+    }
+
+    #[test]
+    fn the_block_of_an_earlier_podspawn_is_known() {
+        let earlier = "\
+# Accounts in group podspawn get containers, and nothing else of this host. Closed on failure: without podspawn
+# they have no keys, and with keys no command but podspawn's. Other accounts are not touched.
+Match Group podspawn
+    AuthorizedKeysCommand /opt/podspawn auth-keys %u %t %k
+    AuthorizedKeysCommandUser podspawn-keys
+    AuthorizedKeysFile none
+    PasswordAuthentication no
+    KbdInteractiveAuthentication no
+    # exec: one process less per channel, and sshd sees how it ended.
+    ForceCommand exec /opt/podspawn spawn
+    AcceptEnv LANG LC_* COLORTERM PODSPAWN_PROJECT
+    PermitTTY yes
+    PermitUserRC no
+    PermitTunnel no
+    AllowAgentForwarding yes
+    # A forwarded connection would end in the host's network, where every service on loopback trusts it.
+    AllowTcpForwarding no
+    AllowStreamLocalForwarding no
+    GatewayPorts no
+    X11Forwarding no
+";
+        let block = Block::new("/usr/bin/podspawn".into());
+        assert!(block.is_like(earlier) && block.text() != earlier);
+        assert!(!block.is_like(&earlier.replace("AllowTcpForwarding no", "AllowTcpForwarding yes")));
+        assert!(!block.is_like(&earlier.replace("/opt/podspawn auth-keys", "/opt/other auth-keys")));
     }
 
     #[test]

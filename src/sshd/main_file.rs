@@ -1,4 +1,4 @@
-//! `sshd_config` by its lines: which `Include` is reached for everybody, before any `Match`.
+//! `sshd_config` by its lines: every `Include`, and which of them is reached for everybody, before any `Match`.
 
 use super::{CONFIG_DIR, pattern};
 use std::path::{Path, PathBuf};
@@ -9,27 +9,39 @@ pub struct MainFile<'a> {
     text: &'a str,
 }
 
-/// An `Include` that is in force for every connection.
+/// An `Include`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Include {
     /// Its line, from 0.
     pub line: usize,
+    /// Whether it is in force for every connection: no `Match` is before it.
+    pub is_for_everybody: bool,
     /// Its patterns, as they are written.
     pub patterns: Vec<String>,
 }
 
 impl Include {
+    /// Where one of its patterns begins. Relative ones begin at one place wherever the file itself is.
+    #[must_use]
+    pub fn path(&self, written: &str) -> PathBuf {
+        Path::new(CONFIG_DIR).join(written)
+    }
+
     /// The first of its patterns that reads a file called `name`: its number, and the path.
     #[must_use]
     pub fn covers(&self, name: &str) -> Option<(usize, PathBuf)> {
-        self.patterns.iter().enumerate().find_map(|(number, written)| {
-            // Relative names begin at one place wherever the file itself is.
-            let path = Path::new(CONFIG_DIR).join(written);
-            let (directory, last) = (path.parent()?, path.file_name()?.to_str()?);
-            // glob(3) would expand these; what they mean is then not ours to guess.
-            let is_plain = !directory.to_string_lossy().contains(['*', '?', '[', '\\']) && !last.contains(['[', '\\']);
-            (is_plain && pattern::matches(name, last)).then(|| (number, directory.join(name)))
-        })
+        let places = self.patterns.iter().enumerate();
+        places.filter_map(|(number, written)| Some((number, self.place(written, name)?))).next()
+    }
+
+    /// Where one of its patterns would read a file called `name`, if it would.
+    #[must_use]
+    pub fn place(&self, written: &str, name: &str) -> Option<PathBuf> {
+        let path = self.path(written);
+        let (directory, last) = (path.parent()?, path.file_name()?.to_str()?);
+        // glob(3) would expand these; what they mean is then not ours to guess.
+        let is_plain = !directory.to_string_lossy().contains(['*', '?', '[', '\\']) && !last.contains(['[', '\\']);
+        (is_plain && pattern::matches(name, last)).then(|| directory.join(name))
     }
 }
 
@@ -40,31 +52,37 @@ impl<'a> MainFile<'a> {
         Self { text }
     }
 
-    /// Every `Include` before the first `Match`.
+    /// Every `Include`.
     #[must_use]
     pub fn includes(&self) -> Vec<Include> {
         let mut includes = Vec::new();
+        let mut is_for_everybody = true;
         for (line, text) in self.text.lines().enumerate() {
             let (keyword, rest) = keyword(text);
-            if keyword.eq_ignore_ascii_case("match") {
-                break;
-            }
+            is_for_everybody &= !keyword.eq_ignore_ascii_case("match");
             if keyword.eq_ignore_ascii_case("include") {
-                includes.push(Include { line, patterns: words(rest) });
+                includes.push(Include { line, is_for_everybody, patterns: words(rest) });
             }
         }
         includes
     }
 }
 
-/// The keyword of a line and what follows it; a comment has none.
+/// What separates words, beside "=" behind a keyword.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\u{c}'];
+
+/// The keyword of a line and what follows it; a comment has none. As sshd has it: the keyword may be in quotes, and an
+/// empty word before it counts for nothing.
 pub(super) fn keyword(line: &str) -> (&str, &str) {
-    let line = line.trim_start_matches([' ', '\t', '\r', '\u{c}']);
+    let line = line.trim_matches(BLANKS);
+    let line = line.strip_prefix('=').map_or(line, |rest| rest.trim_start_matches(BLANKS));
     if line.starts_with('#') {
         return ("", "");
     }
-    let end = line.find([' ', '\t', '\r', '\u{c}', '=']).unwrap_or(line.len());
-    let (keyword, rest) = line.split_at(end);
+    let (keyword, rest) = match line.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
+        Some(split) => split,
+        None => line.split_at(line.find(|c| BLANKS.contains(&c) || c == '=').unwrap_or(line.len())),
+    };
     let rest = rest.trim_start();
     (keyword, rest.strip_prefix('=').unwrap_or(rest).trim())
 }
@@ -79,9 +97,9 @@ pub(super) fn words(rest: &str) -> Vec<String> {
                 characters.next();
             }
             '#' => break,
-            '"' => {
+            '"' | '\'' => {
                 characters.next();
-                words.push(characters.by_ref().take_while(|c| *c != '"').collect());
+                words.push(characters.by_ref().take_while(|c| *c != first).collect());
             }
             _ => {
                 let mut word = String::new();
@@ -99,20 +117,22 @@ pub(super) fn words(rest: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const NAME: &str = "50-podspawn.conf";
+    const NAME: &str = "00-podspawn.conf";
 
     fn place(text: &str) -> Option<PathBuf> {
-        MainFile::new(text).includes().iter().find_map(|include| include.covers(NAME)).map(|(_, path)| path)
+        let includes = MainFile::new(text).includes();
+        let mut reached = includes.iter().filter(|include| include.is_for_everybody);
+        reached.find_map(|include| include.covers(NAME)).map(|(_, path)| path)
     }
 
     #[test]
     fn an_include_counts_if_everybody_reaches_it_and_it_reads_our_name() {
-        let usual = Some(PathBuf::from("/etc/ssh/sshd_config.d/50-podspawn.conf"));
+        let usual = Some(PathBuf::from("/etc/ssh/sshd_config.d/00-podspawn.conf"));
         for text in [
             "Include /etc/ssh/sshd_config.d/*.conf\n",
             "# x\n\n\tinclude = sshd_config.d/*.conf\nMatch User x\n",
             "Include /x/*.cf \"/etc/ssh/sshd_config.d/*\" # more\n",
-            "INCLUDE /etc/ssh/sshd_config.d/50-*.conf",
+            "INCLUDE /etc/ssh/sshd_config.d/00-*.conf",
         ] {
             assert_eq!(place(text), usual, "{text}");
         }
@@ -133,7 +153,10 @@ mod tests {
     fn arguments_are_split_as_sshd_splits_them() {
         assert_eq!(words("a \"b c\"\td # e"), ["a", "b c", "d"]);
         assert_eq!(keyword("  Match\tGroup x"), ("Match", "Group x"));
-        assert_eq!(keyword("Port=22"), ("Port", "22"));
+        assert_eq!(words("'a b' c"), ["a b", "c"]);
+        for line in ["Port=22", "=Port 22", "\"Port\" 22", "\"Port\"=22\r"] {
+            assert_eq!(keyword(line), ("Port", "22"), "{line}");
+        }
         assert_eq!(keyword("# Match"), ("", ""));
     }
 }

@@ -26,7 +26,7 @@ impl Unit {
         parse(text).pop().unwrap_or_default()
     }
 
-    /// The value of a property; empty if systemd does not tell it.
+    /// The value of a property, several of them a line each; empty if systemd does not tell it.
     #[must_use]
     pub fn property(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
@@ -64,8 +64,13 @@ pub fn show(systemctl: &Path, units: &[&str], properties: &[&str], deadline: Dur
 /// Units are apart by an empty line.
 fn parse(text: &str) -> Vec<Unit> {
     let unit = |block: &str| {
-        let pairs = block.lines().filter_map(|line| line.split_once('='));
-        Unit(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let mut properties: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in block.lines().filter_map(|line| line.split_once('=')) {
+            // A property of several values has a line for each.
+            let entry = properties.entry(name.to_owned());
+            entry.and_modify(|all| all.extend(["\n", value])).or_insert_with(|| value.to_owned());
+        }
+        Unit(properties)
     };
     text.split("\n\n").filter(|block| !block.trim().is_empty()).map(unit).collect()
 }
@@ -76,11 +81,12 @@ mod tests {
 
     #[test]
     fn units_and_their_properties_are_told_apart() {
-        let units =
-            parse("ActiveState=active\nListen=/run/a=b (Stream)\nStamp=1500000\n\nActiveState=failed\nStamp=0\n");
+        let units = parse(
+            "ActiveState=active\nListen=/run/a=b (Stream)\nListen=/c\nStamp=1500000\n\nActiveState=failed\nStamp=0\n",
+        );
         assert_eq!(units.len(), 2);
         assert!(units[0].is_active() && !units[1].is_active());
-        assert_eq!(units[0].property("Listen"), "/run/a=b (Stream)");
+        assert_eq!(units[0].property("Listen"), "/run/a=b (Stream)\n/c");
         assert_eq!((units[0].moment("Stamp"), units[1].moment("Stamp")), (Some(Duration::from_millis(1500)), None));
         assert_eq!(units[1].property("Absent"), "");
     }

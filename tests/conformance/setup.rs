@@ -27,7 +27,7 @@ cp /etc/podspawn/keys/alice /root/.ssh/authorized_keys && chmod 0600 /root/.ssh/
 ";
 
 const WITHOUT_INCLUDE: &str =
-    "sed -i '/^Include/d' /etc/ssh/sshd_config && rm -f /etc/ssh/sshd_config.d/50-podspawn.conf";
+    "sed -i '/^Include/d' /etc/ssh/sshd_config && rm -f /etc/ssh/sshd_config.d/00-podspawn.conf";
 
 /// Every file of sshd's with owner, mode and content; not the times.
 fn files(bench: &Bench) -> String {
@@ -102,7 +102,7 @@ fn sshd_without_podspawn_and_with_it_again_while_people_are_connected() {
     let before = files(&bench);
     let told = server_setup(&bench, "--remove").success();
     assert!(
-        told.contains("removed /etc/ssh/sshd_config.d/50-podspawn.conf") && told.contains("reloaded ssh"),
+        told.contains("removed /etc/ssh/sshd_config.d/00-podspawn.conf") && told.contains("reloaded ssh"),
         "{told}"
     );
     assert!(user.run("true").errors().contains("Permission denied"));
@@ -161,7 +161,7 @@ fn every_kind_of_sabotage_is_named_and_no_byte_changes() {
         (block("Match Group podspawn\\n    AllowTcpForwarding yes\\n"), &["allowtcpforwarding", "change that block"]),
         (global("PermitRootLogin no"), &["nobody could administer this host"]),
         ("rm /root/.ssh/authorized_keys".into(), &["nobody could administer this host", "emergency.keys"]),
-        ("echo '# mine' >/etc/ssh/sshd_config.d/50-podspawn.conf".into(), &["50-podspawn.conf exists", "mv "]),
+        ("echo '# mine' >/etc/ssh/sshd_config.d/00-podspawn.conf".into(), &["00-podspawn.conf exists", "mv "]),
         (format!("{WITHOUT_INCLUDE}; echo '# BEGIN podspawn' >>{main}"), &["do not belong together"]),
         (
             format!("mkdir -p /nix/store/x && mv {main} /nix/store/x/ && ln -s /nix/store/x/sshd_config {main}"),
@@ -170,7 +170,7 @@ fn every_kind_of_sabotage_is_named_and_no_byte_changes() {
     ];
     for (sabotage, words) in kinds {
         bench.root(&format!(
-            "rm -rf /etc/ssh /nix && cp -a /run/podspawn-test/ssh /etc/ssh && rm /etc/ssh/sshd_config.d/50-podspawn.conf\n\
+            "rm -rf /etc/ssh /nix && cp -a /run/podspawn-test/ssh /etc/ssh && rm /etc/ssh/sshd_config.d/00-podspawn.conf\n\
              cp /etc/podspawn/keys/alice /root/.ssh/authorized_keys\n{sabotage}"
         ));
         assert_refused(&bench, "", words);
@@ -193,7 +193,7 @@ fn a_run_that_is_killed_at_any_question_leaves_an_sshd_that_works_and_the_next_c
     let bench = bench::alone();
     let user = bench.user();
     let _mend = Disturbance::of(&bench, KEEP, MEND);
-    for (prepare, is_first) in [("rm -f /etc/ssh/sshd_config.d/50-podspawn.conf", true), (WITHOUT_INCLUDE, false)] {
+    for (prepare, is_first) in [("rm -f /etc/ssh/sshd_config.d/00-podspawn.conf", true), (WITHOUT_INCLUDE, false)] {
         bench.root(prepare);
         let old = files(&bench);
         wrapper(&bench, "");
@@ -234,7 +234,7 @@ fn a_reload_that_fails_puts_everything_back() {
     let bench = bench::alone();
     let _mend = Disturbance::of(&bench, KEEP, MEND);
     bench.root(
-        "rm /etc/ssh/sshd_config.d/50-podspawn.conf; mkdir -p /run/systemd/system/ssh.service.d\n\
+        "rm /etc/ssh/sshd_config.d/00-podspawn.conf; mkdir -p /run/systemd/system/ssh.service.d\n\
          printf '[Service]\\nExecReload=\\nExecReload=/bin/false\\n' >/run/systemd/system/ssh.service.d/fail.conf\n\
          systemctl daemon-reload",
     );

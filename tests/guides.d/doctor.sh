@@ -15,14 +15,14 @@ walk_doctor() {
         'systemd-tmpfiles --create podspawn.conf && cp -a $place/keys.away/. /etc/podspawn/keys/'
     healed 'ssh gwen@bench echo in' '^in$'
     section 'doctor: binary'
-    do_ 'sed "s|/usr/bin/podspawn auth-keys|/usr/local/bin/podspawn auth-keys|" $place/saved/50-podspawn.conf >/etc/ssh/sshd_config.d/50-podspawn.conf'
+    do_ 'sed "s|/usr/bin/podspawn auth-keys|/usr/local/bin/podspawn auth-keys|" $place/saved/00-podspawn.conf >/etc/ssh/sshd_config.d/00-podspawn.conf'
     reload
     fails 255 'ssh gwen@bench true' "$DENIED"
     diagnosed sshd-binary fail /usr/local/bin/podspawn
-    fails 1 'sudo podspawn server-setup' 'mv /etc/ssh/sshd_config.d/50-podspawn.conf'
-    ok 'mv /etc/ssh/sshd_config.d/50-podspawn.conf $place/ && sudo podspawn server-setup'
+    fails 1 'sudo podspawn server-setup' 'mv /etc/ssh/sshd_config.d/00-podspawn.conf'
+    ok 'mv /etc/ssh/sshd_config.d/00-podspawn.conf $place/ && sudo podspawn server-setup'
     healed 'ssh gwen@bench echo in' '^in$'
-    do_ 'cp -a $place/saved/50-podspawn.conf /etc/ssh/sshd_config.d/ && systemctl reload ssh'
+    do_ 'cp -a $place/saved/00-podspawn.conf /etc/ssh/sshd_config.d/ && systemctl reload ssh'
     section 'doctor: orphans'
     # A label alone proves nothing: docker commit copies it.
     do_ 'docker run --detach --name podspawn-copied --label managed-by=podspawn --label podspawn-user=nobody podspawn-workload sleep 600'

@@ -74,9 +74,9 @@ for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/18444) 2>/dev/null && exit 0
 
 reloading() {
     section 'login: sshd not reloaded'
-    do_ 'mv /etc/ssh/sshd_config.d/50-podspawn.conf $place/'
+    do_ 'mv /etc/ssh/sshd_config.d/00-podspawn.conf $place/'
     reload
-    do_ 'mv $place/50-podspawn.conf /etc/ssh/sshd_config.d/'
+    do_ 'mv $place/00-podspawn.conf /etc/ssh/sshd_config.d/'
     fails 255 'ssh gwen@bench true' "$DENIED"
     ok 'sudo systemctl reload ssh'
     healed 'ssh gwen@bench echo in' '^in$'
@@ -86,7 +86,7 @@ reloading() {
 
 unconfigured() {
     section 'login: not configured'
-    do_ 'rm /etc/ssh/sshd_config.d/50-podspawn.conf'
+    do_ 'rm /etc/ssh/sshd_config.d/00-podspawn.conf'
     reload
     fails 255 'ssh gwen@bench true' "$DENIED"
     seen 'sudo sshd -T -C user=gwen | grep -i authorizedkeyscommand' '^authorizedkeyscommand none$'
@@ -98,7 +98,7 @@ unconfigured() {
     instead 'sshd -T | grep -i authorizedkeyscommand' 'sshd -T -C user=alice' \
         'sudo sshd -T -C user=gwen | grep -i authorizedkeyscommand' \
         '^authorizedkeyscommand /usr/bin/podspawn auth-keys %u %t %k$' '^authorizedkeyscommanduser podspawn-keys$'
-    do_ 'cp -a $place/saved/50-podspawn.conf /etc/ssh/sshd_config.d/ && systemctl reload ssh'
+    do_ 'cp -a $place/saved/00-podspawn.conf /etc/ssh/sshd_config.d/ && systemctl reload ssh'
 }
 
 sshd_log() {

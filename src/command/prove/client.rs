@@ -4,8 +4,8 @@
 use super::{Interrupt, place::Place, traveller::Traveller};
 use crate::{
     domain::text::one_line,
-    sshd::{self, Connection, Sshd, greeting},
-    sys::program,
+    sshd::{self, Connection, Sshd, greeting, serving},
+    sys::{program, systemd},
 };
 use anyhow::Context as _;
 use std::{
@@ -21,6 +21,8 @@ use std::{
 
 /// How long one login may take: the first may pull an image.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long systemd may take.
+const SYSTEMD: Duration = Duration::from_secs(5);
 /// Largest output that is waited for, in bytes; what is asked for is a thousandth of it.
 const MAX_OUTPUT: u64 = 64 * 1024 * 1024;
 /// Between two looks at a process.
@@ -73,10 +75,10 @@ pub(super) enum Input<'a> {
 impl<'a> Ssh<'a> {
     /// Finds out where sshd listens, and which keys it has to show.
     pub(super) fn find(place: &'a Place, traveller: &Traveller, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
-        let connection = Connection { user: traveller.name().to_string(), address: "127.0.0.1" };
+        let connection = Connection::new(traveller.name().to_string(), "127.0.0.1");
         let options = Sshd::find(None)?.effective(Path::new(sshd::CONFIG), &connection)?;
-        let listens: Vec<SocketAddr> =
-            options.words("listenaddress").filter_map(|word| greeting::address(std::iter::once(word))).collect();
+        let found = systemd::systemctl().and_then(|tool| serving::find(&tool, &serving::UNITS, SYSTEMD).ok());
+        let listens = found.map_or_else(|| serving::listen_addresses(&options), |found| found.addresses(&options));
         // One of several may be of a family that this host has no address of.
         let answers = listens.iter().find(|address| greeting::greets(**address)).copied();
         let address = answers.with_context(|| format!("no sshd answers where it should listen: {listens:?}"))?;

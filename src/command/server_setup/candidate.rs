@@ -1,10 +1,13 @@
 //! The configuration as it would be, for sshd to judge before anything is changed.
 //!
-//! A copy of the main file in a directory that only we can read. Where a drop-in changes, the `Include` that reads it
+//! A copy of the main file in a directory that only we can read. Where another file changes, the `Include` that reads it
 //! is written out as the list of files that it means, with the new one in its place.
 
 use super::place::{Change, Place};
-use crate::sshd::{MainFile, block::FILE_NAME, pattern};
+use crate::{
+    sshd::{Include, MainFile},
+    sys::glob::glob,
+};
 use anyhow::Context as _;
 use rustix::fs::{Mode, mkdir};
 use std::{
@@ -30,15 +33,21 @@ impl Candidate {
     pub(super) fn new(place: &Place, changes: &[Change]) -> anyhow::Result<Self> {
         let directory = private_directory()?;
         let candidate = Self { directory, real: place.main.clone() };
-        let of = |path: &Path| changes.iter().find(|change| change.path == path);
-        let mut text = of(&place.main).and_then(|change| change.new.clone()).unwrap_or_else(|| place.text.clone());
-        if let Some(change) = place.drop_in.as_ref().and_then(|(path, _)| of(path)) {
-            let new = candidate.directory.join(FILE_NAME);
-            if let Some(content) = &change.new {
-                fs::write(&new, content).with_context(|| format!("{}", new.display()))?;
+        let mut text = place.text.clone();
+        // Each file of podspawn's that changes, and the copy of what it shall be.
+        let mut others = Vec::new();
+        for Change { path, new, .. } in changes {
+            match new {
+                Some(new) if *path == place.main => text.clone_from(new),
+                Some(new) => {
+                    let copy = candidate.directory.join(path.file_name().context("a file has a name")?);
+                    fs::write(&copy, new).with_context(|| format!("{}", copy.display()))?;
+                    others.push((path.clone(), Some(copy)));
+                }
+                None => others.push((path.clone(), None)),
             }
-            text = with_drop_in(&text, &change.path, change.new.is_some().then_some(&new))?;
         }
+        let text = with(&text, &others)?;
         fs::write(candidate.config(), text).with_context(|| format!("{}", candidate.config().display()))?;
         Ok(candidate)
     }
@@ -53,46 +62,53 @@ impl Candidate {
     }
 }
 
-/// `text` with the `Include` that reads `drop_in` written out, and `new` in the place of it.
-fn with_drop_in(text: &str, drop_in: &Path, new: Option<&PathBuf>) -> anyhow::Result<String> {
-    let found = MainFile::new(text).includes().into_iter().find_map(|include| {
-        let (number, path) = include.covers(FILE_NAME)?;
-        (path == drop_in).then_some((include, number))
-    });
-    let (include, number) = found.context("the Include is gone")?;
-    let mut words = Vec::new();
-    for (position, written) in include.patterns.iter().enumerate() {
-        if position == number {
-            words.extend(files(drop_in, written, new)?);
-        } else {
-            words.push(written.clone());
+/// A file that changes, and the copy of what it shall be; `None` if it goes.
+type Other = (PathBuf, Option<PathBuf>);
+
+/// `text` with every `Include` that reads one of `others` written out, and their copies in the places of them.
+fn with(text: &str, others: &[Other]) -> anyhow::Result<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for include in MainFile::new(text).includes() {
+        let mut words = Vec::new();
+        let mut is_other = false;
+        for written in &include.patterns {
+            let read: Vec<&Other> = others.iter().filter(|(path, _)| reads(&include, written, path)).collect();
+            is_other |= !read.is_empty();
+            match read.is_empty() {
+                true => words.push(written.clone()),
+                false => words.extend(files(&include.path(written), &read)?),
+            }
+        }
+        if is_other {
+            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            lines[include.line] = if words.is_empty() { String::new() } else { format!("Include {}", words.join(" ")) };
         }
     }
-    let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    let line = if words.is_empty() { String::new() } else { format!("Include {}", words.join(" ")) };
-    let lines = text.lines().enumerate().map(|(at, old)| if at == include.line { line.as_str() } else { old });
-    Ok(lines.chain([""]).collect::<Vec<_>>().join("\n"))
+    Ok(lines.iter().map(|line| format!("{line}\n")).collect())
 }
 
-/// What glob(3) would give for the pattern, in its order.
-fn files(drop_in: &Path, written: &str, new: Option<&PathBuf>) -> anyhow::Result<Vec<String>> {
-    let directory = drop_in.parent().context("a drop-in has a directory")?;
-    let wanted = Path::new(written).file_name().and_then(|name| name.to_str()).context("an Include names a file")?;
-    let mut names = vec![FILE_NAME.to_owned()];
-    for entry in fs::read_dir(directory).with_context(|| format!("{}", directory.display()))? {
-        let name = entry?.file_name().into_string().ok().context("a file name in sshd_config.d is not UTF-8")?;
-        if name != FILE_NAME && !name.starts_with('.') && pattern::matches(&name, wanted) {
-            anyhow::ensure!(!name.contains('"'), "a file name in {} has a quote in it", directory.display());
-            names.push(name);
-        }
+fn reads(include: &Include, written: &str, path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    include.place(written, name).is_some_and(|place| place == path)
+}
+
+/// What sshd would read for the pattern, in its order.
+fn files(pattern: &Path, others: &[&Other]) -> anyhow::Result<Vec<String>> {
+    let mut files = glob(&pattern.to_string_lossy())?;
+    files.extend(others.iter().map(|(path, _)| path.clone()));
+    files.sort();
+    files.dedup();
+    let mut words = Vec::new();
+    for file in files {
+        let copy = match others.iter().find(|(path, _)| *path == file) {
+            Some((_, None)) => continue,
+            Some((_, Some(copy))) => copy.clone(),
+            None => file,
+        };
+        let word = copy.to_str().filter(|word| !word.contains('"'));
+        words.push(word.with_context(|| format!("{} is no name for an Include", copy.display()))?.to_owned());
     }
-    names.sort();
-    let path = |name: String| match (name == FILE_NAME, new) {
-        (true, None) => None,
-        (true, Some(new)) => Some(new.to_string_lossy().into_owned()),
-        (false, _) => Some(directory.join(name).to_string_lossy().into_owned()),
-    };
-    Ok(names.into_iter().filter_map(path).collect())
+    Ok(words)
 }
 
 /// A directory in `/run`, where only root can put anything: a name that others could take first would be theirs.
@@ -120,17 +136,20 @@ mod tests {
         for name in ["90-z.conf", "10-a.conf", ".hidden.conf", "note.txt", "50-podspawn.conf"] {
             fs::write(etc.path().join(name), "").unwrap();
         }
-        let drop_in = etc.path().join(FILE_NAME);
+        let other = |name: &str, copy: Option<&str>| (etc.path().join(name), copy.map(PathBuf::from));
         let text = format!("# Include\nInclude /x/*.cf {directory}/*.conf \"/y z/*\"\nPort 22\n");
-        let new = PathBuf::from("/run/new/50-podspawn.conf");
+        let moved = [other("00-podspawn.conf", Some("/run/new/00-podspawn.conf")), other("50-podspawn.conf", None)];
         assert_eq!(
-            with_drop_in(&text, &drop_in, Some(&new)).unwrap(),
+            with(&text, &moved).unwrap(),
             format!(
-                "# Include\nInclude \"/x/*.cf\" \"{directory}/10-a.conf\" \"/run/new/50-podspawn.conf\" \
+                "# Include\nInclude \"/x/*.cf\" \"/run/new/00-podspawn.conf\" \"{directory}/10-a.conf\" \
                  \"{directory}/90-z.conf\" \"/y z/*\"\nPort 22\n"
             )
         );
-        let without = with_drop_in(&format!("Include {directory}/50*.conf"), &drop_in, None).unwrap();
-        assert_eq!(without, "\n");
+        assert_eq!(with(&format!("Include {directory}/50*.conf"), &moved).unwrap(), "\n");
+        let line = format!("Include \"{directory}/podspawn.conf\"\nPort 22\n");
+        let own = [other("podspawn.conf", Some("/run/new/podspawn.conf"))];
+        assert_eq!(with(&line, &own).unwrap(), "Include \"/run/new/podspawn.conf\"\nPort 22\n");
+        assert_eq!(with("Include /x/*.cf\nPort 22\n", &own).unwrap(), "Include /x/*.cf\nPort 22\n");
     }
 }

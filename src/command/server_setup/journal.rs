@@ -82,7 +82,8 @@ impl Journal {
     /// Makes every file what it was; returns those that somebody else changed, which stay as they are.
     pub(super) fn undo(self) -> anyhow::Result<Vec<PathBuf>> {
         let mut theirs = Vec::new();
-        for note in &self.notes {
+        // The last first: each step leaves what was so before it.
+        for note in self.notes.iter().rev() {
             let old = note.old.as_ref().map(|old| BASE64_STANDARD.decode(old)).transpose()?;
             let now = content(&note.path)?;
             // Of a write that did not get as far as its rename.

@@ -1,11 +1,16 @@
 //! Where podspawn's block belongs, and which files change for it.
+//!
+//! It has to be read before every other `Match` block, since sshd takes the first value. A drop-in is, mostly; where it
+//! is not, or where no drop-in is read, the first line of `sshd_config` includes a file of podspawn's own.
 
 use crate::{
     doctor::Finding,
     sshd::{
         MainFile,
-        block::{self, Block, FILE_NAME},
+        block::{self, Block, EARLIER_NAME, FILE_NAME, OWN_FILE},
+        order::Reading,
     },
+    sys::glob::glob,
 };
 use anyhow::Context as _;
 use std::{
@@ -30,56 +35,78 @@ pub(super) struct Place {
     /// The configuration file itself, no link to it.
     pub(super) main: PathBuf,
     pub(super) text: String,
-    /// A drop-in that sshd would read for everybody, and its content if it exists.
-    pub(super) drop_in: Option<(PathBuf, Option<String>)>,
+    /// The file that sshd reads, or would read, before every `Match` block of others.
+    target: Target,
+    /// Files where podspawn's block may be, each with its content if it exists; the target is among them.
+    own: Vec<(PathBuf, Option<String>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// A drop-in.
+    DropIn(PathBuf),
+    /// A file beside `sshd_config`, which has to include it.
+    Included(PathBuf),
 }
 
 impl Place {
-    /// Looks at `config`.
-    pub(super) fn of(config: &Path) -> anyhow::Result<Self> {
+    /// Looks at `config`, where `block` is to be.
+    pub(super) fn of(config: &Path, block: &Block) -> anyhow::Result<Self> {
         let main = config.canonicalize().with_context(|| format!("{}", config.display()))?;
         let text = read(&main)?.with_context(|| format!("{} is gone", main.display()))?;
-        let drop_in = match drop_in(&main, &text) {
-            Some(path) => {
-                let content = read(&path)?;
-                Some((path, content))
-            }
-            None => None,
-        };
-        Ok(Self { main, text, drop_in })
+        let included = main.with_file_name(OWN_FILE);
+        let mut own = Vec::new();
+        for path in drop_ins(&main, &text).into_iter().chain([included.clone()]) {
+            let content = read(&path)?;
+            own.push((path, content));
+        }
+        let target = first(&main, &text, block)?.map_or(Target::Included(included), Target::DropIn);
+        Ok(Self { main, text, target, own })
     }
 
-    /// The changes that put `block` in force, none if it is already; or why somebody has to decide first.
+    /// The changes that put `block` in force, none if it is already; or why somebody has to decide first. After each of
+    /// them, in their order, it is in force if it was before.
     pub(super) fn setup(&self, block: &Block) -> Result<Vec<Change>, Finding> {
-        let text = block.text();
-        let Some((path, content)) = &self.drop_in else {
-            let new = block::insert(&self.text, &text).map_err(|error| self.marks(error))?;
-            return Ok(self.main_change(new).into_iter().collect());
+        let (path, main) = match &self.target {
+            Target::DropIn(path) => (path, self.without_marks()?),
+            Target::Included(path) => {
+                let marked = block::include(&self.text, path).map_err(|error| self.marks(error))?;
+                (path, self.main_change(marked))
+            }
         };
-        if let Some(content) = content.as_ref().filter(|content| **content != text && !block.is_like(content)) {
+        let old = self.own.iter().find(|(own, _)| own == path).and_then(|(_, content)| content.clone());
+        if let Some(content) = old.as_ref().filter(|content| !block.is_like(content)) {
             return Err(different(path, content));
         }
-        let change = Change { path: path.clone(), old: content.clone(), new: Some(text) };
+        let change = Change { path: path.clone(), old, new: Some(block.text()) };
         let mut changes: Vec<Change> = Some(change).into_iter().filter(|change| change.old != change.new).collect();
-        // It stood in the file itself before there was an Include: twice, the older one would be in force as well.
-        changes.extend(self.without_block()?);
+        changes.extend(main);
+        // It was somewhere else before: twice, an older one could be in force as well.
+        changes.extend(self.removals(block, Some(path))?);
         Ok(changes)
     }
 
     /// The changes that take `block` out of force.
     pub(super) fn remove(&self, block: &Block) -> Result<Vec<Change>, Finding> {
-        let mut changes = Vec::new();
-        if let Some((path, Some(content))) = &self.drop_in {
-            if !block.is_like(content) {
-                return Err(different(path, content));
-            }
-            changes.push(Change { path: path.clone(), old: Some(content.clone()), new: None });
-        }
-        changes.extend(self.without_block()?);
+        let mut changes: Vec<Change> = self.without_marks()?.into_iter().collect();
+        changes.extend(self.removals(block, None)?);
         Ok(changes)
     }
 
-    fn without_block(&self) -> Result<Option<Change>, Finding> {
+    fn removals(&self, block: &Block, but: Option<&Path>) -> Result<Vec<Change>, Finding> {
+        let mut changes = Vec::new();
+        for (path, content) in self.own.iter().filter(|(path, _)| Some(&**path) != but) {
+            let Some(content) = content else { continue };
+            if block.is_like(content) {
+                changes.push(Change { path: path.clone(), old: Some(content.clone()), new: None });
+            } else if path.file_name().is_some_and(|name| name != OWN_FILE) {
+                return Err(different(path, content));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn without_marks(&self) -> Result<Option<Change>, Finding> {
         let without = block::remove(&self.text).map_err(|error| self.marks(error))?;
         Ok(without.and_then(|new| self.main_change(new)))
     }
@@ -102,15 +129,48 @@ fn different(path: &Path, content: &str) -> Finding {
     )
 }
 
-/// The drop-in that `main` with `text` would read, in a directory beside it: one elsewhere may be another sshd's.
-fn drop_in(main: &Path, text: &str) -> Option<PathBuf> {
-    let beside = main.parent()?;
+/// Every drop-in of podspawn's, of today and of before, that `main` with `text` would read.
+fn drop_ins(main: &Path, text: &str) -> Vec<PathBuf> {
     let includes = MainFile::new(text).includes();
-    let mut covered = includes.iter().filter_map(|include| include.covers(FILE_NAME)).map(|(_, path)| path);
-    covered.find(|path| {
-        let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
-        directory.is_some_and(|directory| directory.starts_with(beside))
-    })
+    let named = |name: &'static str| includes.iter().filter_map(move |include| include.covers(name));
+    let mut paths: Vec<PathBuf> = named(FILE_NAME)
+        .chain(named(EARLIER_NAME))
+        .map(|(_, path)| path)
+        .filter(|path| is_beside(main, path))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// The drop-in that is read, or would be, before every `Match` block of others; `None` if there is no such place.
+fn first(main: &Path, text: &str, block: &Block) -> anyhow::Result<Option<PathBuf>> {
+    for include in MainFile::new(text).includes().into_iter().filter(|include| include.is_for_everybody) {
+        let covered = include.covers(FILE_NAME).filter(|(_, path)| is_beside(main, path));
+        for (number, pattern) in include.patterns.iter().enumerate() {
+            let drop_in = covered.as_ref().filter(|(place, _)| *place == number).map(|(_, path)| path);
+            for file in glob(&include.path(pattern).to_string_lossy())? {
+                let is_before = drop_in.is_none_or(|drop_in| file < *drop_in);
+                if is_before && !is_podspawns(&file, block)? && !Reading::of(&file)?.blocks.is_empty() {
+                    return Ok(None);
+                }
+            }
+            if let Some(drop_in) = drop_in {
+                return Ok(Some(drop_in.clone()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn is_podspawns(file: &Path, block: &Block) -> anyhow::Result<bool> {
+    Ok(read(file)?.is_some_and(|content| block.is_like(&content)))
+}
+
+/// Whether `path` is in a directory beside `main`: one elsewhere may be another sshd's.
+fn is_beside(main: &Path, path: &Path) -> bool {
+    let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
+    directory.zip(main.parent()).is_some_and(|(directory, beside)| directory.starts_with(beside))
 }
 
 /// The text of a file; `None` if there is none.
@@ -145,7 +205,7 @@ mod tests {
         }
 
         fn place(&self) -> Place {
-            Place::of(&self.0.path().join("sshd_config")).unwrap()
+            Place::of(&self.0.path().join("sshd_config"), &block()).unwrap()
         }
     }
 
@@ -153,45 +213,94 @@ mod tests {
         Block::new("/usr/bin/podspawn".into())
     }
 
-    #[test]
-    fn the_drop_in_is_used_where_it_is_read_and_the_file_itself_where_it_is_not() {
-        let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
+    /// The files of the changes, in their order; those that go have a minus.
+    fn changed(etc: &Etc) -> Vec<String> {
         let changes = etc.place().setup(&block()).unwrap();
-        assert_eq!(changes.len(), 1);
-        assert!(changes[0].path.ends_with("sshd_config.d/50-podspawn.conf") && changes[0].old.is_none());
-        etc.write("sshd_config.d/50-podspawn.conf", &block().text());
+        let name = |change: &Change| {
+            let name = change.path.strip_prefix(etc.0.path().canonicalize().unwrap()).unwrap_or(&change.path);
+            format!("{}{}", if change.new.is_some() { "" } else { "-" }, name.display())
+        };
+        changes.iter().map(name).collect()
+    }
+
+    fn make(changes: Vec<Change>) {
+        for change in changes {
+            match change.new {
+                Some(text) => fs::write(change.path, text).unwrap(),
+                None => fs::remove_file(change.path).unwrap(),
+            }
+        }
+    }
+
+    const OTHERS: &str = "Match User x\n  PermitTTY no\n";
+
+    #[test]
+    fn the_drop_in_is_used_where_it_is_read_first_and_the_first_line_where_it_is_not() {
+        let etc = Etc::new("Port 22\nInclude @/sshd_config.d/*.conf\n");
+        etc.write("sshd_config.d/00-a.conf", "PermitTunnel yes\n");
+        etc.write("sshd_config.d/10-b.conf", OTHERS);
+        assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf"]);
+        make(etc.place().setup(&block()).unwrap());
         assert_eq!(etc.place().setup(&block()).unwrap(), []);
         let other = Block::new("/opt/podspawn".into());
         assert_eq!(etc.place().setup(&other).unwrap()[0].new, Some(other.text()));
 
-        for main in
-            ["Port 22\n", "Match User x\nInclude @/sshd_config.d/*.conf\n", "Include /etc/ssh/sshd_config.d/*.conf"]
-        {
-            let changes = Etc::new(main).place().setup(&block()).unwrap();
-            assert!(changes.len() == 1 && changes[0].path.ends_with("sshd_config"), "{main}: {changes:?}");
+        // Somebody comes before it: it moves, and back once nobody does.
+        etc.write("sshd_config.d/00-a.conf", OTHERS);
+        assert_eq!(changed(&etc), ["podspawn.conf", "sshd_config", "-sshd_config.d/00-podspawn.conf"]);
+        make(etc.place().setup(&block()).unwrap());
+        assert_eq!(etc.place().setup(&block()).unwrap(), []);
+        etc.write("sshd_config.d/00-a.conf", "");
+        assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf", "sshd_config", "-podspawn.conf"]);
+
+        for main in [
+            "Port 22\n",
+            "Match User x\nInclude @/sshd_config.d/*.conf\n",
+            "Include /etc/ssh/sshd_config.d/00-*.conf\n",
+            "Include @/other.conf @/sshd_config.d/*.conf\n",
+        ] {
+            let etc = Etc::new(main);
+            etc.write("other.conf", OTHERS);
+            assert_eq!(changed(&etc), ["podspawn.conf", "sshd_config"], "{main}");
+            // One of before that is not read first goes.
+            if main.contains("@/sshd_config.d") {
+                etc.write("sshd_config.d/50-podspawn.conf", &block().text());
+                let moved = ["podspawn.conf", "sshd_config", "-sshd_config.d/50-podspawn.conf"];
+                assert_eq!(changed(&etc), moved, "{main}");
+            }
         }
     }
 
     #[test]
-    fn a_block_in_the_file_moves_to_the_drop_in_once_there_is_one() {
+    fn a_block_of_before_moves_to_where_it_is_read_first() {
+        let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
+        etc.write("sshd_config.d/50-podspawn.conf", &block().text());
+        assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf", "-sshd_config.d/50-podspawn.conf"]);
+
         let etc = Etc::new("Port 22\n");
-        let first = etc.place().setup(&block()).unwrap().remove(0);
-        let include = format!("Include {}/sshd_config.d/*.conf\n", etc.0.path().display());
-        etc.write("sshd_config", &format!("{include}{}", first.new.unwrap()));
-        let changes = etc.place().setup(&block()).unwrap();
-        assert_eq!(changes.len(), 2);
-        assert_eq!(changes[1].new.as_deref(), Some(&*format!("{include}Port 22\n")));
+        make(etc.place().setup(&block()).unwrap());
+        let text = fs::read_to_string(etc.0.path().join("sshd_config")).unwrap();
+        etc.write("sshd_config", &format!("{text}Include {}/sshd_config.d/*.conf\n", etc.0.path().display()));
+        assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf", "sshd_config", "-podspawn.conf"]);
     }
 
     #[test]
     fn a_drop_in_that_somebody_changed_is_neither_replaced_nor_removed() {
-        let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
-        let changed = block().text().replace("AllowTcpForwarding no", "AllowTcpForwarding yes");
-        for content in [changed.as_str(), "", "# mine\n"] {
-            etc.write("sshd_config.d/50-podspawn.conf", content);
-            assert!(etc.place().setup(&block()).unwrap_err().is_broken());
-            assert!(etc.place().remove(&block()).unwrap_err().what.contains("50-podspawn.conf"));
+        for name in ["00-podspawn.conf", "50-podspawn.conf"] {
+            let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
+            let changed = block().text().replace("AllowTcpForwarding no", "AllowTcpForwarding yes");
+            for content in [changed.as_str(), "", "# mine\n"] {
+                etc.write(&format!("sshd_config.d/{name}"), content);
+                assert!(etc.place().setup(&block()).unwrap_err().is_broken());
+                assert!(etc.place().remove(&block()).unwrap_err().what.contains(name));
+            }
         }
+        // One that is nobody's affair as long as it is not needed.
+        let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
+        etc.write("podspawn.conf", "# mine\n");
+        assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf"]);
+        etc.write("sshd_config", "Port 22\n");
+        assert!(etc.place().setup(&block()).unwrap_err().what.contains("podspawn.conf exists"));
     }
 
     #[test]
@@ -200,17 +309,10 @@ mod tests {
             let etc = Etc::new(main);
             let before = etc.place();
             assert_eq!(before.remove(&block()).unwrap(), []);
-            for change in before.setup(&block()).unwrap() {
-                fs::write(change.path, change.new.unwrap()).unwrap();
-            }
-            for change in etc.place().remove(&block()).unwrap() {
-                match change.new {
-                    Some(text) => fs::write(change.path, text).unwrap(),
-                    None => fs::remove_file(change.path).unwrap(),
-                }
-            }
+            make(before.setup(&block()).unwrap());
+            make(etc.place().remove(&block()).unwrap());
             let after = etc.place();
-            assert_eq!((after.text, after.drop_in), (before.text, before.drop_in));
+            assert_eq!((after.text, after.own), (before.text, before.own));
         }
     }
 
@@ -218,8 +320,10 @@ mod tests {
     fn what_is_no_text_is_not_touched() {
         let etc = Etc::new("");
         fs::write(etc.0.path().join("sshd_config"), b"# \xe4\n").unwrap();
-        assert!(Place::of(&etc.0.path().join("sshd_config")).unwrap_err().to_string().contains("UTF-8"));
-        assert!(Place::of(&etc.0.path().join("sshd_config.d")).unwrap_err().to_string().contains("regular file"));
-        assert!(Place::of(&etc.0.path().join("absent")).is_err());
+        assert!(Place::of(&etc.0.path().join("sshd_config"), &block()).unwrap_err().to_string().contains("UTF-8"));
+        assert!(
+            Place::of(&etc.0.path().join("sshd_config.d"), &block()).unwrap_err().to_string().contains("regular file")
+        );
+        assert!(Place::of(&etc.0.path().join("absent"), &block()).is_err());
     }
 }

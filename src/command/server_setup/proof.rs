@@ -4,23 +4,27 @@ use crate::{
     accounts::local::LocalAccounts,
     doctor::{self, Finding, ways_in},
     domain::UserName,
-    sshd::{Connection, Effective, Sshd, SshdError},
+    sshd::{Connection, Effective, Sshd, SshdError, block::Block, order::Reading},
     sys::clock::unix_days,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-/// Where a client may be: on this host, and anywhere else (RFC 5737). `Match Address` may tell them apart.
+/// Where a client may be: on this host, and anywhere else (RFC 5737, RFC 3849). `Match Address` may tell them apart.
 const ADDRESSES: [&str; 2] = ["127.0.0.1", "192.0.2.1"];
+const IPV6_ADDRESSES: [&str; 2] = ["::1", "2001:db8::1"];
 /// Most accounts of each kind that sshd is asked about: each costs it a process, twice.
 const MAX_WITNESSES: usize = 12;
+/// Most `Match` blocks that a connection is made up for, and of so many members of the group.
+const MAX_BLOCKS: usize = 16;
+const MAX_OF_A_BLOCK: usize = 2;
 /// A name that no account has: what sshd does for guesses must not change either.
 const NOBODY: &str = "podspawn-no-such-user";
 
 /// Options for each connection that was asked about, in the order of asking.
-pub(super) type Answers = BTreeMap<(String, &'static str), Effective>;
+pub(super) type Answers = BTreeMap<Connection, Effective>;
 
 /// Whom sshd is asked about.
 #[derive(Debug)]
@@ -53,8 +57,17 @@ impl Witnesses {
         self.members.iter().filter(|name| name.as_ref() != group).cloned().collect()
     }
 
-    pub(super) fn everybody(&self) -> impl Iterator<Item = &String> {
-        self.ours.iter().chain(&self.others)
+    /// Connections of everybody, from where `Match Address` may tell them apart, and for each of `reading`'s blocks one that it is made for.
+    pub(super) fn connections(&self, reading: &Reading) -> BTreeSet<Connection> {
+        let from = |user: &String, addresses: &[&str]| -> Vec<Connection> {
+            addresses.iter().map(|address| Connection::new(user, address)).collect()
+        };
+        let everybody = self.ours.iter().chain(&self.others).flat_map(|user| from(user, &ADDRESSES));
+        let some = || self.ours.iter().take(MAX_OF_A_BLOCK);
+        let ipv6 = some().flat_map(|user| from(user, &IPV6_ADDRESSES));
+        let blocks = reading.blocks.iter().take(MAX_BLOCKS);
+        let like = blocks.flat_map(|block| some().map(move |user| Connection::like(block, user)));
+        everybody.chain(ipv6).chain(like).collect()
     }
 
     /// How many of each kind are asked about, for the report.
@@ -74,28 +87,23 @@ pub(super) struct Court<'a> {
 }
 
 impl Court<'_> {
-    /// What `config` means for `users`.
-    pub(super) fn ask<'a>(&self, config: &Path, users: impl Iterator<Item = &'a String>) -> Result<Answers, SshdError> {
-        let mut answers = Answers::new();
-        for user in users {
-            for address in ADDRESSES {
-                let effective = self.sshd.effective(config, &Connection { user: user.clone(), address })?;
-                answers.insert((user.clone(), address), effective);
-            }
-        }
-        Ok(answers)
+    /// What `config` means for `connections`.
+    pub(super) fn ask(&self, config: &Path, connections: &BTreeSet<Connection>) -> Result<Answers, SshdError> {
+        let ask = |connection: &Connection| Ok((connection.clone(), self.sshd.effective(config, connection)?));
+        connections.iter().map(ask).collect()
     }
 
     /// What is wrong with `after`: for podspawn's users, for whom it has to be `block`, and for the others, for whom it
     /// has to be as `before`.
-    pub(super) fn judge(&self, before: &Answers, after: &Answers, block: &str) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    pub(super) fn judge(&self, before: &Answers, after: &Answers, block: &Block, reading: &Reading) -> Vec<Finding> {
+        let mut findings = doctor::sshd::first(reading, block);
         let people = self.witnesses.people(self.group);
         for options in of(after, &self.witnesses.ours) {
-            findings.extend(doctor::sshd::forced(options, block));
+            findings.extend(doctor::sshd::forced(options, &block.text()));
         }
         if let Some(options) = of(after, &self.witnesses.ours).next() {
-            findings.extend(doctor::sshd::entrance(options, self.group, &people, self.local));
+            let own = |name: &UserName| after.get(&Connection::new(name.as_ref(), ADDRESSES[1]));
+            findings.extend(doctor::sshd::entrance(options, self.group, &people, self.local, &own));
             findings.extend(doctor::sshd::locked(options, &people, self.local, unix_days()));
         }
         findings.extend(of(before, &self.witnesses.others).next().and_then(doctor::sshd::foreign_command));
@@ -113,8 +121,8 @@ impl Court<'_> {
         let mut findings = self.unchanged(before, after);
         for name in self.witnesses.people(self.group) {
             let Some(account) = self.local.account(name.as_ref()) else { continue };
-            let mut ways = ADDRESSES.iter().filter_map(|address| after.get(&(name.to_string(), *address)));
-            let way = ways.find_map(|options| ways_in::way_in(account, options, self.local, self.root));
+            let user = [name.to_string()];
+            let way = of(after, &user).find_map(|options| ways_in::way_in(account, options, self.local, self.root));
             if let Some(way) = way {
                 findings.push(Finding::broken(
                     format!("without podspawn, {name} would log in to this host itself, with {way}"),
@@ -130,10 +138,9 @@ impl Court<'_> {
         let administrators = ways_in::administrators(self.local, self.caller, &self.witnesses.members);
         let mut ways = Vec::new();
         for account in administrators {
-            let name = account.name.to_string();
-            let mut options = ADDRESSES.iter().filter_map(|address| answers.get(&(name.clone(), *address)));
-            let way = options.find_map(|options| ways_in::way_in(account, options, self.local, self.root));
-            ways.extend(way.map(|way| format!("{name} with {way}")));
+            let user = [account.name.to_string()];
+            let way = of(answers, &user).find_map(|options| ways_in::way_in(account, options, self.local, self.root));
+            ways.extend(way.map(|way| format!("{} with {way}", account.name)));
         }
         ways
     }
@@ -142,7 +149,7 @@ impl Court<'_> {
         let mut findings = Vec::new();
         for user in &self.witnesses.others {
             for address in ADDRESSES {
-                let key = (user.clone(), address);
+                let key = Connection::new(user, address);
                 let (Some(before), Some(after)) = (before.get(&key), after.get(&key)) else { continue };
                 let changed = before.differences(after);
                 if !changed.is_empty() {
@@ -160,7 +167,7 @@ impl Court<'_> {
 
 /// The answers about `users`.
 fn of<'a>(answers: &'a Answers, users: &'a [String]) -> impl Iterator<Item = &'a Effective> {
-    users.iter().flat_map(|user| ADDRESSES.iter().filter_map(|address| answers.get(&(user.clone(), *address))))
+    answers.iter().filter(|(connection, _)| users.contains(&connection.user)).map(|(_, options)| options)
 }
 
 /// Where accounts and their key files are.

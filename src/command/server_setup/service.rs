@@ -1,98 +1,116 @@
-//! The service that runs sshd: found out, told to read its configuration again, and never restarted.
+//! What systemd has run sshd, and how it is made to read its configuration again without ending a connection.
 
-use crate::{command::systemctl::Systemctl, sshd::greeting::greets, sys::program::Finished};
+use crate::{
+    command::systemctl::Systemctl,
+    sshd::{
+        Effective,
+        greeting::greets,
+        serving::{self, Found, Serving},
+    },
+};
+use anyhow::Context as _;
 use std::{
     net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
-/// What sshd's service is called: Debian's name, and everybody else's.
-const NAMES: [&str; 2] = ["ssh.service", "sshd.service"];
 /// How long systemd may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How long sshd may take to listen again after it was told to read its configuration.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How sshd runs on this host.
+/// sshd, as systemd knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Service {
-    /// systemd has it running under that name.
-    Running(Running),
-    /// Nothing runs: whoever starts it, a socket maybe, starts it with the configuration of then.
-    Idle,
-    /// There is no systemd to ask.
-    Unknown,
-}
-
-/// A service that can be reloaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Running {
+pub(super) struct Service {
     systemctl: Systemctl,
-    pub(super) name: String,
+    /// The units that may serve connections.
+    units: Vec<String>,
+    /// The service that ran before anything was changed.
+    ran: Option<String>,
 }
 
 impl Service {
-    /// Finds it; `name` is what the administrator calls it.
-    pub(super) fn find(name: Option<&str>) -> anyhow::Result<Self> {
+    /// Finds it; `name` is what the administrator calls it. `None` where no systemd runs.
+    pub(super) fn find(name: Option<&str>) -> anyhow::Result<Option<Self>> {
         let Some(systemctl) = Systemctl::find() else {
             anyhow::ensure!(
                 name.is_none(),
                 "there is no systemd that runs here, so no service {}",
                 name.unwrap_or("?")
             );
-            return Ok(Self::Unknown);
+            return Ok(None);
         };
-        for candidate in name.map_or(NAMES.to_vec(), |name| vec![name]) {
-            let running = Running { systemctl: systemctl.clone(), name: candidate.to_owned() };
-            match (running.property("LoadState")?.as_str(), running.is_active()?) {
-                (_, true) => return Ok(Self::Running(running)),
-                ("loaded", false) => {}
-                _ => anyhow::ensure!(
-                    name.is_none(),
-                    "systemd knows no service {candidate}: see systemctl list-units '*ssh*'"
-                ),
-            }
+        let units = name.map_or_else(|| serving::UNITS.map(str::to_owned).to_vec(), serving::units_of);
+        let mut service = Self { systemctl, units, ran: None };
+        let found = service.look()?;
+        if let (Some(name), Serving::Stopped { unit: None }) = (name, &found.serving) {
+            anyhow::bail!("systemd knows no service {name}: see systemctl list-units '*ssh*'");
         }
-        Ok(Self::Idle)
-    }
-}
-
-impl Running {
-    fn systemctl(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
-        self.systemctl.run(arguments, DEADLINE)
+        service.ran = match found.serving {
+            Serving::Service { name } | Serving::Activated { service: name, .. } => Some(name),
+            Serving::Socket { .. } | Serving::Stopped { .. } => None,
+        };
+        Ok(Some(service))
     }
 
-    fn property(&self, property: &str) -> anyhow::Result<String> {
-        let done = self.systemctl(&["show", "--value", &format!("--property={property}"), "--", &self.name])?;
-        Ok(done.out.trim().to_owned())
+    fn look(&self) -> anyhow::Result<Found> {
+        let units: Vec<&str> = self.units.iter().map(String::as_str).collect();
+        serving::find(self.systemctl.path(), &units, DEADLINE).context("asking systemd for sshd's units")
     }
 
-    fn is_active(&self) -> anyhow::Result<bool> {
-        Ok(["active", "reloading"].contains(&self.property("ActiveState")?.as_str()))
+    /// Has it read its configuration, which is `options` for somebody, and waits until it answers where it did before.
+    /// Returns what was done.
+    pub(super) fn read_again(&self, options: &Effective) -> anyhow::Result<String> {
+        // A first connection may have started it since it was looked for.
+        let found = self.look()?;
+        Ok(match &found.serving {
+            Serving::Service { name } => {
+                self.until_it_answers("reload", name, &found.addresses(options))?;
+                format!("reloaded {name}")
+            }
+            Serving::Activated { service, socket, keeps_connections: true } => {
+                self.until_it_answers("restart", service, &found.addresses(options))?;
+                format!("restarted {service}, which {socket} had started; connections go on")
+            }
+            Serving::Activated { service, socket, keeps_connections: false } => format!(
+                "note: {service} was started by {socket} and does not survive a reload, and a restart would end its \
+                 connections: systemctl restart {service} when none is needed"
+            ),
+            Serving::Socket { name } => format!("{name} starts sshd for the next connection, and it reads this then"),
+            Serving::Stopped { .. } => "sshd does not run; it reads this when it starts".to_owned(),
+        })
     }
 
-    /// Has it read its configuration again, and waits until it answers at `address`, where it did before.
-    pub(super) fn reload(&self, address: Option<SocketAddr>) -> anyhow::Result<()> {
-        let address = address.filter(|address| greets(*address));
-        let done = self.systemctl(&["reload", "--", &self.name])?;
-        anyhow::ensure!(done.succeeded(), "systemctl reload {}: {}", self.name, done.complaint());
+    fn until_it_answers(&self, verb: &str, name: &str, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+        let address = addresses.iter().copied().find(|address| greets(*address));
+        let done = self.systemctl.run(&[verb, "--", name], DEADLINE)?;
+        anyhow::ensure!(done.succeeded(), "systemctl {verb} {name}: {}", done.complaint());
         let end = Instant::now() + PATIENCE;
         // It listens anew, so for a moment nobody answers; and a process that could not go on ends in that moment.
         let mut good = 0;
         while good < 3 {
-            anyhow::ensure!(Instant::now() < end, "{} does not answer since it was reloaded", self.name);
+            anyhow::ensure!(Instant::now() < end, "{name} does not answer since systemctl {verb}");
             thread::sleep(Duration::from_millis(100));
-            good = if self.is_active()? && address.is_none_or(greets) { good + 1 } else { 0 };
+            good = if self.runs()? && address.is_none_or(greets) { good + 1 } else { 0 };
         }
         Ok(())
     }
 
-    /// Has it running with the configuration that is there now; starts it only where it is gone.
+    fn runs(&self) -> anyhow::Result<bool> {
+        Ok(matches!(self.look()?.serving, Serving::Service { .. } | Serving::Activated { .. }))
+    }
+
+    /// Has it running with the configuration that is there now; starts it only where it ran and is gone.
     pub(super) fn recover(&self) {
-        let verb = if self.is_active().unwrap_or(false) { "reload" } else { "start" };
-        if let Err(error) = self.systemctl(&[verb, "--", &self.name]) {
-            eprintln!("podspawn: systemctl {verb} {}: {error:#}", self.name);
+        let (verb, name) = match (self.look().map(|found| found.serving), &self.ran) {
+            (Ok(Serving::Service { name }), _) => ("reload", name),
+            (Ok(Serving::Activated { service, keeps_connections: true, .. }), _) => ("restart", service),
+            (Ok(Serving::Socket { .. } | Serving::Stopped { .. }), Some(name)) => ("start", name.clone()),
+            _ => return,
+        };
+        if let Err(error) = self.systemctl.order(&[verb, "--", &name], DEADLINE) {
+            eprintln!("podspawn: {error:#}");
         }
     }
 }

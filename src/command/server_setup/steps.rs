@@ -11,7 +11,7 @@ use super::{
 use crate::{
     accounts::local::LocalAccounts,
     doctor::{self, Finding},
-    sshd::{self, Sshd, block::Block},
+    sshd::{self, Sshd, block::Block, order::Reading},
 };
 use anyhow::Context as _;
 use rustix::fs::{FlockOperation, flock};
@@ -30,7 +30,8 @@ pub(super) struct Setup {
     pub(super) sshd: Sshd,
     pub(super) config: PathBuf,
     pub(super) block: Block,
-    pub(super) service: Service,
+    /// `None` where no systemd runs sshd, or it is another's.
+    pub(super) service: Option<Service>,
     /// Where accounts and their key files are.
     pub(super) root: PathBuf,
     /// Who called sudo.
@@ -56,11 +57,12 @@ impl Setup {
     /// Puts the block in force; returns whether anything was changed for it.
     pub(super) fn setup(&self, local: &LocalAccounts) -> anyhow::Result<bool> {
         let _lock = self.begin()?;
-        let place = Place::of(&self.config)?;
+        let place = Place::of(&self.config, &self.block)?;
         let changes = place.setup(&self.block).map_err(|finding| refusal(&finding))?;
         let witnesses = Witnesses::of(local, &self.block.group, self.caller.as_deref());
         let court = self.court(local, &witnesses);
-        let before = court.ask(&self.config, witnesses.everybody())?;
+        let connections = witnesses.connections(&Reading::of(&self.config)?);
+        let before = court.ask(&self.config, &connections)?;
         let candidate = Candidate::new(&place, &changes)?;
         let expected = self.judge(&court, &candidate, &before)?;
         if witnesses.count().0 == 0 {
@@ -82,8 +84,8 @@ impl Setup {
     }
 
     fn judge(&self, court: &Court<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {
-        let expected = self.try_candidate(court, candidate)?;
-        let findings = court.judge(before, &expected, &self.block.text());
+        let expected = self.try_candidate(court, candidate, before)?;
+        let findings = court.judge(before, &expected, &self.block, &Reading::of(&candidate.config())?);
         for finding in findings.iter().filter(|finding| !finding.is_broken()) {
             println!("note: {finding}");
         }
@@ -94,7 +96,7 @@ impl Setup {
     /// Takes the block out of force.
     pub(super) fn remove(&self, local: &LocalAccounts) -> anyhow::Result<()> {
         let _lock = self.begin()?;
-        let place = Place::of(&self.config)?;
+        let place = Place::of(&self.config, &self.block)?;
         let changes = place.remove(&self.block).map_err(|finding| refusal(&finding))?;
         if changes.is_empty() {
             println!("nothing to do: podspawn is not in {}", place.main.display());
@@ -102,9 +104,10 @@ impl Setup {
         }
         let witnesses = Witnesses::of(local, &self.block.group, self.caller.as_deref());
         let court = self.court(local, &witnesses);
-        let before = court.ask(&self.config, witnesses.everybody())?;
+        let connections = witnesses.connections(&Reading::of(&self.config)?);
+        let before = court.ask(&self.config, &connections)?;
         let candidate = Candidate::new(&place, &changes)?;
-        let expected = self.try_candidate(&court, &candidate)?;
+        let expected = self.try_candidate(&court, &candidate, &before)?;
         refuse_on(&court.judge_removal(&before, &expected))?;
         self.finish(&place, &changes, &court, &expected)?;
         if !self.dry_run {
@@ -147,12 +150,12 @@ impl Setup {
         Ok(lock)
     }
 
-    /// What sshd makes of the copy.
-    fn try_candidate(&self, court: &Court<'_>, candidate: &Candidate) -> anyhow::Result<Answers> {
+    /// What sshd makes of the copy, for the connections of `before`.
+    fn try_candidate(&self, court: &Court<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {
         let asked = self
             .sshd
             .test(&candidate.config())
-            .and_then(|()| court.ask(&candidate.config(), court.witnesses.everybody()));
+            .and_then(|()| court.ask(&candidate.config(), &before.keys().cloned().collect()));
         asked.map_err(|error| match error {
             sshd::SshdError::Refused(said) => {
                 anyhow::anyhow!(
@@ -179,37 +182,34 @@ impl Setup {
             return Ok(false);
         }
         let journal = Journal::apply(&place.main, changes)?;
-        if let Err(error) = self.prove_and_reload(court, expected) {
+        let done = self.prove_and_reload(court, expected);
+        if done.is_err() {
             let theirs = journal.undo().context("putting the files back")?;
-            if let Service::Running(running) = &self.service {
-                running.recover();
+            if let Some(service) = &self.service {
+                service.recover();
             }
             let except: Vec<String> = theirs.iter().map(|path| path.display().to_string()).collect();
             let except = if except.is_empty() { String::new() } else { format!(" but for {}", except.join(", ")) };
-            return Err(error.context(format!("it failed, and sshd's files are as they were{except}")));
+            return done.map(|_| true).context(format!("it failed, and sshd's files are as they were{except}"));
         }
         journal.keep()?;
         for change in changes {
             let verb = if change.new.is_some() { "wrote" } else { "removed" };
             println!("{verb} {}", change.path.display());
         }
-        match &self.service {
-            Service::Running(running) => println!("reloaded {}", running.name),
-            Service::Idle => println!("sshd does not run; it reads this when it starts"),
-            Service::Unknown => println!("note: sshd was not reloaded; have it read its configuration again yourself"),
-        }
+        println!("{}", done?);
         Ok(true)
     }
 
-    fn prove_and_reload(&self, court: &Court<'_>, expected: &Answers) -> anyhow::Result<()> {
+    /// Returns what was done to have sshd read the files.
+    fn prove_and_reload(&self, court: &Court<'_>, expected: &Answers) -> anyhow::Result<String> {
         self.sshd.test(&self.config)?;
-        let found = court.ask(&self.config, court.witnesses.everybody())?;
+        let found = court.ask(&self.config, &expected.keys().cloned().collect())?;
         anyhow::ensure!(&found == expected, "sshd reads the files otherwise than the copy of them that was found good");
-        if let Service::Running(running) = &self.service {
-            let any = expected.values().next();
-            running.reload(any.and_then(|options| sshd::greeting::address(options.words("listenaddress"))))?;
+        match (&self.service, expected.values().next()) {
+            (Some(service), Some(options)) => service.read_again(options),
+            _ => Ok("note: sshd was not reloaded; have it read its configuration again yourself".to_owned()),
         }
-        Ok(())
     }
 }
 

@@ -50,7 +50,7 @@ impl Host {
             sshd: Sshd::find(None).unwrap(),
             config: self.at("ssh/sshd_config"),
             block: Block { binary: "/usr/bin/env".into(), group: "games".into() },
-            service: Service::Unknown,
+            service: None,
             root: self.root.path().to_owned(),
             caller: None,
             dry_run: false,
@@ -80,9 +80,28 @@ impl Host {
         files
     }
 
+    /// Whether sshd has what the block says for its user, from and to every address and port that a test here asks for.
+    fn is_confined(&self) -> bool {
+        let config = self.at("ssh/sshd_config");
+        let setup = self.setup();
+        let is_so = |connection: &sshd::Connection| {
+            let options = setup.sshd.effective(&config, connection).unwrap();
+            doctor::sshd::forced(&options, &setup.block.text()).is_empty()
+        };
+        let mut connections = Vec::new();
+        for address in ["127.0.0.1", "192.0.2.1", "10.1.2.3", "::1", "2001:db8:1::7"] {
+            for (local_port, host) in [(22, "h"), (2222, "h.example.org")] {
+                let connection = sshd::Connection::new("games", address);
+                let (host, local_address) = (host.to_owned(), "192.0.2.77".to_owned());
+                connections.push(sshd::Connection { local_port, host, local_address, ..connection });
+            }
+        }
+        connections.iter().all(is_so)
+    }
+
     /// An option that is in force for a user.
     fn option(&self, user: &str, option: &str) -> String {
-        let connection = sshd::Connection { user: user.into(), address: "192.0.2.1" };
+        let connection = sshd::Connection::new(user, "192.0.2.1");
         self.setup().sshd.effective(&self.at("ssh/sshd_config"), &connection).unwrap().value(option).to_owned()
     }
 }
@@ -143,37 +162,84 @@ fn assert_refused(host: &Host, setup: &Setup, words: &[&str]) {
 #[test]
 fn a_configuration_that_keeps_podspawns_users_out_is_refused_and_left_as_it_was() {
     for (main, words) in [
-        ("PubkeyAuthentication no\n", ["PubkeyAuthentication no", "set PubkeyAuthentication yes"]),
         ("AllowUsers root nobody\n", ["AllowUsers", "AllowGroups"]),
         ("AllowGroups root\n", ["AllowGroups", "add group podspawn"]),
         ("DenyUsers *\n", ["DenyUsers", "out of DenyUsers"]),
         ("DenyGroups ga*\n", ["DenyGroups", "take group podspawn out"]),
-        ("AuthenticationMethods publickey,password\n", ["AuthenticationMethods", "Match Group podspawn"]),
-        ("ChrootDirectory /srv\n", ["ChrootDirectory /srv", "ChrootDirectory none"]),
         ("MaxSessions 0\n", ["MaxSessions 0", "10 or more"]),
     ] {
         for rest in [WITH_INCLUDE, WITHOUT_INCLUDE] {
             let host = Host::new(&format!("{main}{rest}"));
-            // Root has to stay able to get in for this to be the one fault.
-            let words = if main.starts_with("AuthenticationMethods") { &words[..1] } else { &words[..] };
-            assert_refused(&host, &host.setup(), words);
+            assert_refused(&host, &host.setup(), &words);
+        }
+    }
+    // What another block adds, wherever it is.
+    let host = Host::new(WITH_INCLUDE);
+    host.write("sshd_config.d/90-last.conf", "Match all\n    AcceptEnv LD_*\n");
+    assert_refused(&host, &host.setup(), &["AcceptEnv LD_*", "exclude group podspawn"]);
+}
+
+#[test]
+fn what_is_global_keeps_nobody_out_whom_the_block_lets_in() {
+    for (main, is_root_in) in [
+        ("PubkeyAuthentication no\n", false),
+        ("AuthenticationMethods publickey,password password\n", false),
+        ("ChrootDirectory /srv\n", true),
+        ("TrustedUserCAKeys /etc/ssh/ca.pub\nAuthorizedPrincipalsFile none\n", true),
+        ("PasswordAuthentication yes\nPermitEmptyPasswords yes\nHostbasedAuthentication yes\n", true),
+        ("PermitTunnel yes\nAllowTcpForwarding yes\nGatewayPorts yes\nForceCommand /bin/sh\n", true),
+    ] {
+        for rest in [WITH_INCLUDE, WITHOUT_INCLUDE] {
+            let host = Host::new(&format!("{main}{rest}"));
+            fs::write(host.at("etc/shadow"), "root:*:1::::::\nnobody:$y$j9T$aaaaaaaaaaaaaaaa:1::::::\n").unwrap();
+            let caller = (!is_root_in).then(|| "nobody".to_owned());
+            host.run(&Setup { caller, ..host.setup() }, false).unwrap_or_else(|error| panic!("{main}: {error}"));
+            assert!(host.is_confined(), "{main}");
         }
     }
 }
 
+/// Blocks that win over one that is read behind them, for a user, from somewhere, or to some port.
+const WINNERS: [&str; 9] = [
+    "Match all\n    ForceCommand /bin/echo other\n",
+    "Match Group games\n    AllowTcpForwarding yes\n",
+    "Match User g*\n    PasswordAuthentication yes\n    AuthenticationMethods any\n",
+    "Match Address 10.0.0.0/8\n    AuthorizedKeysFile /etc/keys/%u\n",
+    "Match Address 2001:db8:1::/48\n    PermitTunnel yes\n",
+    "Match LocalPort 2222\n    ChrootDirectory /srv\n",
+    "Match User=games\n    ForceCommand=/x\n",
+    "\"match\" Host *.example.org Address !10.9.0.0/16,*\n    TrustedUserCAKeys /etc/ssh/ca.pub\n",
+    "=Match LocalAddress 192.0.2.77\n    X11Forwarding yes\n",
+];
+
 #[test]
-fn a_block_that_wins_over_ours_is_refused_and_named() {
-    for block in [
-        "Match all\n    ForceCommand /bin/echo other\n",
-        "Match Group games\n    AllowTcpForwarding yes\n",
-        "Match User g*\n    PasswordAuthentication yes\n",
-        "Match Address 192.0.2.0/24\n    AuthorizedKeysFile /etc/keys/%u\n",
-    ] {
-        let host = Host::new(WITH_INCLUDE);
-        host.write("sshd_config.d/10-first.conf", block);
-        assert_refused(&host, &host.setup(), &["for podspawn's users, sshd has", "change that block"]);
-        let host = Host::new(&format!("X11Forwarding no\n{block}"));
-        assert_refused(&host, &host.setup(), &["for podspawn's users, sshd has"]);
+fn no_block_of_others_wins_over_ours_wherever_it_is() {
+    for block in WINNERS {
+        for place in ["sshd_config.d/10-a.conf", "sshd_config.d/00-a.conf", "sshd_config.d/0.conf", "sshd_config"] {
+            let host = Host::new(WITH_INCLUDE);
+            // As it was installed before.
+            host.write("sshd_config.d/50-podspawn.conf", &host.setup().block.text());
+            let main = fs::read_to_string(host.at("ssh/sshd_config")).unwrap();
+            if place == "sshd_config" {
+                // Options that are global only may not follow a block.
+                let (key, rest) = main.split_once('\n').unwrap();
+                let global = "Subsystem sftp internal-sftp\n";
+                host.write(place, &format!("{key}\n{global}{block}Match all\n{}", rest.replace(global, "")));
+            } else {
+                host.write(place, block);
+            }
+            assert!(!host.is_confined(), "{block} in {place} does not win");
+            host.run(&host.setup(), false).unwrap_or_else(|error| panic!("{block} in {place}: {error}"));
+            assert!(host.is_confined(), "{block} in {place}");
+            let order = sshd::order::Reading::of(&host.at("ssh/sshd_config")).unwrap();
+            assert!(order.blocks[0].is_podspawns("games"), "{block} in {place}: {order:?}");
+            let files = host.files();
+            assert!(!files.keys().any(|path| path.ends_with("50-podspawn.conf")), "{block} in {place}");
+            host.run(&host.setup(), false).unwrap();
+            assert!(host.files() == files, "{block} in {place}");
+            host.run(&host.setup(), true).unwrap();
+            assert!(!host.files().keys().any(|path| path.ends_with("podspawn.conf")), "{block} in {place}");
+        }
     }
 }
 
@@ -230,8 +296,8 @@ fn nobody_is_locked_out() {
 fn what_others_wrote_is_not_replaced() {
     let host = Host::new(WITH_INCLUDE);
     let other = host.setup().block.text().replace("PermitTTY yes", "PermitTTY no");
-    host.write("sshd_config.d/50-podspawn.conf", &other);
-    assert_refused(&host, &host.setup(), &["50-podspawn.conf exists", "mv "]);
+    host.write("sshd_config.d/00-podspawn.conf", &other);
+    assert_refused(&host, &host.setup(), &["00-podspawn.conf exists", "mv "]);
 
     let host = Host::new(&format!("{WITHOUT_INCLUDE}# BEGIN podspawn\n"));
     assert_refused(&host, &host.setup(), &["do not belong together"]);
@@ -295,7 +361,7 @@ fn a_run_that_was_killed_is_undone_by_the_next() {
     for main in [WITH_INCLUDE, WITHOUT_INCLUDE] {
         let host = Host::new(main);
         let before = host.files().into_iter().map(|(path, (bytes, ..))| (path, bytes)).collect::<Vec<_>>();
-        let place = Place::of(&host.at("ssh/sshd_config")).unwrap();
+        let place = Place::of(&host.at("ssh/sshd_config"), &host.setup().block).unwrap();
         let changes = place.setup(&host.setup().block).unwrap();
         // As far as it gets before it has asked sshd about the files themselves.
         std::mem::forget(Journal::apply(&place.main, &changes).unwrap());

@@ -55,22 +55,8 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
          chmod 0755 /usr/local/sbin/sshd",
         By("rm /usr/local/sbin/sshd"),
     ),
-    // Debian's sshd says nothing of its files while its service does not run.
-    Sabotage(
-        "sshd-running",
-        &[
-            "sshd-config",
-            "sshd-users",
-            "sshd-startups",
-            "sshd-binary",
-            "accounts-open",
-            "key-lookup",
-            "key-files",
-            "ways-in",
-        ],
-        "systemctl stop ssh",
-        AsTold,
-    ),
+    // Debian's sshd says nothing to root while its service does not run, and doctor knows all the same.
+    Sabotage("sshd-running", &[], "systemctl stop ssh", AsTold),
     Sabotage(
         "key-lookup",
         &["key-files", "directories"],
@@ -191,8 +177,8 @@ pub(super) const OF_FILES: &[Sabotage] = &[
     Sabotage(
         "sshd-config",
         &[],
-        "sed -i 's/AllowTcpForwarding no/AllowTcpForwarding yes/' /etc/ssh/sshd_config.d/50-podspawn.conf; {RELOAD}",
-        By("rm /etc/ssh/sshd_config.d/50-podspawn.conf; podspawn server-setup; sleep 0.1"),
+        "sed -i 's/AllowTcpForwarding no/AllowTcpForwarding yes/' /etc/ssh/sshd_config.d/00-podspawn.conf; {RELOAD}",
+        By("rm /etc/ssh/sshd_config.d/00-podspawn.conf; podspawn server-setup; sleep 0.1"),
     ),
     Sabotage(
         "sshd-config",
@@ -218,7 +204,7 @@ pub(super) const OF_FILES: &[Sabotage] = &[
         "echo 'MaxStartups 2:30:4' >/etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}",
         By("rm /etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}"),
     ),
-    Sabotage("sshd-reload", &[], "sleep 0.1; touch /etc/ssh/sshd_config.d/50-podspawn.conf", AsTold),
+    Sabotage("sshd-reload", &[], "sleep 0.1; touch /etc/ssh/sshd_config.d/00-podspawn.conf", AsTold),
     Sabotage("sshd-binary", &[], "chmod 0775 /usr/bin/podspawn", By("chmod 0755 /usr/bin/podspawn")),
     Sabotage(
         "broker-version",
