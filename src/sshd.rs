@@ -54,6 +54,13 @@ pub enum SshdError {
     NoVersion(String),
 }
 
+/// What to do about a complaint of sshd's that podspawn's block brings about.
+#[must_use]
+pub fn hint(said: &str) -> Option<&'static str> {
+    let is_any = said.contains("\"any\" must appear alone");
+    is_any.then_some("remove AuthenticationMethods any; it is the default, and sshd takes it behind no other value")
+}
+
 /// A version of OpenSSH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32);

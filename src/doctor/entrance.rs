@@ -50,7 +50,8 @@ pub(super) fn configuration(host: &Host) -> Vec<Report> {
     let (options, local) = match (host.sshd_for_a_user(), host.accounts()) {
         (Ok(options), Ok(local)) => (options, local),
         (Err(why), _) => {
-            let mut reports = vec![Report::fail("sshd-config", format!("sshd says: {why}"), "sshd -t")];
+            let remedy = sshd::hint(why).unwrap_or("sshd -t");
+            let mut reports = vec![Report::fail("sshd-config", format!("sshd says: {why}"), remedy)];
             reports.extend(["sshd-users", "sshd-startups"].map(|check| Report::unknown(check, REFUSES, "sshd -t")));
             return reports;
         }

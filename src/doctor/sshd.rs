@@ -24,19 +24,24 @@ pub fn version(version: Version) -> Option<Finding> {
 const HARMFUL: [&str; 8] =
     ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "BASH_ENV", "ENV", "BASH_FUNC_x%%", "PATH"];
 
+/// Most blocks of others that one line names.
+const MOST_TOLD: usize = 4;
+
 /// The blocks that are read before `block` and set what it sets. sshd takes the first value, so that for some user, or
 /// from somewhere, theirs could be in force, whatever they ask for.
 #[must_use]
 pub fn first(reading: &Reading, block: &block::Block) -> Vec<Finding> {
     let before = reading.before(block);
-    let found = before.iter().take(5).map(|other| {
-        Finding::broken(
-            format!("{other} is read before podspawn's block, and sshd takes the first value"),
-            "podspawn server-setup puts podspawn's block first",
-        )
-        .on_nixos("put it behind podspawn's block: services.openssh.extraConfig = lib.mkOrder 2000 \"…\"")
-    });
-    found.collect()
+    if before.is_empty() {
+        return Vec::new();
+    }
+    let mut told: Vec<String> = before.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+    if before.len() > MOST_TOLD {
+        told.push(format!("{} more", before.len() - MOST_TOLD));
+    }
+    let what = format!("sshd reads before podspawn's block, and takes the first value: {}", told.join(", "));
+    let nixos = "put it behind podspawn's block: services.openssh.extraConfig = lib.mkOrder 2000 \"…\"";
+    vec![Finding::broken(what, "podspawn server-setup").on_nixos(nixos)]
 }
 
 /// What is wrong with `options`, which are in force for a member of the group, against the block that was written.

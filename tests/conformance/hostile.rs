@@ -7,6 +7,7 @@ mod floods;
 mod confinement;
 mod identity;
 mod operators;
+mod sshd_match;
 
 use crate::{
     bench::{self, Bench, User, eventually},

@@ -8,19 +8,26 @@ use crate::{
 };
 
 /// Puts sshd's files back, and what else a test here changes.
-const MEND: &str = r"
+pub(crate) const MEND: &str = r"
 cd /run/podspawn-test
+if systemctl --quiet is-active ssh.socket || [ -e /run/systemd/system/ssh.socket.d ]; then
+    systemctl --quiet disable --now ssh.socket
+    rm -rf /run/systemd/system/ssh.socket.d /run/systemd/system/ssh@.service
+    systemctl daemon-reload
+    systemctl stop ssh.service
+    systemctl --quiet enable --now ssh.service
+fi
 if [ -d ssh ]; then
     rm -rf /etc/ssh && cp -a ssh /etc/ssh && rm -rf ssh
 fi
-rm -rf /nix /root/.ssh/authorized_keys /run/systemd/system/ssh.service.d /run/podspawn-test/wrapper /run/podspawn-test/count
+rm -rf /nix /run/podspawn-test/fail /root/.ssh/authorized_keys /run/systemd/system/ssh.service.d /run/podspawn-test/wrapper /run/podspawn-test/count
 systemctl daemon-reload
 sshd -t && systemctl reload-or-restart ssh
 for i in $(seq 100); do ssh-keyscan -T 1 127.0.0.1 >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1
 ";
 
 /// Keeps sshd's files, and gives root a key: the way in that is not podspawn's.
-const KEEP: &str = r"
+pub(crate) const KEEP: &str = r"
 mkdir -p /run/podspawn-test && rm -rf /run/podspawn-test/ssh && cp -a /etc/ssh /run/podspawn-test/ssh
 install -d -m 0700 /root/.ssh
 cp /etc/podspawn/keys/alice /root/.ssh/authorized_keys && chmod 0600 /root/.ssh/authorized_keys
@@ -28,6 +35,28 @@ cp /etc/podspawn/keys/alice /root/.ssh/authorized_keys && chmod 0600 /root/.ssh/
 
 const WITHOUT_INCLUDE: &str =
     "sed -i '/^Include/d' /etc/ssh/sshd_config && rm -f /etc/ssh/sshd_config.d/00-podspawn.conf";
+
+/// Has ssh.socket start sshd, as Ubuntu does: one that serves all connections, which the first one starts.
+const SOCKET: &str = r"
+systemctl --quiet disable --now ssh.socket ssh.service
+systemctl --quiet enable --now ssh.socket
+rm -rf /run/sshd
+";
+
+/// Has ssh.socket start one sshd for each connection.
+const SOCKET_THAT_ACCEPTS: &str = r"
+mkdir -p /run/systemd/system/ssh.socket.d
+printf '[Socket]\nAccept=yes\n' >/run/systemd/system/ssh.socket.d/accept.conf
+cat >/run/systemd/system/ssh@.service <<'END'
+[Service]
+ExecStart=-/usr/sbin/sshd -i
+StandardInput=socket
+KillMode=process
+RuntimeDirectory=sshd
+RuntimeDirectoryPreserve=yes
+END
+systemctl daemon-reload
+";
 
 /// Every file of sshd's with owner, mode and content; not the times.
 fn files(bench: &Bench) -> String {
@@ -120,17 +149,17 @@ fn sshd_without_podspawn_and_with_it_again_while_people_are_connected() {
 }
 
 #[test]
-fn where_no_include_is_reached_the_block_goes_to_the_end_of_the_file() {
+fn where_no_include_is_reached_the_first_line_includes_the_block() {
     let bench = bench::alone();
     let user = bench.user();
     let _mend = Disturbance::of(&bench, KEEP, MEND);
     bench.root(WITHOUT_INCLUDE);
     let before = files(&bench);
     let told = server_setup(&bench, "").success();
-    assert!(told.contains("wrote /etc/ssh/sshd_config\n"), "{told}");
+    assert!(told.contains("wrote /etc/ssh/podspawn.conf\nwrote /etc/ssh/sshd_config\n"), "{told}");
     assert_everybody_gets_in(&user);
-    let tail = bench.root("tail -n 2 /etc/ssh/sshd_config");
-    assert_eq!(tail, "Match all\n# END podspawn");
+    let head = bench.root("head -n 3 /etc/ssh/sshd_config | tail -n 2");
+    assert_eq!(head, "Include \"/etc/ssh/podspawn.conf\"\n# END podspawn");
     assert!(server_setup(&bench, "").success().contains("nothing to change"));
     server_setup(&bench, "--remove").success();
     assert_eq!(files(&bench), before);
@@ -141,24 +170,23 @@ fn every_kind_of_sabotage_is_named_and_no_byte_changes() {
     let bench = bench::alone();
     let _mend = Disturbance::of(&bench, KEEP, MEND);
     let main = "/etc/ssh/sshd_config";
-    let first = "/etc/ssh/sshd_config.d/00-first.conf";
+    let first = "/etc/ssh/sshd_config.d/00-afirst.conf";
     let global = |line: &str| format!("sed -i '1i {line}' {main}");
     let block = |text: &str| format!("printf '{text}' >{first}");
     let kinds: Vec<(String, &[&str])> = vec![
         (global("PermitRotLogin yes"), &["PermitRotLogin", "before any change"]),
         (global("Port seventy"), &["before any change"]),
-        (block("AllowTcpForwarding perhaps\\n"), &["00-first.conf", "before any change"]),
+        (block("AllowTcpForwarding perhaps\\n"), &["00-afirst.conf", "before any change"]),
         (format!("printf 'Match User x\\n    Port 23\\n' >>{main}"), &["not allowed within a Match block"]),
-        (global("PubkeyAuthentication no"), &["PubkeyAuthentication no"]),
+        (global("PubkeyAuthentication no"), &["nobody could administer this host"]),
         (global("AllowUsers root plain"), &["AllowUsers leaves out"]),
         (global("AllowGroups root"), &["AllowGroups leaves out", "add group podspawn"]),
         (global("DenyGroups podspawn"), &["DenyGroups leaves out"]),
         (global("DenyUsers t* a* b* c*"), &["DenyUsers leaves out"]),
-        (global("AuthenticationMethods publickey,password"), &["AuthenticationMethods"]),
-        (global("ChrootDirectory /srv"), &["ChrootDirectory /srv"]),
+        (global("AuthenticationMethods publickey,password"), &["nobody could administer this host"]),
         (global("MaxSessions 0"), &["MaxSessions 0"]),
-        (block("Match all\\n    ForceCommand /bin/true\\n"), &["forcecommand", "change that block"]),
-        (block("Match Group podspawn\\n    AllowTcpForwarding yes\\n"), &["allowtcpforwarding", "change that block"]),
+        (block("Match all\\n    AcceptEnv LD_*\\n"), &["AcceptEnv LD_*", "change that block"]),
+        (block("Match all\\n    AuthenticationMethods any\\n"), &["must appear alone", "it is the default"]),
         (global("PermitRootLogin no"), &["nobody could administer this host"]),
         ("rm /root/.ssh/authorized_keys".into(), &["nobody could administer this host", "emergency.keys"]),
         ("echo '# mine' >/etc/ssh/sshd_config.d/00-podspawn.conf".into(), &["00-podspawn.conf exists", "mv "]),
@@ -242,6 +270,98 @@ fn a_reload_that_fails_puts_everything_back() {
     assert_refused(&bench, "", &["systemctl reload ssh", "files are as they were"]);
     assert_eq!(sshd_pid(&bench), pid);
     assert_eq!(bench.plain().run("id -un").success(), "plain");
+}
+
+/// What doctor says of sshd, each check with its outcome and its remedy.
+fn doctors_words(bench: &Bench) -> Vec<(String, String, String)> {
+    let json = bench.bash(&[], "podspawn doctor --json").text();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let text = |check: &serde_json::Value, name: &str| check[name].as_str().unwrap().to_owned();
+    let checks = json["checks"].as_array().unwrap().iter();
+    let ours = checks.filter(|check| text(check, "check").starts_with("sshd-"));
+    ours.map(|check| (text(check, "check"), text(check, "outcome"), text(check, "remedy"))).collect()
+}
+
+#[track_caller]
+fn assert_doctor_passes(bench: &Bench) {
+    let words = doctors_words(bench);
+    assert!(words.len() > 4 && words.iter().all(|(_, outcome, _)| outcome == "pass"), "{words:?}");
+}
+
+#[test]
+fn where_a_socket_starts_sshd_the_host_is_set_up_and_taken_down_and_keeps_its_connections() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let _mend = Disturbance::of(&bench, KEEP, MEND);
+    let waits = "ssh.socket starts sshd for the next connection";
+    let restarted = "restarted ssh.service, which ssh.socket had started";
+    for (arrangement, is_started, told_of) in
+        [(String::new(), false, waits), (String::new(), true, restarted), (SOCKET_THAT_ACCEPTS.into(), true, waits)]
+    {
+        bench.root(&format!("rm -f /etc/ssh/sshd_config.d/00-podspawn.conf\n{arrangement}{SOCKET}"));
+        // Its first connection starts it, and lasts.
+        let mut connected = is_started.then(|| bench.plain().start(&[], "echo ready; cat"));
+        let told = server_setup(&bench, "").success();
+        assert!(told.contains("proved with sshd -T") && told.contains(told_of), "{told}");
+        // Nothing is made for a question but what sshd's own unit makes.
+        let directory = bench.bash(&[], "test -e /run/sshd").code;
+        assert_eq!(directory, Some(i32::from(!is_started)), "{arrangement}");
+        assert_doctor_passes(&bench);
+        assert_everybody_gets_in(&user);
+        assert!(server_setup(&bench, "").success().contains("nothing to change"));
+        assert_doctor_passes(&bench);
+        // What changes is read, by doctor's own remedy where one is needed.
+        bench.root("sleep 0.1; touch /etc/ssh/sshd_config");
+        for (check, outcome, remedy) in doctors_words(&bench) {
+            assert!(outcome == "pass" || check == "sshd-reload", "{check}: {remedy}");
+            if outcome != "pass" {
+                bench.root(&remedy);
+            }
+        }
+        assert_doctor_passes(&bench);
+        let told = server_setup(&bench, "--remove").success();
+        assert!(told.contains("removed /etc/ssh/sshd_config.d/00-podspawn.conf"), "{told}");
+        assert!(user.run("true").errors().contains("Permission denied"));
+        assert_eq!(bench.plain().run("id -un").success(), "plain");
+        if let Some(mut connected) = connected.take() {
+            connected.send(b"still".to_vec());
+            assert_eq!(connected.finish().code, Some(0));
+        }
+    }
+}
+
+#[test]
+fn a_restart_that_fails_puts_everything_back_where_a_socket_starts_sshd() {
+    let bench = bench::alone();
+    let _mend = Disturbance::of(&bench, KEEP, MEND);
+    bench.root(&format!(
+        "rm -f /etc/ssh/sshd_config.d/00-podspawn.conf\n{SOCKET}\nmkdir -p /run/systemd/system/ssh.service.d\n\
+         printf '[Service]\\nExecStartPre=/bin/sh -c \"! rm /run/podspawn-test/fail\"\\n' \
+         >/run/systemd/system/ssh.service.d/fail.conf; systemctl daemon-reload"
+    ));
+    assert_eq!(bench.plain().run("id -un").success(), "plain");
+    bench.root("touch /run/podspawn-test/fail");
+    assert_refused(&bench, "", &["systemctl restart ssh.service", "files are as they were"]);
+    eventually("plain gets in", || bench.plain().run("id -un").code == Some(0));
+}
+
+#[test]
+fn a_block_of_an_earlier_podspawn_moves_to_where_it_is_read_first() {
+    let bench = bench::alone();
+    let user = bench.user();
+    let _mend = Disturbance::of(&bench, KEEP, MEND);
+    let new = files(&bench);
+    // As it was: without what was added since, in a file that others sort before.
+    bench.root(
+        "cd /etc/ssh/sshd_config.d && sed -e '/^#$/,/earlier\\.$/d' \
+         -e '/TrustedUserCAKeys\\|certificate\\|PubkeyAuth\\|AuthenticationMethods\\|One method/d' \
+         -e '/Hostbased\\|EmptyPasswords\\|Chroot/d' 00-podspawn.conf >50-podspawn.conf && rm 00-podspawn.conf",
+    );
+    let told = server_setup(&bench, "").success();
+    assert!(told.contains("wrote /etc/ssh/sshd_config.d/00-podspawn.conf"), "{told}");
+    assert!(told.contains("removed /etc/ssh/sshd_config.d/50-podspawn.conf"), "{told}");
+    assert_eq!(files(&bench), new);
+    assert_everybody_gets_in(&user);
 }
 
 #[test]

@@ -158,8 +158,9 @@ impl Setup {
             .and_then(|()| court.ask(&candidate.config(), &before.keys().cloned().collect()));
         asked.map_err(|error| match error {
             sshd::SshdError::Refused(said) => {
+                let hint = sshd::hint(&said).map(|hint| format!(": {hint}")).unwrap_or_default();
                 anyhow::anyhow!(
-                    "with podspawn's block sshd would say: {}; nothing was changed",
+                    "with podspawn's block sshd would say: {}{hint}; nothing was changed",
                     candidate.translate(&said)
                 )
             }

@@ -177,6 +177,11 @@ fn a_configuration_that_keeps_podspawns_users_out_is_refused_and_left_as_it_was(
     let host = Host::new(WITH_INCLUDE);
     host.write("sshd_config.d/90-last.conf", "Match all\n    AcceptEnv LD_*\n");
     assert_refused(&host, &host.setup(), &["AcceptEnv LD_*", "exclude group podspawn"]);
+    // sshd itself refuses this word behind any other value of the option, whether the block applies or not.
+    for rest in ["AuthenticationMethods any\n", "Match User nobody\n    AuthenticationMethods any\n"] {
+        let host = Host::new(&format!("{WITH_INCLUDE}{rest}"));
+        assert_refused(&host, &host.setup(), &["must appear alone", "it is the default"]);
+    }
 }
 
 #[test]
@@ -203,7 +208,7 @@ fn what_is_global_keeps_nobody_out_whom_the_block_lets_in() {
 const WINNERS: [&str; 9] = [
     "Match all\n    ForceCommand /bin/echo other\n",
     "Match Group games\n    AllowTcpForwarding yes\n",
-    "Match User g*\n    PasswordAuthentication yes\n    AuthenticationMethods any\n",
+    "Match User g*\n    PasswordAuthentication yes\n    AuthenticationMethods password\n",
     "Match Address 10.0.0.0/8\n    AuthorizedKeysFile /etc/keys/%u\n",
     "Match Address 2001:db8:1::/48\n    PermitTunnel yes\n",
     "Match LocalPort 2222\n    ChrootDirectory /srv\n",
@@ -214,32 +219,36 @@ const WINNERS: [&str; 9] = [
 
 #[test]
 fn no_block_of_others_wins_over_ours_wherever_it_is() {
-    for block in WINNERS {
-        for place in ["sshd_config.d/10-a.conf", "sshd_config.d/00-a.conf", "sshd_config.d/0.conf", "sshd_config"] {
-            let host = Host::new(WITH_INCLUDE);
-            // As it was installed before.
-            host.write("sshd_config.d/50-podspawn.conf", &host.setup().block.text());
-            let main = fs::read_to_string(host.at("ssh/sshd_config")).unwrap();
-            if place == "sshd_config" {
+    for place in ["sshd_config.d/10-a.conf", "sshd_config.d/00-a.conf", "sshd_config"] {
+        let host = Host::new(WITH_INCLUDE);
+        let main = fs::read_to_string(host.at("ssh/sshd_config")).unwrap();
+        let put = |blocks: &str| match place {
+            "sshd_config" => {
                 // Options that are global only may not follow a block.
                 let (key, rest) = main.split_once('\n').unwrap();
                 let global = "Subsystem sftp internal-sftp\n";
-                host.write(place, &format!("{key}\n{global}{block}Match all\n{}", rest.replace(global, "")));
-            } else {
-                host.write(place, block);
+                host.write(place, &format!("{key}\n{global}{blocks}Match all\n{}", rest.replace(global, "")));
             }
+            _ => host.write(place, blocks),
+        };
+        // As it was installed before.
+        host.write("sshd_config.d/50-podspawn.conf", &host.setup().block.text());
+        assert!(host.is_confined());
+        for block in WINNERS {
+            put(block);
             assert!(!host.is_confined(), "{block} in {place} does not win");
-            host.run(&host.setup(), false).unwrap_or_else(|error| panic!("{block} in {place}: {error}"));
-            assert!(host.is_confined(), "{block} in {place}");
-            let order = sshd::order::Reading::of(&host.at("ssh/sshd_config")).unwrap();
-            assert!(order.blocks[0].is_podspawns("games"), "{block} in {place}: {order:?}");
-            let files = host.files();
-            assert!(!files.keys().any(|path| path.ends_with("50-podspawn.conf")), "{block} in {place}");
-            host.run(&host.setup(), false).unwrap();
-            assert!(host.files() == files, "{block} in {place}");
-            host.run(&host.setup(), true).unwrap();
-            assert!(!host.files().keys().any(|path| path.ends_with("podspawn.conf")), "{block} in {place}");
         }
+        put(&WINNERS.concat());
+        host.run(&host.setup(), false).unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert!(host.is_confined(), "{place}");
+        let order = sshd::order::Reading::of(&host.at("ssh/sshd_config")).unwrap();
+        assert!(order.blocks[0].is_podspawns("games"), "{place}: {order:?}");
+        let files = host.files();
+        assert!(!files.keys().any(|path| path.ends_with("50-podspawn.conf")), "{place}");
+        host.run(&host.setup(), false).unwrap();
+        assert!(host.files() == files, "{place}");
+        host.run(&host.setup(), true).unwrap();
+        assert!(!host.files().keys().any(|path| path.to_string_lossy().ends_with("podspawn.conf")), "{place}");
     }
 }
 
