@@ -157,3 +157,21 @@ fn literals_are_read_as_the_compiler_reads_them() {
     let texts: Vec<_> = literals(code).iter().map(|text| shown(text)).collect();
     assert_eq!(texts, ["one …", "two \"quoted\"", "three four"]);
 }
+
+#[test]
+fn what_clients_of_other_kinds_print_is_in_the_chapter() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let chapter = readme.split("\n## Troubleshoot\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    // The suite of refusals has the first three from OpenSSH's own client.
+    for words in [
+        "administratively prohibited: open failed",
+        "stdio forwarding failed",
+        "remote port forwarding failed for listen port",
+        "X11 forwarding request failed",
+        "Tunnel forwarding failed",
+        "Nothing received from server on UDP port",
+        "Missing privilege separation directory: /run/sshd",
+    ] {
+        assert!(chapter.contains(words), "{words}");
+    }
+}

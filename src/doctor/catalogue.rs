@@ -20,17 +20,21 @@ pub const CHECKS: &[Check] = &[
     check("sshd-version", "sshd is OpenSSH 8.8 or later", "upgrade the distribution's OpenSSH"),
     check(
         "sshd-config",
-        "sshd accepts its files, and has podspawn's command and options for a real user",
+        "sshd accepts its files, reads podspawn's block before other `Match` blocks, and has its options for each of twelve users",
         "`podspawn server-setup`; `sshd -t` names a line that it does not accept",
     ),
     check(
         "sshd-users",
-        "AllowUsers, DenyGroups and the like, AuthenticationMethods and others let users in with keys",
+        "AllowUsers, DenyGroups and the like, MaxSessions and others let users in with keys",
         "change the option that is named",
     ),
     check("sshd-startups", "MaxStartups is enough for as many logins at once as may come", "raise `MaxStartups`"),
-    check("sshd-running", "an sshd answers where it should", "`systemctl start ssh`"),
-    check("sshd-reload", "sshd has read its files since they were changed", "`systemctl reload ssh`"),
+    check("sshd-running", "an sshd, or its socket, answers where it should", "start the unit that is named"),
+    check(
+        "sshd-reload",
+        "sshd has read its files since they were changed",
+        "`systemctl reload ssh`; `restart` where `ssh.socket` started it",
+    ),
     check(
         "sshd-binary",
         "the programs that sshd names are there, root's, and nobody else's to change",
