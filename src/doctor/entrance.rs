@@ -153,14 +153,17 @@ pub(super) fn running(host: &Host) -> Vec<Report> {
         Some(found) => found.addresses(options),
         None => serving::listen_addresses(options),
     });
-    let (name, start) = match found.as_ref().map(|found| &found.serving) {
-        Some(Serving::Service { name } | Serving::Activated { service: name, .. }) => (name.as_str(), name.as_str()),
-        Some(Serving::Socket { name }) => (name.as_str(), name.as_str()),
-        Some(Serving::Stopped { unit: Some(name) }) => (name.as_str(), name.as_str()),
-        Some(Serving::Stopped { unit: None }) | None => ("sshd", "sshd.service"),
+    let name = match found.as_ref().map(|found| &found.serving) {
+        Some(
+            Serving::Service { name }
+            | Serving::Activated { service: name, .. }
+            | Serving::Socket { name }
+            | Serving::Stopped { unit: Some(name) },
+        ) => name,
+        Some(Serving::Stopped { unit: None }) | None => "sshd.service",
     };
     let is_stopped = matches!(found.as_ref().map(|found| &found.serving), Some(Serving::Stopped { .. }));
-    let start = format!("systemctl {} {start}", if is_stopped { "start" } else { "restart" });
+    let start = format!("systemctl {} {name}", if is_stopped { "start" } else { "restart" });
     let first = match addresses {
         None if is_stopped => Report::fail(CHECKS[0], format!("{name} does not run"), start),
         None => Report::unknown(CHECKS[0], REFUSES, "sshd -t"),

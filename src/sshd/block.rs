@@ -4,6 +4,7 @@
 //! The one source is `systemd/sshd_config.d/00-podspawn.conf`, which packages install as well.
 
 use super::main_file::{keyword, words};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -17,11 +18,9 @@ pub const FILE_NAME: &str = "00-podspawn.conf";
 pub const EARLIER_NAME: &str = "50-podspawn.conf";
 /// What the file is called that `sshd_config` itself includes in its first line, beside it.
 pub const OWN_FILE: &str = "podspawn.conf";
-/// SHA-256 of every [`TEMPLATE`] that was installed before: such a file is podspawn's to replace.
-const EARLIER: [&str; 2] = [
-    "3a2ac4832b52fd2183618865c610074817a4e2a8c910215859f984afa0d61f59",
-    "085cec458f14dc8a94338b5c20af5c7e9db578fc19e50161e3b0b252dafc3f2d",
-];
+/// SHA-256, in base64, of every [`TEMPLATE`] that was installed before: such a file is podspawn's to replace.
+const EARLIER: [&str; 2] =
+    ["OirEgytS/SGDYYhlxhAHSBek4qjJECFYWfmEr6DWH1k=", "CFzsRY8U3IqUM4tcIK9cfp21ePwZ5QFh47CyUtr8Py0="];
 /// The group whose members get containers.
 pub const GROUP: &str = "podspawn";
 
@@ -69,12 +68,8 @@ impl Block {
         let Some(binary) = words.iter().find(|word| *word != "exec") else { return false };
         let template = text.replace(&format!(" {binary} "), &format!(" {BINARY} "));
         let template = template.replace(&format!("\nMatch Group {}\n", self.group), "\nMatch Group podspawn\n");
-        template == TEMPLATE || EARLIER.contains(&&*hexadecimal(&Sha256::digest(&template)))
+        template == TEMPLATE || EARLIER.contains(&&*BASE64_STANDARD.encode(Sha256::digest(&template)))
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every option that a block sets, its name in lower case, and the value.

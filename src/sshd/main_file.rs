@@ -30,8 +30,8 @@ impl Include {
     /// The first of its patterns that reads a file called `name`: its number, and the path.
     #[must_use]
     pub fn covers(&self, name: &str) -> Option<(usize, PathBuf)> {
-        let places = self.patterns.iter().enumerate();
-        places.filter_map(|(number, written)| Some((number, self.place(written, name)?))).next()
+        let mut places = self.patterns.iter().enumerate();
+        places.find_map(|(number, written)| Some((number, self.place(written, name)?)))
     }
 
     /// Where one of its patterns would read a file called `name`, if it would.

@@ -74,9 +74,10 @@ fn with(text: &str, others: &[Other]) -> anyhow::Result<String> {
         for written in &include.patterns {
             let read: Vec<&Other> = others.iter().filter(|(path, _)| reads(&include, written, path)).collect();
             is_other |= !read.is_empty();
-            match read.is_empty() {
-                true => words.push(written.clone()),
-                false => words.extend(files(&include.path(written), &read)?),
+            if read.is_empty() {
+                words.push(written.clone());
+            } else {
+                words.extend(files(&include.path(written), &read)?);
             }
         }
         if is_other {
@@ -84,7 +85,8 @@ fn with(text: &str, others: &[Other]) -> anyhow::Result<String> {
             lines[include.line] = if words.is_empty() { String::new() } else { format!("Include {}", words.join(" ")) };
         }
     }
-    Ok(lines.iter().map(|line| format!("{line}\n")).collect())
+    lines.push(String::new());
+    Ok(lines.join("\n"))
 }
 
 fn reads(include: &Include, written: &str, path: &Path) -> bool {
