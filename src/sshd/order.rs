@@ -10,6 +10,7 @@ use super::{
 use crate::sys::glob::glob;
 use std::{
     fmt, fs, io,
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
@@ -67,14 +68,16 @@ impl Reading {
         Ok(reading)
     }
 
-    /// The blocks that are read before podspawn's own and set something of what `own` sets, or of what adds to it.
+    /// The blocks that are read before podspawn's own and set something of what `own` sets; none without podspawn's.
     #[must_use]
     pub fn before(&self, own: &block::Block) -> Vec<&Matching> {
+        let Some(place) = self.blocks.iter().position(|found| found.is_podspawns(&own.group)) else {
+            return Vec::new();
+        };
         let own_options = block::options(&own.text());
         let sets =
             |found: &Matching| found.options.iter().any(|(name, _)| own_options.iter().any(|(own, _)| own == name));
-        let others = self.blocks.iter().take_while(|found| !found.is_podspawns(&own.group));
-        others.filter(|found| sets(found)).collect()
+        self.blocks[..place].iter().filter(|found| sets(found)).collect()
     }
 
     fn read(&mut self, file: &Path, within: Option<usize>, depth: usize) -> io::Result<()> {
@@ -83,7 +86,10 @@ impl Reading {
         }
         let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
         let about = fs::metadata(file).map_err(told)?;
-        // A fifo would hold us up for ever.
+        // sshd reads nothing from these. A fifo would hold us up for ever.
+        if about.is_dir() || about.file_type().is_char_device() {
+            return Ok(());
+        }
         if !about.is_file() || about.len() > MAX_BYTES {
             return Err(io::Error::other(format!("{} is no file of at most {MAX_BYTES} bytes", file.display())));
         }
@@ -216,9 +222,8 @@ mod tests {
         for (number, (option, _)) in block::options(&own.text()).into_iter().enumerate() {
             assert_eq!(count(&format!("Match Address 10.0.0.0/{number}\n{option} no")), 1, "{option}");
         }
-        // Without ours, all of them are.
         let none = Files::new(&[("main", "Match Group podspawn\nPermitTTY yes\nMatch User x\nForceCommand y\n")]);
-        assert_eq!(none.read().unwrap().before(&own).len(), 2);
+        assert_eq!(none.read().unwrap().before(&own).len(), 0);
     }
 
     #[test]
@@ -229,5 +234,8 @@ mod tests {
         let path = fifo.0.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert!(fifo.read().is_err());
+        let nothing = Files::new(&[("main", "Include @/* /dev/null\nMatch all\n"), ("directory/file", "Match all\n")]);
+        fs::rename(nothing.0.path().join("main"), nothing.0.path().join(".main")).unwrap();
+        assert_eq!(Reading::of(&nothing.0.path().join(".main")).unwrap().blocks.len(), 1);
     }
 }
