@@ -6,8 +6,8 @@
 pub mod append;
 pub mod clock;
 pub mod crash;
-pub mod elf;
 pub mod descriptor;
+pub mod elf;
 pub mod file_version;
 pub mod glob;
 pub mod idle;

@@ -1,10 +1,10 @@
 //! What a user may try, and gets nothing by.
 
-mod descriptors;
-mod guests;
 mod budgets;
-mod floods;
 mod confinement;
+mod descriptors;
+mod floods;
+mod guests;
 mod identity;
 mod operators;
 mod sshd_match;
