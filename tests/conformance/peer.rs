@@ -4,11 +4,9 @@
 
 // Another suite includes this file by its path, and these are beside it.
 #[path = "peer/channel.rs"]
-mod channel;
+pub(crate) mod channel;
 #[path = "peer/liar.rs"]
 mod liar;
-
-pub(crate) use channel::NO_STREAMS;
 
 use crate::{bench::Bench, client::Finished};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

@@ -5,7 +5,7 @@ use crate::{
     bench::{self, Bench, Disturbance, User, eventually},
     client::Process,
     ends::assert_one_line,
-    peer::{self, NO_STREAMS, Order},
+    peer::{self, Order, channel::NO_STREAMS},
 };
 
 /// A user whose account in the container has uid 0, as an image may have it.

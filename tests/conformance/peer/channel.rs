@@ -24,6 +24,7 @@ use rustix::{
 };
 use serde_json::{Map, Value, json};
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{IoSlice, Read as _},
     mem::MaybeUninit,
@@ -119,7 +120,7 @@ fn attach(command: &str) -> OwnedFd {
         user: None,
         project: None,
         command: Some(BASE64_STANDARD.encode(command)),
-        environment: Default::default(),
+        environment: BTreeMap::default(),
     };
     let (_, mut fds) = client.call(ATTACH, parameters, |_: AttachReply| ()).unwrap();
     fds.pop().unwrap()
