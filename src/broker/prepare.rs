@@ -130,7 +130,7 @@ pub(super) fn prepare(
     sessions.tidy();
     sessions.watch(events::engine);
     let mut host = HostVariables::default();
-    // Now, so that no login does.
+    // Read now, so that no login has to.
     host.current();
     Ok(Broker {
         sessions,

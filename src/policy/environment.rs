@@ -42,7 +42,7 @@ pub fn is_kept(name: &str) -> bool {
     KEPT.contains(&name) || name.strip_prefix(KEPT_PREFIX).is_some_and(is_category)
 }
 
-/// Chooses from `offered`. What is neither kept nor left out is dropped without a word, as sshd does with what
+/// Chooses from `offered`. What is neither kept nor left out is dropped silently, as sshd does with what
 /// `AcceptEnv` does not name. A value is passed on as it is, newlines and escape sequences too: sshd does the same, and
 /// on the way to the process nothing splits or prints it.
 #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! sshd first sets what the client sent and then what PAM has, by the same names, so PAM's value replaces the client's.
 //! A container wants neither the host's locale nor anything else of the host: what is known from here is left out, and
-//! the image's own holds. The files are those of Linux-PAM's `pam_env` and are readable by everybody.
+//! the image's own holds. The files are those of Linux-PAM's `pam_env` and are world-readable.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -77,12 +77,12 @@ impl Agents {
                 return true;
             }
             if relay.ask.turn(relay.inside.as_fd(), relay.agent.as_fd()) == Turn::Done && !relay.asked {
-                // Who asks nothing more may still wait for an answer.
+                // A client that asks nothing more may still wait for an answer.
                 relay.asked = true;
                 let _ = shutdown(&relay.agent, Shutdown::Write);
             }
-            let nobody_waits = relay.asked && inside.contains(PollFlags::HUP);
-            relay.answer.turn(relay.agent.as_fd(), relay.inside.as_fd()) == Turn::Open && !nobody_waits
+            let client_is_gone = relay.asked && inside.contains(PollFlags::HUP);
+            relay.answer.turn(relay.agent.as_fd(), relay.inside.as_fd()) == Turn::Open && !client_is_gone
         });
     }
 }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_and_closes_its_half_still_has_its_answer() {
+    fn a_client_that_closes_its_half_still_gets_its_answer() {
         let (mut agents, mut asking, mut agent) = relay();
         asking.write_all(b"question").unwrap();
         asking.shutdown(Half::Write).unwrap();
@@ -126,7 +126,7 @@ mod tests {
         turn(&mut agents);
         let mut question = String::new();
         agent.read_to_string(&mut question).unwrap();
-        assert_eq!(question, "question", "the agent is told that nothing more is asked");
+        assert_eq!(question, "question", "the agent sees that nothing more is asked");
         agent.write_all(b"answer").unwrap();
         drop(agent);
         while !agents.relays.is_empty() {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_ends_with_who_asked_although_the_agent_stays() {
+    fn a_relay_ends_with_its_client_although_the_agent_stays() {
         let (mut agents, asking, _agent) = relay();
         drop(asking);
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! The end of a terminal: what its process wrote before it ended reaches sshd, however long the client reads nothing.
+//! The end of a terminal: the output that its process wrote before it ended reaches sshd, however long the client reads nothing.
 //!
 //! A plain sshd keeps those bytes until the client reads them or the connection dies, and so does this. Meanwhile only
 //! this process and sshd's wait: the container's terminal is let go of first, and the guest counts the channel no more.
@@ -12,7 +12,8 @@ use rustix::{
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Most bytes that are taken from the container's terminal after the end. Linux holds about 12 KiB between the two sides
-/// (a line discipline's 4 KiB and 8 KiB before it); a background process that goes on writing holds nobody up.
+/// (a line discipline's 4 KiB and 8 KiB before it); a background process that goes on writing does not keep
+/// the connection open.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// Writes to sshd's terminal what is left to show, and waits until it is written or sshd is gone. The terminal blocks
@@ -81,7 +82,7 @@ mod tests {
         let (source, feed) = std::os::unix::net::UnixStream::pair().unwrap();
         let writer = std::thread::spawn(move || while write(&feed, &[b'x'; 4096]).is_ok() {});
         let source = OwnedFd::from(source);
-        // Reading on would not end: the writer never stops.
+        // The writer never stops.
         assert!(take(&source).len() <= MAX_BYTES + 4096);
         drop(source);
         writer.join().unwrap();
