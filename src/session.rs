@@ -7,6 +7,7 @@
 
 mod allowance;
 mod attach;
+mod auditing;
 mod cause;
 mod create;
 mod destroy;
@@ -35,6 +36,7 @@ mod uids;
 mod verify;
 
 pub use attach::{Attached, Request};
+pub use auditing::{AuditNews, AuditObserver, Auditing};
 pub use cause::Cause;
 pub use diagnose::{Diagnosis, PoolUse, UidConflict, UidUse};
 pub use entry::Step;
@@ -43,7 +45,6 @@ pub use guest_binary::GuestBinary;
 pub use home::HomeError;
 pub use notice::Reach;
 pub use sweep::{Kind, Removed};
-pub use trail::{AuditNews, AuditObserver, Auditing};
 pub use uids::HostAccounts;
 pub use verify::VerifyError;
 

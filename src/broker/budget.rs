@@ -28,7 +28,7 @@ impl Budget {
         Self { left: BURST, at: now, is_waiting: false }
     }
 
-    /// Takes so many bytes, which have been read.
+    /// Takes so many bytes, which have been read. [`Self::wait`] was asked before.
     pub(super) fn charge(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX)).max(-BURST);
     }

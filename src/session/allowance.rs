@@ -29,6 +29,8 @@ pub(super) const REFUSAL: u64 = 500;
 pub(super) const CONTAINER: u64 = 1000;
 /// How often the count is written while there is something to count.
 const REPORT: Duration = Duration::from_mins(1);
+/// More than the line with the counts of what had no room.
+const ROOM_FOR_COUNTS: u64 = 4096;
 /// Users of whom something is remembered, before those who may write as much as they like are forgotten.
 const MANY: usize = 1024;
 
@@ -170,6 +172,18 @@ impl<E: Engine + 'static> Sessions<E> {
         let reason = "the user caused too many events";
         self.audit(&Subject::user(user, None), What::NotWritten { counts: &counts, since, reason });
         true
+    }
+
+    /// Writes what was not queued for want of room, once there is some.
+    pub(super) fn report_withheld(&self) {
+        let trail = &self.0.trail;
+        if trail.failure.borrow().is_some() || !trail.has_room(&self.0.store, ROOM_FOR_COUNTS) {
+            return;
+        }
+        let Some(Withheld { counts, since }) = trail.withheld.take() else { return };
+        self.news(&AuditNews::Withheld { user: None, counts: &counts });
+        let reason = "the audit log could not be written, and too many events waited for it";
+        self.audit(&Subject::default(), What::NotWritten { counts: &counts, since, reason });
     }
 
     /// Writes every count, before the process ends.

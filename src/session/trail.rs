@@ -4,18 +4,16 @@
 //! So an event is lost neither with the broker, nor with a full disk, nor in a rotation: it stays queued until it has
 //! been in the file for a while, and what is not found there after a crash or a cut is written again.
 
-use super::{AttachError, Sessions, allowance::Withheld};
+use super::{AttachError, AuditNews, AuditObserver, Auditing, Sessions, allowance::Withheld};
 use crate::{
     audit::{AuditError, AuditFile, Event, Place, Subject, What},
-    domain::UserName,
     engine::Engine,
     store::{Store, StoreError},
     sys::crash,
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    path::PathBuf,
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,34 +29,6 @@ const BATCH: u32 = 64;
 /// that may have got lost.
 const MAX_QUEUE_BYTES: u64 = 32 << 20;
 
-/// Where the audit log is, and what it means that it cannot be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Auditing {
-    /// The file.
-    pub path: PathBuf,
-    /// Whether nobody gets in then.
-    pub required: bool,
-}
-
-/// What an operator may want to know of the audit log itself.
-#[derive(Debug)]
-pub enum AuditNews<'a> {
-    /// It cannot be written; reported once.
-    Failed(&'a AuditError),
-    /// It can be written again.
-    Written,
-    /// Events are counted instead of written, in the log as well.
-    Withheld {
-        /// The user who caused too many; `None` where too many wait for a file that cannot be written.
-        user: Option<&'a UserName>,
-        /// How many, by their names.
-        counts: &'a BTreeMap<&'static str, u64>,
-    },
-}
-
-/// Is called with the news. Must not block.
-pub type AuditObserver = Box<dyn Fn(&AuditNews<'_>)>;
-
 /// The file and the numbers.
 pub(super) struct Trail {
     observer: AuditObserver,
@@ -72,13 +42,13 @@ pub(super) struct Trail {
     in_file: RefCell<BTreeSet<u64>>,
     /// Lines that were written and may have got lost.
     suspects: RefCell<BTreeSet<u64>>,
-    failure: RefCell<Option<Arc<AuditError>>>,
+    pub(super) failure: RefCell<Option<Arc<AuditError>>>,
     /// Up to which number was written when, for those that are still queued.
     recent: RefCell<VecDeque<(Instant, u64)>>,
     /// Bytes of the lines that are queued.
     queued: Cell<u64>,
     /// What was not queued since there was no room.
-    withheld: RefCell<Option<Withheld>>,
+    pub(super) withheld: RefCell<Option<Withheld>>,
     tended: Cell<bool>,
     /// Something could not be queued, and is found again by its row.
     owing: Cell<bool>,
@@ -246,7 +216,7 @@ impl Trail {
     }
 
     /// Whether there is room for so many bytes more. In a flood lines are forgotten as soon as they are in the file.
-    fn has_room(&self, store: &Store, bytes: u64) -> bool {
+    pub(super) fn has_room(&self, store: &Store, bytes: u64) -> bool {
         let fits = || self.queued.get().saturating_add(bytes) <= MAX_QUEUE_BYTES;
         if !fits() {
             self.forget(store, Duration::ZERO);
@@ -374,18 +344,6 @@ impl<E: Engine + 'static> Sessions<E> {
 
     pub(super) fn news(&self, news: &AuditNews<'_>) {
         (self.0.trail.observer)(news);
-    }
-
-    /// Writes what was not queued for want of room, once there is some.
-    fn report_withheld(&self) {
-        let trail = &self.0.trail;
-        if trail.failure.borrow().is_some() {
-            return;
-        }
-        let Some(Withheld { counts, since }) = trail.withheld.take() else { return };
-        self.news(&AuditNews::Withheld { user: None, counts: &counts });
-        let reason = "the audit log could not be written, and too many events waited for it";
-        self.audit(&Subject::default(), What::NotWritten { counts: &counts, since, reason });
     }
 
     /// Keeps looking at the file until every line is safe.
