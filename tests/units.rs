@@ -175,8 +175,9 @@ fn logrotate_takes_its_configuration_and_tells_the_broker_without_starting_it() 
     let told = text(&output);
     assert!(output.status.success() && !told.contains("error:"), "{told}");
     for expected in [
-        "/var/log/podspawn/audit.jsonl  weekly (52 rotations)",
-        "/var/log/podspawn/podspawn.log  after 1 days (14 rotations)",
+        "/var/log/podspawn/audit.jsonl  weekly (1000 rotations)",
+        "/var/log/podspawn/podspawn.log  after 1 days (1000 rotations)",
+        "log files >= 104857600 are rotated earlier",
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
@@ -185,6 +186,9 @@ fn logrotate_takes_its_configuration_and_tells_the_broker_without_starting_it() 
         ("create 0640 podspawn podspawn-admin", 2),
         ("systemctl try-reload-or-restart podspawn-broker.service", 2),
         ("delaycompress", 2),
+        ("    maxsize 100M\n", 2),
+        ("    maxage 365\n", 1),
+        ("    maxage 14\n", 1),
     ] {
         assert_eq!(configuration.matches(expected).count(), times, "{expected}");
     }
