@@ -10,7 +10,9 @@ let
       words = lib.splitString " = " line;
     in
     # Weaker than what NixOS itself sets with mkDefault: of two such values, it would refuse both.
-    lib.nameValuePair (lib.head words) (lib.mkOverride 1250 (builtins.fromJSON (lib.last words)));
+    lib.nameValuePair (lib.elemAt words 0) (
+      lib.mkOverride 1250 (builtins.fromJSON (lib.elemAt words 1))
+    );
 in
 {
   config.boot.kernel.sysctl = lib.mkIf config.services.podspawn.enable (
