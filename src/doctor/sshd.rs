@@ -40,7 +40,7 @@ pub fn first(reading: &Reading, block: &block::Block) -> Vec<Finding> {
         told.push(format!("{} more", before.len() - MOST_TOLD));
     }
     let what = format!("sshd reads before podspawn's block, and takes the first value: {}", told.join(", "));
-    let nixos = "put it behind podspawn's block: services.openssh.extraConfig = lib.mkOrder 2000 \"…\"";
+    let nixos = "define it in services.openssh.extraConfig without lib.mkOrder: podspawn's block is first then";
     vec![Finding::broken(what, "podspawn server-setup").on_nixos(nixos)]
 }
 
