@@ -55,10 +55,10 @@ pub(super) fn all(
         let path = path.join(&name).map_err(BackupError::Refused)?;
         let (entries, bytes) = (copies.entries.len(), copies.bytes);
         copies.budget.begin(limits);
-        let copied = whole(copies, &home, &target, &path, &told);
+        let done = whole(copies, &home, &target, &path, &told);
         let over = copies.budget.over().map(str::to_owned);
-        copies.budget.end(copied.is_ok());
-        if let Err(error) = copied {
+        copies.budget.end(done.is_ok());
+        if let Err(error) = done {
             copies.leave_out(&told, over.unwrap_or_else(|| told_why(&error)));
             copies.entries.truncate(entries);
             copies.bytes = bytes;
@@ -71,9 +71,9 @@ pub(super) fn all(
 
 /// Copies one home.
 fn whole(copies: &mut Copies, home: &File, target: &OwnedFd, path: &EntryPath, told: &Path) -> Result<(), BackupError> {
-    let copied = copies.make_directory(target, path.file_name(), told)?;
+    let made = copies.make_directory(target, path.file_name(), told)?;
     copies.add(entry(path, Kind::Directory, home).at("read", told)?).at("copy", told)?;
-    copy(copies, home, &copied, path, told)
+    copy(copies, home, &made, path, told)
 }
 
 /// Copies what is in `source` into `target`; they are called `path` in the backup and `told` on this host.

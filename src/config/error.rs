@@ -20,10 +20,10 @@ impl ConfigError {
     pub(super) fn new(line: u64, column: u64, message: &str) -> Self {
         let mut one_line = String::with_capacity(message.len());
         for c in message.chars() {
-            if !is_plain(c) {
-                one_line.extend(c.escape_default());
-            } else {
+            if is_plain(c) {
                 one_line.push(c);
+            } else {
+                one_line.extend(c.escape_default());
             }
         }
         Self { line, column, message: one_line }

@@ -179,7 +179,7 @@ mod tests {
             let why = parse(bad.as_bytes()).unwrap_err();
             assert!(why.len() < 200 && !why.contains('\n') && !why.contains('\u{202e}'), "{bad:?}: {why}");
         }
-        assert!(parse(&[b' '; 128 << 10]).unwrap_err().contains("longer than"));
+        assert!(parse(&vec![b' '; 128 << 10]).unwrap_err().contains("longer than"));
         assert!(parse(b" list \xff").is_err());
     }
 

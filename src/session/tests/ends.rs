@@ -135,9 +135,9 @@ fn what_could_not_be_removed_goes_as_soon_as_the_engine_is_back() {
         let tries = || host.engine.verbs().iter().filter(|verb| **verb == Verb::RemoveContainer).count();
         until("it was tried four times", || tries() == 4).await;
         host.engine.hang_up();
-        let began = std::time::Instant::now();
+        let since = std::time::Instant::now();
         until("it is removed", || sessions.is_empty()).await;
-        assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+        assert!(since.elapsed() < Duration::from_millis(1500), "{:?}", since.elapsed());
     });
 }
 
@@ -230,11 +230,11 @@ fn a_session_whose_user_waits_for_its_end_is_removed_at_once() {
         until("some are begun", || count(host, Verb::RemoveContainer) == 4).await;
         let waiting = sessions.list(None)[4].key.user.to_string();
         let request = host.request(&waiting, None);
-        let began = std::time::Instant::now();
+        let since = std::time::Instant::now();
         let back = attach(&sessions, &request);
         let begun = until("the fifth is begun", || count(host, Verb::RemoveContainer) == 5);
         tokio::select! {
-            () = begun => assert!(began.elapsed() < Duration::from_millis(1_000)),
+            () = begun => assert!(since.elapsed() < Duration::from_millis(1_000)),
             _ = back => panic!("nobody was removed"),
         }
     });
