@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn what_a_client_complains_of_is_one_line() {
         let done = |code, err: &str| Done { code, err: err.into(), ..Done::default() };
-        assert_eq!(done(Some(255), "podspawn: no\r\n\nbye\x1b[2J\n").complaint(), "podspawn: no; bye[2J");
+        assert_eq!(done(Some(255), "podspawn: no\r\n\nbye\x1b[2J\n").complaint(), "podspawn: no; bye\u{fffd}[2J");
         assert_eq!(done(Some(3), "").complaint(), "it ended with 3 and said nothing");
         assert_eq!(done(None, " ").complaint(), "it did not end within 0 s");
     }

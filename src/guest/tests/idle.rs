@@ -92,7 +92,7 @@ fn whoever_is_ended_reads_why() {
     assert_eq!(client.said(), ToSpawn::Started);
     output.read_exact(&mut [0; 6]).unwrap();
     packets::send(&bench.broker, &FromBroker::End { text: "enough\x1b[2J".into() }, &[]).unwrap();
-    assert_eq!(client.said(), ToSpawn::Failed("enough[2J".into()));
+    assert_eq!(client.said(), ToSpawn::Failed("enough\u{fffd}[2J".into()));
     assert!(next::<ToSpawn>(&client.socket).is_none());
     bench.closed(&client, None);
     assert_eq!(text(output), "hup\n");
