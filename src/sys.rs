@@ -11,6 +11,7 @@ pub mod elf;
 pub mod file_version;
 pub mod glob;
 pub mod idle;
+pub mod ids;
 pub mod listening;
 pub mod passing;
 pub mod program;

@@ -9,6 +9,7 @@ mod extensions;
 mod files;
 mod handles;
 mod listing;
+mod realpath;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,8 @@ pub fn run() -> io::Result<()> {
     let input = File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
     let output = File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?);
     let home = std::env::var_os("HOME").unwrap_or_else(|| "/".into());
-    serve(input, output, server::Server::new(home))
+    let user = std::env::var_os("USER").unwrap_or_default();
+    serve(input, output, server::Server::new(user, home))
 }
 
 /// Answers are gathered up to this size while further requests are at hand, to spare system calls.

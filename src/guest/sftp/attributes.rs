@@ -1,11 +1,15 @@
 //! A file's attributes: read from packets, taken from files, applied to files.
 
-use super::wire::{Fields, Put, Truncated};
+use super::{
+    files,
+    wire::{Fields, Put, Truncated},
+};
+use crate::sys::ids;
 use rustix::{
-    fs::{AtFlags, Gid, Mode, Stat, Timespec, Timestamps, Uid},
+    fs::{AtFlags, CWD, Mode, Stat, Timespec, Timestamps},
     io::Errno,
 };
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 const SIZE: u32 = 1;
 const UIDGID: u32 = 2;
@@ -55,43 +59,57 @@ impl Attributes {
             .map(|(access, modification)| Timestamps { last_access: at(access), last_modification: at(modification) })
     }
 
-    /// Applies them to an open file. All are tried; the last failure counts, as with OpenSSH.
+    /// Applies them to an open file.
     pub(super) fn apply_to(&self, file: BorrowedFd<'_>) -> Result<(), Errno> {
-        let mut result = Ok(());
-        let mut note = |outcome: Result<(), Errno>| result = outcome.or(result);
-        note(result_or_ok(self.size, |size| rustix::fs::ftruncate(file, size)));
-        note(result_or_ok(self.mode, |mode| rustix::fs::fchmod(file, Mode::from_raw_mode(mode))));
-        note(result_or_ok(self.timestamps(), |times| rustix::fs::futimens(file, &times)));
-        note(result_or_ok(self.owner, |(uid, gid)| {
-            rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-        }));
-        result
+        let mut outcome = Outcome::default();
+        outcome.note(self.size, |size| rustix::fs::ftruncate(file, size));
+        outcome.note(self.mode, |mode| rustix::fs::fchmod(file, Mode::from_raw_mode(mode)));
+        outcome.note(self.timestamps(), |times| rustix::fs::futimens(file, &times));
+        outcome.note(self.owner, |(uid, gid)| rustix::fs::fchown(file, ids::uid(uid), ids::gid(gid)));
+        outcome.0
     }
 
-    /// Applies them to a path; with `SYMLINK_NOFOLLOW` to the link itself, which has neither size nor mode.
-    pub(super) fn apply_at(&self, path: &[u8], flags: AtFlags) -> Result<(), Errno> {
-        let cwd = rustix::fs::CWD.as_fd();
-        let follows = !flags.contains(AtFlags::SYMLINK_NOFOLLOW);
-        let mut result = Ok(());
-        let mut note = |outcome: Result<(), Errno>| result = outcome.or(result);
-        note(result_or_ok(self.size, |size| if follows { truncate(path, size) } else { Err(Errno::OPNOTSUPP) }));
-        note(result_or_ok(self.mode, |mode| rustix::fs::chmodat(cwd, path, Mode::from_raw_mode(mode), flags)));
-        note(result_or_ok(self.timestamps(), |times| rustix::fs::utimensat(cwd, path, &times, flags)));
-        note(result_or_ok(self.owner, |(uid, gid)| {
-            rustix::fs::chownat(cwd, path, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), flags)
-        }));
-        result
+    /// Applies them to a path, following links.
+    pub(super) fn apply_at(&self, path: &[u8]) -> Result<(), Errno> {
+        let mut outcome = Outcome::default();
+        outcome.note(self.size, |size| files::truncate(path, size));
+        outcome.note(self.mode, |mode| rustix::fs::chmod(path, Mode::from_raw_mode(mode)));
+        outcome.note(self.timestamps(), |times| rustix::fs::utimensat(CWD, path, &times, AtFlags::empty()));
+        outcome.note(self.owner, |(uid, gid)| rustix::fs::chown(path, ids::uid(uid), ids::gid(gid)));
+        outcome.0
+    }
+
+    /// Applies them to a path, and to the link itself if it is one. A link has no size, so a request with a size changes
+    /// nothing.
+    pub(super) fn apply_at_link(&self, path: &[u8]) -> Result<(), Errno> {
+        let mut outcome = Outcome::default();
+        if self.size.is_some() {
+            return Err(Errno::INVAL);
+        }
+        let itself = AtFlags::SYMLINK_NOFOLLOW;
+        outcome.note(self.mode, |mode| files::change_mode(path, Mode::from_raw_mode(mode)));
+        outcome.note(self.timestamps(), |times| rustix::fs::utimensat(CWD, path, &times, itself));
+        outcome.note(self.owner, |(uid, gid)| rustix::fs::chownat(CWD, path, ids::uid(uid), ids::gid(gid), itself));
+        outcome.0
     }
 }
 
-fn result_or_ok<T>(value: Option<T>, apply: impl FnOnce(T) -> Result<(), Errno>) -> Result<(), Errno> {
-    value.map_or(Ok(()), apply)
+/// What setting several attributes comes to: all are tried, and the last failure is the answer, as with OpenSSH.
+struct Outcome(Result<(), Errno>);
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self(Ok(()))
+    }
 }
 
-fn truncate(path: &[u8], size: u64) -> Result<(), Errno> {
-    use rustix::fs::OFlags;
-    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::ftruncate(rustix::fs::open(path, flags, Mode::empty())?, size)
+impl Outcome {
+    /// Sets an attribute, if the client gave one.
+    fn note<T>(&mut self, value: Option<T>, set: impl FnOnce(T) -> Result<(), Errno>) {
+        if let Some(Err(error)) = value.map(set) {
+            self.0 = Err(error);
+        }
+    }
 }
 
 /// What a file has, as a packet carries it.
@@ -102,9 +120,9 @@ pub(super) fn encode(stat: &Stat) -> Vec<u8> {
     to.put_u32(stat.st_uid);
     to.put_u32(stat.st_gid);
     to.put_u32(stat.st_mode);
-    // Version 3 has 32 bits; before 1970 and after 2106 it has nothing.
+    // Version 3 has the low 32 bits of a time, whatever the others are.
     for seconds in [stat.st_atime, stat.st_mtime] {
-        to.put_u32(u32::try_from(seconds.max(0)).unwrap_or(u32::MAX));
+        to.put_u32(u32::try_from(seconds & i64::from(u32::MAX)).unwrap_or(0));
     }
     to
 }

@@ -2,23 +2,19 @@
 
 use super::{
     attributes::Attributes,
-    files,
-    handles::MAX_HANDLES,
+    files, realpath,
     server::{Failure, Result, Server, name_only},
     wire::{Answer, Fields, MAX_DATA, MAX_PACKET, Put},
 };
 use crate::guest::{accounts, files as accounts_file};
-use rustix::{
-    fs::{AtFlags, StatVfs},
-    io::Errno,
-};
+use rustix::{fs::StatVfs, io::Errno, process::Resource};
 use std::{
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
 };
 
-/// What the greeting offers, with versions.
-pub(super) const OFFERED: [(&str, &str); 8] = [
+/// What the greeting offers, with versions, in OpenSSH's order.
+pub(super) const OFFERED: [(&str, &str); 11] = [
     ("posix-rename@openssh.com", "1"),
     ("statvfs@openssh.com", "2"),
     ("fstatvfs@openssh.com", "2"),
@@ -27,6 +23,9 @@ pub(super) const OFFERED: [(&str, &str); 8] = [
     ("lsetstat@openssh.com", "1"),
     ("limits@openssh.com", "1"),
     ("expand-path@openssh.com", "1"),
+    ("copy-data", "1"),
+    ("home-directory", "1"),
+    ("users-groups-by-id@openssh.com", "1"),
 ];
 
 pub(super) fn perform(server: &mut Server, name: &[u8], fields: &mut Fields<'_>) -> Result {
@@ -34,41 +33,82 @@ pub(super) fn perform(server: &mut Server, name: &[u8], fields: &mut Fields<'_>)
     match name {
         b"posix-rename@openssh.com" => done(rustix::fs::rename(fields.string()?, fields.string()?)),
         b"hardlink@openssh.com" => done(rustix::fs::link(fields.string()?, fields.string()?)),
-        b"fsync@openssh.com" => done(rustix::fs::fsync(server.fd(fields.string()?)?)),
+        b"fsync@openssh.com" => match server.fd(fields.string()?) {
+            Ok(file) => done(rustix::fs::fsync(file)),
+            Err(_) => Err(Errno::NOENT.into()),
+        },
         b"statvfs@openssh.com" => Ok(capacity(&rustix::fs::statvfs(fields.string()?)?)),
         b"fstatvfs@openssh.com" => Ok(capacity(&rustix::fs::fstatvfs(server.fd(fields.string()?)?)?)),
         b"lsetstat@openssh.com" => {
             let path = fields.string()?;
-            done(Attributes::read(fields)?.apply_at(path, AtFlags::SYMLINK_NOFOLLOW))
+            done(Attributes::read(fields)?.apply_at_link(path))
         }
-        b"limits@openssh.com" => {
-            let mut reply = Vec::new();
-            for limit in [MAX_PACKET, MAX_DATA, MAX_DATA, MAX_HANDLES] {
-                reply.put_u64(limit as u64);
-            }
-            Ok(Answer::Extended(reply))
-        }
+        b"limits@openssh.com" => Ok(limits()),
         b"expand-path@openssh.com" => {
-            let path = expand(fields.string()?, server.home().as_bytes()).ok_or(Errno::NOENT)?;
-            files::real_path(&path).map(name_only)
+            let path = expand(fields.string()?)?;
+            Ok(name_only(realpath::real_path(&path)?))
+        }
+        b"copy-data" => copy(server, fields),
+        b"home-directory" => {
+            let user = fields.string()?;
+            let home =
+                if user == server.user().as_bytes() { Some(server.home().as_bytes().to_vec()) } else { home_of(user) };
+            home.map(name_only).ok_or(Failure::Refused)
+        }
+        b"users-groups-by-id@openssh.com" => {
+            let (users, groups) = (Fields(fields.string()?), Fields(fields.string()?));
+            let mut reply = Vec::new();
+            for names in [server.names().of_users(users)?, server.names().of_groups(groups)?] {
+                reply.put_string(&names);
+            }
+            // The names are the container's; clients give up at a packet that is longer than this.
+            if reply.len() > MAX_DATA { Err(Failure::Refused) } else { Ok(Answer::Extended(reply)) }
         }
         _ => Err(Failure::Unsupported),
     }
 }
 
-/// `~` and `~user` at the start of a path, replaced; `None` for a user that the container does not have.
-fn expand(path: &[u8], home: &[u8]) -> Option<Vec<u8>> {
-    let Some(rest) = path.strip_prefix(b"~") else { return Some(path.to_vec()) };
+/// Descriptors that OpenSSH's server keeps for itself, and leaves out of what it tells clients.
+const KEPT_DESCRIPTORS: u64 = 5;
+
+fn limits() -> Answer {
+    let descriptors = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let mut reply = Vec::new();
+    for limit in [MAX_PACKET as u64, MAX_DATA as u64, MAX_DATA as u64, descriptors.saturating_sub(KEPT_DESCRIPTORS)] {
+        reply.put_u64(limit);
+    }
+    Answer::Extended(reply)
+}
+
+fn copy(server: &mut Server, fields: &mut Fields<'_>) -> Result {
+    let from = fields.string()?;
+    let (offset, length) = (fields.u64()?, fields.u64()?);
+    let to = fields.string()?;
+    let to_offset = fields.u64()?;
+    // Two files are borrowed at once, so one of them by a second descriptor.
+    server.file(from)?;
+    let to = server.file(to)?.try_clone()?;
+    files::copy(server.file(from)?, offset, length, &to, to_offset)?;
+    Ok(Answer::ok())
+}
+
+/// `~` and `~user` at the start of a path, replaced. The user's own home is where the server was started, as with OpenSSH:
+/// a login whose home does not exist begins elsewhere.
+fn expand(path: &[u8]) -> Result<Vec<u8>> {
+    let Some(rest) = path.strip_prefix(b"~") else { return Ok(path.to_vec()) };
     let (user, below) = rest.split_at(rest.iter().position(|&b| b == b'/').unwrap_or(rest.len()));
-    let mut expanded = if user.is_empty() {
-        home.to_vec()
-    } else {
-        let passwd = accounts_file::read(Path::new("/etc/passwd")).ok().flatten()?;
-        let entry = accounts::find(&passwd, std::str::from_utf8(user).ok()?)?;
-        PathBuf::into_os_string(entry.home).as_bytes().to_vec()
-    };
-    expanded.extend_from_slice(below);
-    Some(expanded)
+    let mut expanded =
+        if user.is_empty() { realpath::working_directory()? } else { home_of(user).ok_or(Errno::NOENT)? };
+    expanded.push(b'/');
+    expanded.extend_from_slice(below.strip_prefix(b"/").unwrap_or(below));
+    Ok(expanded)
+}
+
+/// The home of an account of the container.
+fn home_of(user: &[u8]) -> Option<Vec<u8>> {
+    let passwd = accounts_file::read(Path::new("/etc/passwd")).ok().flatten()?;
+    let entry = accounts::find(&passwd, std::str::from_utf8(user).ok()?)?;
+    Some(entry.home.into_os_string().into_vec())
 }
 
 fn capacity(stat: &StatVfs) -> Answer {
@@ -99,10 +139,11 @@ mod tests {
 
     #[test]
     fn a_tilde_is_a_home_only_at_the_start() {
-        assert_eq!(expand(b"~", b"/home/alice").unwrap(), b"/home/alice");
-        assert_eq!(expand(b"~/x", b"/home/alice").unwrap(), b"/home/alice/x");
-        assert_eq!(expand(b"a/~/x", b"/home/alice").unwrap(), b"a/~/x");
-        assert_eq!(expand(b"~root/x", b"/home/alice").unwrap(), b"/root/x");
-        assert!(expand(b"~nobody-at-all", b"/home/alice").is_none());
+        let here = std::env::current_dir().unwrap().into_os_string().into_vec();
+        assert_eq!(expand(b"~").unwrap(), [&here[..], b"/"].concat());
+        assert_eq!(expand(b"~/x").unwrap(), [&here[..], b"/x"].concat());
+        assert_eq!(expand(b"a/~/x").unwrap(), b"a/~/x");
+        assert_eq!(expand(b"~root/x").unwrap(), b"/root/x");
+        assert!(matches!(expand(b"~nobody-at-all"), Err(Failure::System(Errno::NOENT))));
     }
 }

@@ -3,17 +3,18 @@
 use super::{
     attributes::{self, Attributes},
     extensions, files,
-    handles::{Handle, Handles},
-    listing::{self, Names},
+    handles::{Handle, Handles, Opened},
+    listing::{self, Names, Zone},
+    realpath,
     wire::{self, Answer, Code, Fields, Put, Truncated},
 };
+use crate::domain::plain;
 use rustix::{
     fs::{AtFlags, Dir, OFlags, Stat},
     io::Errno,
 };
 use std::{
     ffi::OsString,
-    fs::File,
     os::fd::{AsFd, BorrowedFd},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -29,15 +30,15 @@ const MAX_NAMES_BYTES: usize = 128 * 1024;
 pub(super) enum Failure {
     /// The request is no request.
     Malformed,
-    /// A handle that is none, or of the wrong kind.
+    /// A handle that does not exist, or of the wrong kind.
     NoHandle,
-    /// Too many handles are open.
-    TooManyHandles,
+    /// What is asked for makes no sense.
+    Refused,
     /// Nothing more to read.
     EndOfFile,
-    /// An extension that is not here.
+    /// A request or an extension that this server does not have.
     Unsupported,
-    /// The kernel said no.
+    /// The kernel refused.
     System(Errno),
 }
 
@@ -53,21 +54,15 @@ impl From<Errno> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::System(Errno::from_io_error(&error).unwrap_or(Errno::IO))
-    }
-}
-
 impl From<Failure> for Answer {
     fn from(failure: Failure) -> Self {
         let (code, text) = match failure {
             Failure::Malformed => (Code::BadMessage, "Bad message".into()),
             Failure::NoHandle => (Code::Failure, "No such handle".into()),
-            Failure::TooManyHandles => (Code::Failure, "Too many open files".into()),
+            Failure::Refused => (Code::Failure, "Failure".into()),
             Failure::EndOfFile => (Code::EndOfFile, "End of file".into()),
             Failure::Unsupported => (Code::Unsupported, "Operation unsupported".into()),
-            Failure::System(error) => (code_of(error), error.to_string()),
+            Failure::System(error) => (code_of(error), plain(error)),
         };
         Self::Status(code, text)
     }
@@ -91,12 +86,18 @@ pub(super) type Result<T = Answer> = std::result::Result<T, Failure>;
 pub(super) struct Server {
     handles: Handles,
     names: Names,
+    zone: Zone,
     home: OsString,
+    user: OsString,
+    /// The client's version: answers to one before 3 have no texts.
+    version: u32,
 }
 
 impl Server {
-    pub(super) fn new(home: OsString) -> Self {
-        Self { handles: Handles::default(), names: Names::read(), home }
+    /// A server for the account `user`, whose home is `home`.
+    pub(super) fn new(user: OsString, home: OsString) -> Self {
+        let (names, zone) = (Names::read(), Zone::read());
+        Self { handles: Handles::default(), names, zone, home, user, version: VERSION }
     }
 
     /// Appends the answer to the request in `packet`.
@@ -104,26 +105,30 @@ impl Server {
         let mut fields = Fields(packet);
         let Ok(kind) = fields.byte() else { return };
         if kind == wire::INIT {
+            self.version = fields.u32().unwrap_or(VERSION);
             return wire::packet(answers, |to| {
                 to.push(wire::VERSION);
                 to.put_u32(VERSION);
-                for (name, data) in extensions::OFFERED {
-                    to.put_string(name.as_bytes());
-                    to.put_string(data.as_bytes());
+                for name in extensions::OFFERED {
+                    to.put_string(name.0.as_bytes());
+                    to.put_string(name.1.as_bytes());
                 }
             });
         }
         // A packet without an id cannot be answered as the client expects; 0 is as good as any.
         let id = fields.u32().unwrap_or(0);
         let answer = self.perform(kind, &mut fields).unwrap_or_else(Answer::from);
-        answer.encode(id, answers);
+        answer.encode(id, self.version >= VERSION, answers);
     }
 
     fn perform(&mut self, kind: u8, fields: &mut Fields<'_>) -> Result {
         let done = |result: std::result::Result<(), Errno>| result.map(|()| Answer::ok()).map_err(Failure::from);
         match kind {
             wire::OPEN => self.open(fields),
-            wire::CLOSE => self.handles.remove(fields.string()?).map(|_| Answer::ok()).ok_or(Failure::NoHandle),
+            wire::CLOSE => match self.handles.remove(fields.string()?) {
+                Some(_) => Ok(Answer::ok()),
+                None => Err(Errno::NOENT.into()),
+            },
             wire::READ => self.read(fields),
             wire::WRITE => self.write(fields),
             wire::LSTAT => stat(fields.string()?, AtFlags::SYMLINK_NOFOLLOW),
@@ -131,11 +136,12 @@ impl Server {
             wire::FSTAT => Ok(Answer::Attributes(attributes::encode(&rustix::fs::fstat(self.fd(fields.string()?)?)?))),
             wire::SETSTAT => {
                 let path = fields.string()?;
-                done(Attributes::read(fields)?.apply_at(path, AtFlags::empty()))
+                done(Attributes::read(fields)?.apply_at(path))
             }
             wire::FSETSTAT => {
-                let file = self.fd(fields.string()?)?;
-                done(Attributes::read(fields)?.apply_to(file))
+                let handle = fields.string()?;
+                let attributes = Attributes::read(fields)?;
+                done(attributes.apply_to(self.fd(handle)?))
             }
             wire::OPENDIR => self.open_directory(fields.string()?),
             wire::READDIR => self.read_directory(fields.string()?),
@@ -146,7 +152,7 @@ impl Server {
                 done(rustix::fs::mkdir(path, rustix::fs::Mode::from_raw_mode(mode)))
             }
             wire::RMDIR => done(rustix::fs::rmdir(fields.string()?)),
-            wire::REALPATH => files::real_path(fields.string()?).map(name_only),
+            wire::REALPATH => Ok(name_only(realpath::real_path(fields.string()?)?)),
             wire::RENAME => done(files::rename(fields.string()?, fields.string()?)),
             wire::READLINK => Ok(name_only(rustix::fs::readlink(fields.string()?, Vec::new())?.into_bytes())),
             wire::SYMLINK => {
@@ -162,28 +168,29 @@ impl Server {
         }
     }
 
-    /// The open file or directory behind a handle.
-    pub(super) fn fd(&mut self, handle: &[u8]) -> Result<BorrowedFd<'_>> {
-        match self.handles.get(handle) {
-            Some(Handle::File(file)) => Ok(File::as_fd(file)),
-            Some(Handle::Directory(directory)) => Ok(directory.fd()?),
-            None => Err(Failure::NoHandle),
-        }
-    }
-
-    fn file(&mut self, handle: &[u8]) -> Result<&mut File> {
+    /// The open file behind a handle.
+    pub(super) fn file(&mut self, handle: &[u8]) -> Result<&Opened> {
         match self.handles.get(handle) {
             Some(Handle::File(file)) => Ok(file),
             _ => Err(Failure::NoHandle),
         }
     }
 
+    /// Its descriptor.
+    pub(super) fn fd(&mut self, handle: &[u8]) -> Result<BorrowedFd<'_>> {
+        Ok(self.file(handle)?.file.as_fd())
+    }
+
     pub(super) fn home(&self) -> &OsString {
         &self.home
     }
 
-    fn insert(&mut self, handle: Handle) -> Result {
-        self.handles.insert(handle).map(Answer::Handle).ok_or(Failure::TooManyHandles)
+    pub(super) fn user(&self) -> &OsString {
+        &self.user
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     fn open(&mut self, fields: &mut Fields<'_>) -> Result {
@@ -191,28 +198,29 @@ impl Server {
         let flags = fields.u32()?;
         let mode = Attributes::read(fields)?.mode.unwrap_or(0o666);
         let file = files::open(path, flags, mode)?;
-        self.insert(Handle::File(file))
+        Ok(Answer::Handle(self.handles.insert(Handle::File(file))))
     }
 
     fn read(&mut self, fields: &mut Fields<'_>) -> Result {
-        let file = self.file(fields.string()?)?;
+        let handle = fields.string()?;
         let offset = fields.u64()?;
         let length = fields.u32()? as usize;
-        let data = files::read(file, offset, length.min(wire::MAX_DATA))?;
+        let data = files::read(self.file(handle)?, offset, length.min(wire::MAX_DATA))?;
         if data.is_empty() && length > 0 { Err(Failure::EndOfFile) } else { Ok(Answer::Data(data)) }
     }
 
     fn write(&mut self, fields: &mut Fields<'_>) -> Result {
-        let file = self.file(fields.string()?)?;
+        let handle = fields.string()?;
         let offset = fields.u64()?;
-        files::write(file, offset, fields.string()?)?;
+        let data = fields.string()?;
+        files::write(self.file(handle)?, offset, data)?;
         Ok(Answer::ok())
     }
 
     fn open_directory(&mut self, path: &[u8]) -> Result {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = Dir::new(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)?;
-        self.insert(Handle::Directory(directory))
+        Ok(Answer::Handle(self.handles.insert(Handle::Directory(directory))))
     }
 
     fn read_directory(&mut self, handle: &[u8]) -> Result {
@@ -227,7 +235,7 @@ impl Server {
             // What was removed meanwhile is not there.
             let Ok(stat) = rustix::fs::statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let name = name.to_bytes().to_vec();
-            let line = listing::line(&name, &stat, &self.names, now);
+            let line = listing::line(&name, &stat, &self.names, &self.zone, now);
             bytes += name.len() + line.len();
             found.push((name, line, attributes::encode(&stat)));
         }

@@ -18,7 +18,7 @@ fn ask(requests: &[(u8, Vec<u8>)]) -> Vec<(u8, Vec<u8>)> {
         });
     }
     let mut output = Vec::new();
-    serve(input.as_slice(), &mut output, Server::new("/".into())).unwrap();
+    serve(input.as_slice(), &mut output, Server::new("alice".into(), "/".into())).unwrap();
     let mut fields = Fields(&output);
     let mut answers = Vec::new();
     while let Ok(content) = fields.string() {
@@ -117,7 +117,7 @@ fn requests_that_are_none_get_an_answer_and_the_next_is_served() {
         (wire::REALPATH, strings(&[b"/"])),
     ]);
     let codes: Vec<u32> = answers[..5].iter().map(status).collect();
-    assert_eq!(codes, [5, 4, 4, 8, 8]);
+    assert_eq!(codes, [5, 5, 4, 8, 8]);
     assert_eq!(answers[5].0, 104);
 }
 
@@ -125,21 +125,90 @@ fn requests_that_are_none_get_an_answer_and_the_next_is_served() {
 fn a_length_that_no_packet_has_ends_the_connection() {
     for length in [0u32, 256 * 1024 + 1, u32::MAX] {
         let mut output = Vec::new();
-        assert!(serve(length.to_be_bytes().as_slice(), &mut output, Server::new("/".into())).is_err());
+        assert!(serve(length.to_be_bytes().as_slice(), &mut output, Server::new("alice".into(), "/".into())).is_err());
         assert!(output.is_empty());
     }
 }
 
 #[test]
-fn handles_are_bounded_and_come_back() {
+fn a_handle_that_is_closed_is_given_again() {
     let mut open = strings(&[b"/dev/null"]);
     open.put_u32(1);
     open.put_u32(0);
-    let mut requests = vec![(wire::OPEN, open.clone()); 257];
-    requests.push((wire::CLOSE, strings(&[HANDLE_0])));
-    requests.push((wire::OPEN, open));
+    let mut requests = vec![(wire::OPEN, open.clone()); 3];
+    requests.extend([(wire::CLOSE, strings(&[HANDLE_0])), (wire::CLOSE, strings(&[HANDLE_0])), (wire::OPEN, open)]);
     let answers = ask(&requests);
-    assert_eq!(answers[255].0, 102);
-    assert_eq!(status(&answers[256]), 4);
-    assert_eq!(answers[258], (102, strings(&[HANDLE_0])));
+    assert_eq!((status(&answers[3]), status(&answers[4])), (0, 2));
+    assert_eq!(answers[5], (102, strings(&[HANDLE_0])));
+}
+
+/// The fields of a SETSTAT: what of, and the attributes as they are on the wire.
+fn set(path: &[u8], attributes: &[u8]) -> Vec<u8> {
+    [&strings(&[path])[..], attributes].concat()
+}
+
+#[test]
+fn an_attribute_that_cannot_be_set_is_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    let number = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    let each = [
+        number(&[1, 0, 4]),
+        number(&[2, 0, 0]),
+        number(&[4, 0o600]),
+        number(&[8, 5, 6]),
+        number(&[15, 0, 4, 0, 0, 0o600, 5, 6]),
+        // No owner to set is no reason to succeed with the mode.
+        number(&[6, u32::MAX, u32::MAX, 0o600]),
+    ];
+    let asked: Vec<_> = each.iter().map(|attributes| (wire::SETSTAT, set(path(&missing), attributes))).collect();
+    assert!(ask(&asked).iter().all(|answer| status(answer) == 2));
+    let asked: Vec<_> = each
+        .iter()
+        .map(|attributes| {
+            (wire::EXTENDED, [strings(&[b"lsetstat@openssh.com"]), set(path(&missing), attributes)].concat())
+        })
+        .collect();
+    // A link has no size, so a request that sets one is none.
+    assert_eq!(ask(&asked).iter().map(status).collect::<Vec<_>>(), [5, 2, 2, 2, 5, 2]);
+}
+
+#[test]
+fn an_owner_of_all_ones_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let mut open = strings(&[path(&file)]);
+    open.put_u32(2);
+    open.put_u32(0);
+    let owner = [[0, 0, 0, 2], [0xff; 4], [0xff; 4]].concat();
+    let answers = ask(&[
+        (wire::SETSTAT, set(path(&file), &owner)),
+        (wire::EXTENDED, [strings(&[b"lsetstat@openssh.com"]), set(path(&file), &owner)].concat()),
+        (wire::OPEN, open),
+        (wire::FSETSTAT, set(HANDLE_0, &owner)),
+    ]);
+    assert_eq!((status(&answers[0]), status(&answers[1]), status(&answers[3])), (0, 0, 0));
+}
+
+#[test]
+fn a_request_that_ends_early_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "content").unwrap();
+    // A size and half of a mode.
+    let body = set(path(&file), &[&[0, 0, 0, 5][..], &[0; 8], &[0, 0]].concat());
+    assert_eq!(status(&ask(&[(wire::SETSTAT, body)])[0]), 5);
+    assert_eq!(std::fs::read(&file).unwrap(), b"content");
+}
+
+#[test]
+fn names_of_ids_are_bounded_by_a_packet() {
+    let ids = vec![0; 250_000];
+    let answers = ask(&[
+        (wire::EXTENDED, strings(&[b"users-groups-by-id@openssh.com", &[0; 8], &[]])),
+        (wire::EXTENDED, strings(&[b"users-groups-by-id@openssh.com", &ids, &[]])),
+    ]);
+    assert_eq!(answers[0], (201, strings(&[&strings(&[b"root", b"root"]), b""])));
+    assert_eq!(status(&answers[1]), 4);
 }

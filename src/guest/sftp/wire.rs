@@ -124,8 +124,8 @@ impl Answer {
         Self::Status(Code::Ok, "Success".into())
     }
 
-    /// Appends the packet that answers request `id`.
-    pub(super) fn encode(&self, id: u32, to: &mut Vec<u8>) {
+    /// Appends the packet that answers request `id`; a status has its text if the client knows `texts`.
+    pub(super) fn encode(&self, id: u32, texts: bool, to: &mut Vec<u8>) {
         packet(to, |to| {
             to.push(match self {
                 Self::Status(..) => STATUS,
@@ -139,8 +139,10 @@ impl Answer {
             match self {
                 Self::Status(code, text) => {
                     to.put_u32(*code as u32);
-                    to.put_string(text.as_bytes());
-                    to.put_string(b"");
+                    if texts {
+                        to.put_string(text.as_bytes());
+                        to.put_string(b"");
+                    }
                 }
                 Self::Handle(handle) => to.put_string(handle),
                 Self::Data(data) => to.put_string(data),
