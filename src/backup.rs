@@ -30,5 +30,16 @@ pub use plan::{Change, Plan};
 pub use verify::Backup;
 pub use write::{Named, Order, Report, back_up};
 
+/// The paths and the ids of a manifest, if it is one.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[must_use]
+pub fn fuzz_manifest(text: &[u8]) -> Option<(Vec<String>, Vec<u32>)> {
+    let manifest = manifest::Manifest::parse(text).ok()?;
+    let paths = manifest.entries.iter().map(|entry| entry.path.to_string()).collect();
+    let ids = manifest.entries.iter().flat_map(|entry| [entry.owner.uid, entry.owner.gid]).collect();
+    Some((paths, ids))
+}
+
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,9 @@ mod privileges;
 mod rest;
 mod serve;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use methods::fuzz_call;
 pub use privileges::drop_capabilities;
 pub use rest::read as last_measurements;
 pub use serve::run;

@@ -192,6 +192,10 @@ impl Entry {
         if !belongs {
             return Err("there is no such thing in a backup".to_owned());
         }
+        // To chown(2) it means "no change": what is brought back would stay root's.
+        if self.owner.uid == u32::MAX || self.owner.gid == u32::MAX {
+            return Err(format!("{} is not the id of an owner", u32::MAX));
+        }
         if self.mode > 0o7777 {
             return Err(format!("{:o} is not a mode", self.mode));
         }

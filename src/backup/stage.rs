@@ -7,7 +7,7 @@ use super::{
     manifest::{Entry, EntryPath, Kind},
     verify::changed,
 };
-use crate::accounts::Accounts;
+use crate::{accounts::Accounts, sys::ids};
 use rustix::{
     fd::{AsFd, OwnedFd},
     fs::{AtFlags, Gid, Mode, Uid, chownat, fchmod, fchown, futimens, symlinkat},
@@ -84,20 +84,20 @@ impl Stager<'_> {
             Kind::Link { target: to } => {
                 symlinkat(to.as_os_str(), target, name).at("make", told)?;
                 let (uid, gid) = self.owner(entry);
-                chownat(target, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).at("make", told)
+                chownat(target, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW).at("make", told)
             }
         }
     }
 
-    fn owner(&self, entry: &Entry) -> (Uid, Gid) {
+    fn owner(&self, entry: &Entry) -> (Option<Uid>, Option<Gid>) {
         let (uid, gid) = entry.owner.here(&self.accounts);
-        (Uid::from_raw(uid), Gid::from_raw(gid))
+        (ids::uid(uid), ids::gid(gid))
     }
 
     /// Owner first, since a change of owner takes bits of the mode away.
     fn finish(&self, entry: &Entry, file: impl AsFd) -> io::Result<()> {
         let (uid, gid) = self.owner(entry);
-        fchown(&file, Some(uid), Some(gid))?;
+        fchown(&file, uid, gid)?;
         fchmod(&file, Mode::from_raw_mode(mode(entry)))?;
         futimens(&file, &files::times(entry.modified))?;
         Ok(())

@@ -72,6 +72,14 @@ pub(super) async fn serve<E: crate::engine::Engine + 'static>(
     }
 }
 
+/// The method and the parameters of a call, as a connection reads them.
+#[cfg(fuzzing)]
+pub(super) fn read(bytes: &[u8]) -> Option<(String, Value)> {
+    let call: zlink::Call<Method> = serde_json::from_slice(bytes).ok()?;
+    let Method { method, parameters } = call.method().clone();
+    Some((method, parameters.unwrap_or_else(|| json!({}))))
+}
+
 /// Answers the first call with a failure and hangs up.
 pub(super) async fn refuse(connection: Connection<Capped>, reason: &str) {
     let (mut reader, mut writer) = connection.split();

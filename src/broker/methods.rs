@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     accounts::{Accounts, uids},
+    domain::plain,
     engine::Engine,
     log::LogFile,
     measure::Measures,
@@ -53,6 +54,9 @@ pub(super) struct Broker<E> {
     pub(super) in_flight: Rc<Cell<u32>>,
 }
 
+/// Most characters of a caller's own text in a refusal.
+const MAX_ECHO: usize = 200;
+
 /// A successful reply.
 pub(super) struct Answer {
     pub(super) parameters: Value,
@@ -68,11 +72,11 @@ pub(super) struct Failure {
 
 impl Failure {
     fn denied(reason: impl Into<String>) -> Self {
-        Self { error: DENIED, parameters: to_value(&Reason { reason: reason.into() }) }
+        Self { error: DENIED, parameters: to_value(&Reason { reason: plain(reason.into()) }) }
     }
 
     pub(super) fn unavailable(reason: impl Into<String>) -> Self {
-        Self { error: UNAVAILABLE, parameters: to_value(&Reason { reason: reason.into() }) }
+        Self { error: UNAVAILABLE, parameters: to_value(&Reason { reason: plain(reason.into()) }) }
     }
 
     fn permission_denied() -> Self {
@@ -142,7 +146,7 @@ impl<E: Engine + 'static> Broker<E> {
             }
             _ => Err(Failure {
                 error: "org.varlink.service.MethodNotFound",
-                parameters: json!({ "method": method.chars().take(200).collect::<String>() }),
+                parameters: json!({ "method": method.chars().take(MAX_ECHO).collect::<String>() }),
             }),
         }
     }
@@ -193,7 +197,9 @@ fn parse<T: DeserializeOwned>(parameters: Value) -> Result<T, Failure> {
     }
     serde_json::from_value(parameters).map_err(|error| {
         let text = error.to_string();
-        Failure::invalid(text.split('`').nth(1).unwrap_or("parameters"))
+        let name = text.split('`').nth(1).filter(|name| !name.is_empty()).unwrap_or("parameters");
+        // The name is the caller's, and may be as long as a message.
+        Failure::invalid(&name.chars().take(MAX_ECHO).collect::<String>())
     })
 }
 
@@ -211,6 +217,29 @@ fn to_value<T: Serialize>(reply: &T) -> Value {
     serde_json::to_value(reply).unwrap_or_default()
 }
 
+/// Reads a call as a connection does: `None` if it is none, else whether its parameters are the method's, or which is not.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[must_use]
+pub fn fuzz_call(bytes: &[u8]) -> Option<Result<(), String>> {
+    use crate::protocol::varlink::{
+        AttachParameters, CleanupParameters, EndedParameters, StopParameters, VerifyImageParameters,
+    };
+    let (method, parameters) = super::connection::read(bytes)?;
+    let done = match method.as_str() {
+        ATTACH => parse::<AttachParameters>(parameters).map(drop),
+        STOP => parse::<StopParameters>(parameters).map(drop),
+        ENDED => parse::<EndedParameters>(parameters).map(drop),
+        CLEANUP => parse::<CleanupParameters>(parameters).map(drop),
+        VERIFY_IMAGE => parse::<VerifyImageParameters>(parameters).map(drop),
+        name => {
+            let _ = interface::description(name);
+            Ok(())
+        }
+    };
+    Some(done.map_err(|failure| failure.parameters["parameter"].as_str().unwrap_or_default().to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,5 +250,9 @@ mod tests {
         let failure = parse::<AttachParameters>(json!({"environment": {}, "colour": 1})).unwrap_err();
         assert_eq!(failure.parameters["parameter"], "colour");
         assert!(parse::<AttachParameters>(json!([])).is_err());
+        let nameless = parse::<AttachParameters>(json!({"environment": {}, "": 1})).unwrap_err();
+        assert_eq!(nameless.parameters["parameter"], "parameters");
+        let long = parse::<AttachParameters>(json!({"environment": {}, "x".repeat(100_000): 1})).unwrap_err();
+        assert_eq!(long.parameters["parameter"].as_str().unwrap().len(), MAX_ECHO);
     }
 }

@@ -159,5 +159,13 @@ fn lines(forced: &str, path: &Path, bytes: &[u8]) -> Answer {
     Answer { lines: Some(lines), remarks }
 }
 
+/// What sshd would be given for a key file of these bytes.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[must_use]
+pub fn fuzz_lines(forced: &str, bytes: &[u8]) -> String {
+    lines(forced, Path::new("keys"), bytes).lines.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests;

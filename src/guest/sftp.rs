@@ -33,6 +33,13 @@ pub fn run() -> io::Result<()> {
     serve(input, output, server::Server::new(user, home))
 }
 
+/// Serves `input` to its end and throws the answers away.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz(input: &[u8]) {
+    let _ = serve(input, io::sink(), server::Server::new("user".into(), "/work".into()));
+}
+
 /// Answers are gathered up to this size while further requests are at hand, to spare system calls.
 const GATHER_BYTES: usize = 256 * 1024;
 

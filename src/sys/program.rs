@@ -2,10 +2,11 @@
 //!
 //! Programs are found in fixed places and get an environment of ours: a search path could come from somebody else.
 
+use super::ids;
 use crate::domain::text::one_line;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Gid, Signal, Uid, set_parent_process_death_signal},
+    process::{Gid, Signal, set_parent_process_death_signal},
     thread::{
         CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set, set_capabilities,
         set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -90,8 +91,9 @@ pub fn run_as(
     deadline: Duration,
 ) -> io::Result<Finished> {
     let mut command = Command::new(program);
-    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-    let groups: Vec<Gid> = identity.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    let no_id = || io::Error::new(io::ErrorKind::InvalidInput, "an account whose id is no id");
+    let (uid, gid) = (ids::uid(identity.uid).ok_or_else(no_id)?, ids::gid(identity.gid).ok_or_else(no_id)?);
+    let groups: Vec<Gid> = identity.groups.iter().filter_map(|gid| ids::gid(*gid)).collect();
     let become_them = move || {
         set_thread_groups(&groups)?;
         set_thread_res_gid(gid, gid, gid)?;

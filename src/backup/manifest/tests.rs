@@ -92,6 +92,8 @@ fn what_is_not_part_of_a_backup_is_refused() {
         (file("homes/alice/shadow/x"), "below no directory"),
         (file("keys/alice"), "not in order"),
         (Entry { mode: 0o10_000, ..file("projects.yaml") }, "not a mode"),
+        (Entry { owner: Owner { uid: u32::MAX, ..owner() }, ..file("projects.yaml") }, "not the id of an owner"),
+        (Entry { owner: Owner { gid: u32::MAX, ..owner() }, ..file("projects.yaml") }, "not the id of an owner"),
     ] {
         let mut entries = whole();
         if told != "not in order" {
