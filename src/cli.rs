@@ -5,7 +5,8 @@ use crate::{
         add_user, auth_keys, backup, broker, check_config, cleanup, completions, doctor, guest, list, list_users, man,
         metrics, remove_user, restore, server_setup, spawn, status, stop, verify_image,
     },
-    domain::text,
+    domain::chain,
+    sys::stderr,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -143,7 +144,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("podspawn: {}", text::lines(&format!("{error:#}")));
+            stderr::complain(chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

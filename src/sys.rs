@@ -21,6 +21,7 @@ pub mod routes;
 pub mod seqpacket;
 pub mod signalfd;
 pub mod signals;
+pub mod stderr;
 pub mod systemd;
 pub mod terminal;
 pub mod usage;

@@ -213,6 +213,27 @@ fn what_runs_inside_a_container_imports_nothing_above_the_first_floor() {
 }
 
 #[test]
+fn an_error_is_printed_without_rusts_number_and_each_cause_once() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let name = source.name();
+        let code = source.code();
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        if name.contains("tests") {
+            continue;
+        }
+        // domain::chain leaves out a cause that its error names already; anyhow's own form does not.
+        if code.contains(":#}") {
+            found.push(format!("{name}: {{:#}}; use domain::chain"));
+        }
+        if code.contains("eprint") {
+            found.push(format!("{name}: eprintln; use sys::stderr::complain"));
+        }
+    }
+    assert_none("prints an error as Rust shows it", &found);
+}
+
+#[test]
 fn no_file_is_longer_than_it_should_be() {
     let long = sources().into_iter().filter(|source| !source.is_test() && source.text.lines().count() > MAX_LINES);
     let long: Vec<String> =

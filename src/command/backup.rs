@@ -3,10 +3,11 @@
 use crate::{
     backup::{BackupError, HomeLimits, Named, Order, Report, back_up},
     domain::{
-        Size, Span,
+        Size, Span, plain,
         text::{self, one_line},
     },
     protocol::measurements::BACKUP_STAMP,
+    sys::stderr,
 };
 use anyhow::ensure;
 use serde_json::json;
@@ -77,7 +78,7 @@ fn stamp(path: &Path) {
     if let Err(error) = made.map(drop)
         && error.kind() != io::ErrorKind::NotFound
     {
-        eprintln!("podspawn: the backup is complete, but {} cannot be written: {error}", path.display());
+        stderr::complain(format_args!("the backup is complete, but {} cannot be written: {error}", path.display()));
     }
 }
 
@@ -85,7 +86,7 @@ fn as_text(report: &Report) -> String {
     let Report { path, files, bytes, skipped, left_out, pruned, schema: _ } = report;
     let mut lines = vec![format!("{}  {files} files, {}", path.display(), size(*bytes))];
     for (verb, Named { first, count }) in [("NOT BACKED UP", left_out), ("left out", skipped)] {
-        lines.extend(first.iter().map(|(path, why)| one_line(&format!("{verb} {}: {why}", path.display()))));
+        lines.extend(first.iter().map(|(path, why)| one_line(&plain(format!("{verb} {}: {why}", path.display())))));
         if *count > first.len() {
             lines.push(format!("{verb}: {} more", count - first.len()));
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{Config, ConfigError, FileError, Projects, UserOverrides, text_of, unusable},
+    domain::plain,
     settings,
 };
 use std::{
@@ -25,7 +26,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     }
     let mut stderr = std::io::stderr().lock();
     for mistake in &checked.mistakes {
-        let _ = writeln!(stderr, "{mistake}");
+        let _ = writeln!(stderr, "{}", plain(mistake));
     }
     if checked.mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -5,8 +5,9 @@ use super::{
     table::{Cell, Table, colour},
 };
 use crate::{
-    domain::{Span, text},
+    domain::{Span, chain, text},
     protocol::varlink::{CLEANUP, CleanupParameters, CleanupReply},
+    sys::stderr,
 };
 use std::{
     io::{self, Write as _},
@@ -39,7 +40,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         if let Err(error) = pass {
             // A broker or an engine that is away comes back.
-            eprintln!("podspawn: {}", text::lines(&format!("{error:#}")));
+            stderr::complain(chain(error.as_ref()));
         }
         thread::sleep(options.interval.into());
     }

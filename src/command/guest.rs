@@ -1,7 +1,10 @@
 //! `podspawn guest`: PID 1 of a container; with `--sftp` the SFTP server of one login; with a program behind `--` what
 //! sets up a user's dotfiles before it; with `--examine` what looks at an image; with `--agent` what asks the SSH agent.
 
-use crate::guest::{self, Dotfiles};
+use crate::{
+    guest::{self, Dotfiles},
+    sys::stderr,
+};
 use std::{ffi::OsString, process::ExitCode};
 
 /// What a shell answers for a program that it cannot run.
@@ -43,7 +46,7 @@ pub fn run(options: Options) -> ExitCode {
     let dotfiles = dotfiles.map(|repo| Dotfiles { repo, install });
     if let Some(dotfiles) = dotfiles.as_ref().filter(|_| !program.is_empty()) {
         let error = guest::set_up(dotfiles, &program);
-        eprintln!("podspawn: cannot run {}: {error}", program[0].display());
+        stderr::complain(format_args!("cannot run {}: {error}", program[0].display()));
         return ExitCode::from(NOT_RUN);
     }
     let result = match examine {
@@ -55,7 +58,7 @@ pub fn run(options: Options) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("podspawn: guest: {error}");
+            stderr::complain(format_args!("guest: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -12,11 +12,12 @@ use crate::{
         local::{LocalAccounts, Password},
     },
     config::UserOverrides,
-    domain::{UserName, text},
+    domain::{UserName, chain, text},
     protocol::varlink::{LIST, ListReply},
     settings,
     sshd::block::GROUP,
     sys::clock::unix_days,
+    sys::stderr,
 };
 use anyhow::Context as _;
 use serde::Serialize;
@@ -95,7 +96,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let sessions = match sessions(&options.broker) {
         Ok(sessions) => Some(sessions),
         Err(error) => {
-            eprintln!("podspawn: sessions are not counted: {error:#}");
+            stderr::complain(format_args!("sessions are not counted: {}", chain(error.as_ref())));
             None
         }
     };

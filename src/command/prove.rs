@@ -11,6 +11,7 @@ mod traveller;
 
 use crate::{
     doctor::Report,
+    domain::chain,
     sys::{program, signalfd::SignalFd},
 };
 use checks::Checks;
@@ -89,7 +90,7 @@ fn prove(lines: &mut Vec<Report>, interrupt: &Interrupt) -> Result<(), Report> {
         Ok(traveller) => traveller,
         Err(error) => {
             let remedy = "podspawn doctor tells what this host lacks; podspawn server-setup makes it";
-            return Err(Report::fail("prove-account", format!("{error:#}"), remedy));
+            return Err(Report::fail("prove-account", chain(error.as_ref()), remedy));
         }
     };
     lines.push(Report::pass("prove-account", format!("made {} with a key of its own", traveller.name())));
@@ -113,7 +114,11 @@ fn tidy(lines: &mut Vec<Report>) -> Result<(), Report> {
             Ok(()) => gone.push(name),
             Err(error) => {
                 let remedy = format!("podspawn remove-user {name} --force --purge");
-                return Err(Report::fail(CHECK, format!("{name} of an interrupted run stays: {error:#}"), remedy));
+                return Err(Report::fail(
+                    CHECK,
+                    format!("{name} of an interrupted run stays: {}", chain(error.as_ref())),
+                    remedy,
+                ));
             }
         }
     }
@@ -130,7 +135,7 @@ fn removed(traveller: Traveller, place: Place) -> Report {
         Ok(()) => Report::pass(CHECK, format!("{name} is gone: account, key, container, home")),
         Err(error) => {
             let remedy = format!("podspawn remove-user {name} --force --purge, then podspawn cleanup");
-            Report::fail(CHECK, format!("something of {name} stays: {error:#}"), remedy)
+            Report::fail(CHECK, format!("something of {name} stays: {}", chain(error.as_ref())), remedy)
         }
     }
 }

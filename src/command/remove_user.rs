@@ -17,7 +17,7 @@ use crate::{
     accounts::{Account, Accounts, confinement::Confinement, local::LocalAccounts, processes},
     config::AbsolutePath,
     doctor::immutable,
-    domain::UserName,
+    domain::{UserName, chain, plain},
     protocol::varlink::{LIST, ListReply, Nothing, SOCKET_PATH, STOP, SessionInfo, StopParameters},
     settings,
     sshd::block::GROUP,
@@ -62,7 +62,7 @@ impl Options {
 
     fn say(&self, what: std::fmt::Arguments<'_>) {
         if !self.quiet {
-            println!("{what}");
+            println!("{}", plain(what));
         }
     }
 }
@@ -203,7 +203,7 @@ impl<'a> Removal<'a> {
                 Ok(sessions) => sessions,
                 // It was asked for, and the keys are gone: what is left of a session ends by itself.
                 Err(error) => {
-                    self.options.say(format_args!("note: {error:#}; see podspawn list"));
+                    self.options.say(format_args!("note: {}; see podspawn list", chain(error.as_ref())));
                     return Ok(());
                 }
             };

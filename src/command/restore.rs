@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     backup::{Backup, Journal, LeftOut, Plan, Prepared, StateLock},
-    domain::text::one_line,
+    domain::{plain, text::one_line},
     settings,
 };
 use anyhow::{Context as _, bail, ensure};
@@ -151,5 +151,5 @@ fn show(plan: &Plan, dry_run: bool) -> anyhow::Result<()> {
 }
 
 fn say(line: &str) -> anyhow::Result<()> {
-    Ok(writeln!(io::stdout().lock(), "{line}")?)
+    Ok(writeln!(io::stdout().lock(), "{}", plain(line))?)
 }

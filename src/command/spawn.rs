@@ -14,7 +14,7 @@ mod rest;
 
 use crate::{
     client::{CallError, Client},
-    domain::{Outcome, text},
+    domain::{Outcome, plain, text},
     protocol::{
         stream::{self, Kind},
         varlink::{ATTACH, AttachReply},
@@ -155,5 +155,5 @@ fn complain(message: &str) {
 fn line(message: &str, on_terminal: bool) -> String {
     // Part of it may be the container's own words: nothing in it moves the cursor or turns the text around.
     let end = if on_terminal { "\r\n" } else { "\n" };
-    format!("podspawn: {}{end}", text::one_line(message))
+    format!("podspawn: {}{end}", text::one_line(&plain(message)))
 }

@@ -12,6 +12,7 @@ use crate::{
         measurements::LAST_MEASUREMENTS,
         varlink::{OWN, SNAPSHOT, SnapshotReply},
     },
+    sys::stderr,
 };
 use anyhow::Context as _;
 use rustix::fs::{Mode, fchmod};
@@ -78,7 +79,7 @@ fn prometheus(options: &Options) -> anyhow::Result<()> {
         None => io::stdout().lock().write_all(text.as_bytes())?,
     }
     if let Some(error) = error {
-        eprintln!("podspawn: {error}");
+        stderr::complain(error);
     }
     Ok(())
 }

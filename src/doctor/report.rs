@@ -1,7 +1,7 @@
 //! What a check has to say: one line.
 
 use super::{Finding, Severity};
-use crate::domain::text::is_plain;
+use crate::domain::{plain, text::is_plain};
 use serde::Serialize;
 
 /// How a check ended.
@@ -51,19 +51,19 @@ impl Report {
     /// As it should be.
     #[must_use]
     pub fn pass(check: &'static str, seen: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Pass, seen: seen.into(), remedy: String::new(), nixos: None }
+        Self { check, outcome: Outcome::Pass, seen: plain(seen.into()), remedy: String::new(), nixos: None }
     }
 
     /// It works, and somebody should know.
     #[must_use]
     pub fn warn(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Warn, seen: seen.into(), remedy: remedy.into(), nixos: None }
+        Self { check, outcome: Outcome::Warn, seen: plain(seen.into()), remedy: remedy.into(), nixos: None }
     }
 
     /// It does not work, or lets in more than it should.
     #[must_use]
     pub fn fail(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Fail, seen: seen.into(), remedy: remedy.into(), nixos: None }
+        Self { check, outcome: Outcome::Fail, seen: plain(seen.into()), remedy: remedy.into(), nixos: None }
     }
 
     /// Nobody could look, so it is not known to be good.
@@ -88,7 +88,7 @@ impl Report {
             once_each(told.iter().map(|finding| finding.nixos.clone().unwrap_or_else(|| finding.remedy.clone())));
         let nixos = (nixos != remedy).then_some(nixos);
         let outcome = if worst == Severity::Broken { Outcome::Fail } else { Outcome::Warn };
-        Self { check, outcome, seen: seen.join("; "), remedy, nixos }
+        Self { check, outcome, seen: plain(seen.join("; ")), remedy, nixos }
     }
 
     /// The same, with what to do on NixOS.

@@ -8,7 +8,10 @@
 //! the login goes on.
 
 use super::{channel::own_binary, files::under};
-use crate::protocol::guest::{DOTFILES, INSTALL};
+use crate::{
+    protocol::guest::{DOTFILES, INSTALL},
+    sys::stderr,
+};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::{
     ffi::{OsStr, OsString},
@@ -78,7 +81,7 @@ pub fn run(dotfiles: &Dotfiles, program: &[OsString]) -> io::Error {
     // A program's streams stay its own: only at a terminal something is said.
     let say = |text: &str| {
         if io::stderr().is_terminal() {
-            eprintln!("podspawn: {text}");
+            stderr::complain(text);
         }
     };
     let home = std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from);

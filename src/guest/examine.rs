@@ -14,6 +14,7 @@ use super::{
     shell::{find_program, find_sftp_server},
 };
 use crate::{
+    domain::plain,
     protocol::{
         examination::{Account, Facts, LOGIN, MAX_LISTED, bounded},
         guest::{GUEST_SOCKET_DIR, GUEST_SOCKET_NAME, Login},
@@ -150,8 +151,7 @@ impl Examiner {
             let made = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR);
             made.and_then(|_| rustix::fs::unlink(&path))
         });
-        let words = |error: Errno| error.to_string().split(" (os error").next().map(bounded);
-        made.err().and_then(words)
+        made.err().map(|error| bounded(&plain(error)))
     }
 
     /// The image's programs: where they are, and how those end that are run.

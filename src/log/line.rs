@@ -1,5 +1,6 @@
 //! An event as text: its message and fields, and the line of the log file made of them.
 
+use crate::domain::plain;
 use std::fmt::{Debug, Write as _};
 use tracing::{
     Event, Level,
@@ -49,8 +50,10 @@ impl Content {
 
     fn put(&mut self, field: &Field, value: String) {
         match field.name() {
-            "message" => self.message = value,
-            name => self.fields.push((name, value)),
+            "message" => self.message = plain(value),
+            // The user's own words, whatever they are.
+            "command" => self.fields.push(("command", value)),
+            name => self.fields.push((name, plain(value))),
         }
     }
 }

@@ -7,6 +7,7 @@ mod floods;
 mod guests;
 mod identity;
 mod operators;
+mod sftp;
 mod sshd_match;
 
 use crate::{

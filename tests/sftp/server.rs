@@ -183,9 +183,10 @@ impl Talk {
 
     /// Asks, and gives the answer's content. A second request shows whether the first is answered at all.
     pub(crate) fn ask(&mut self, kind: u8, body: Body, what: &str) -> Vec<u8> {
+        let Body(fields) = body;
         self.id += 1;
         let id = self.id.to_be_bytes();
-        self.packet(&[&[kind], &id[..], &body.0].concat());
+        self.packet(&[&[kind], &id[..], &fields].concat());
         let (mut line, mut last) = ("no answer".to_owned(), Vec::new());
         let (mut sent, mut answered) = (0, 0);
         while sent == 0 || answered < sent {

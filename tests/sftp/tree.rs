@@ -71,7 +71,7 @@ impl Tree {
             fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode)).unwrap();
         }
         let tree = Self { root, identity, _one: one };
-        tree.walk(&tree.root, &mut |path| {
+        Self::walk(&tree.root, &mut |path| {
             if identity != rustix::process::getuid().as_raw() && !path.ends_with("foreign") {
                 std::os::unix::fs::lchown(path, Some(identity), Some(identity)).unwrap();
             }
@@ -83,12 +83,12 @@ impl Tree {
     }
 
     /// What below `path` is there, deepest first.
-    fn walk(&self, path: &Path, visit: &mut impl FnMut(&Path)) {
+    fn walk(path: &Path, visit: &mut impl FnMut(&Path)) {
         let is_dir = fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
         let mut below: Vec<_> = if is_dir { fs::read_dir(path).into_iter().flatten().collect() } else { Vec::new() };
         below.sort_by_key(|entry| entry.as_ref().unwrap().file_name());
         for entry in below {
-            self.walk(&entry.unwrap().path(), visit);
+            Self::walk(&entry.unwrap().path(), visit);
         }
         visit(path);
     }
@@ -96,7 +96,7 @@ impl Tree {
     /// A line for each file: kind, mode, owner, links, size, date, content or target.
     pub(crate) fn describe(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        self.walk(&self.root, &mut |path| {
+        Self::walk(&self.root, &mut |path| {
             let about = fs::symlink_metadata(path).unwrap();
             let content = if about.is_file() && about.size() < 1 << 20 {
                 let content = fs::read(path).unwrap_or_default();
@@ -106,8 +106,8 @@ impl Tree {
                 fs::read_link(path).map_or(String::new(), |target| format!("{}", target.display()))
             };
             lines.push(format!(
-                "file {:?}: {:o} {}:{} {} {} {} {} {content}",
-                path.strip_prefix(&self.root).unwrap(),
+                "file {}: {:o} {}:{} {} {} {} {} {content}",
+                path.strip_prefix(&self.root).unwrap().as_os_str().as_bytes().escape_ascii(),
                 about.mode(),
                 about.uid(),
                 about.gid(),

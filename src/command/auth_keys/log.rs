@@ -1,6 +1,6 @@
 //! Telling the administrator. sshd discards what the command writes to stderr, so the journal is the place.
 
-use crate::log::Journal;
+use crate::{domain::plain, log::Journal};
 use std::{ffi::OsStr, io::Write as _};
 use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
@@ -21,7 +21,7 @@ pub(super) fn write(user: &OsStr, remarks: &[String]) {
     let mut stderr = std::io::stderr().lock();
     for remark in &told {
         // Nobody may be listening; there is nothing else to do about it.
-        let _ = writeln!(stderr, "podspawn auth-keys: {user}: {remark}");
+        let _ = writeln!(stderr, "podspawn auth-keys: {user}: {}", plain(remark));
     }
     tracing::subscriber::with_default(registry().with(Journal), || {
         for remark in told {

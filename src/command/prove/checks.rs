@@ -13,6 +13,7 @@ use crate::{
     accounts::Accounts,
     command::auth_keys::configured_key_dir,
     doctor::Report,
+    domain::chain,
     sys::program::{self, Identity},
 };
 use anyhow::Context as _;
@@ -41,7 +42,7 @@ type Check<'a> = (&'static str, fn(&Checks<'a>) -> Line);
 impl<'a> Checks<'a> {
     pub(super) fn new(place: &'a Place, traveller: &'a Traveller, interrupt: &'a Interrupt) -> Result<Self, Report> {
         let ssh = Ssh::find(place, traveller, interrupt).map_err(|error| {
-            Report::fail("prove-sshd", format!("{error:#}"), "podspawn doctor; systemctl status ssh")
+            Report::fail("prove-sshd", chain(error.as_ref()), "podspawn doctor; systemctl status ssh")
         })?;
         Ok(Self { place, traveller, interrupt, ssh, began: SystemTime::now() })
     }
@@ -62,7 +63,7 @@ impl<'a> Checks<'a> {
             ("prove-agent", Self::agent),
         ];
         for (name, check) in rest {
-            let line = check(self).unwrap_or_else(|error| Report::fail(name, format!("{error:#}"), ""));
+            let line = check(self).unwrap_or_else(|error| Report::fail(name, chain(error.as_ref()), ""));
             // One that was cut short says nothing.
             if self.interrupt.is_hit() {
                 break;
@@ -93,7 +94,7 @@ impl<'a> Checks<'a> {
                 let said = if done.err.trim().is_empty() { "it printed no key".to_owned() } else { done.complaint() };
                 Err(Report::fail(CHECK, format!("auth-keys, as {READER}, does not find the key: {said}"), remedy))
             }
-            Err(error) => Err(Report::fail(CHECK, format!("{error:#}"), remedy)),
+            Err(error) => Err(Report::fail(CHECK, chain(error.as_ref()), remedy)),
         }
     }
 
@@ -109,7 +110,7 @@ impl<'a> Checks<'a> {
             }
             Ok(Err(_)) if self.interrupt.is_hit() => Err(Report::fail(CHECK, "interrupted", "")),
             Ok(Err(done)) => Err(self.refused(CHECK, &done)),
-            Err(error) => Err(Report::fail(CHECK, format!("{error:#}"), "")),
+            Err(error) => Err(Report::fail(CHECK, chain(error.as_ref()), "")),
         }
     }
 

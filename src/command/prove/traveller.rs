@@ -12,7 +12,7 @@ use crate::{
         remove_user,
     },
     doctor::immutable,
-    domain::UserName,
+    domain::{UserName, chain},
     protocol::varlink::{LIST, ListReply, SOCKET_PATH},
     sys::program,
 };
@@ -97,7 +97,7 @@ impl Drop for Traveller {
             && let Err(error) = remove(self.name.as_ref())
         {
             // Whoever dropped it has another error to tell; the next run finds what is left.
-            tracing::warn!("removing {}: {error:#}", self.name);
+            tracing::warn!("removing {}: {}", self.name, chain(error.as_ref()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whether there are sessions that a restore could cost their containers.
 
-use crate::backup::Places;
+use crate::{backup::Places, domain::chain};
 use std::path::Path;
 
 /// The most that are named.
@@ -8,9 +8,7 @@ const NAMED: usize = 5;
 
 /// The sessions of this host, by its state: it names one before its container is made, and until that is gone.
 pub(super) fn sessions(etc: &Path) -> Result<Vec<String>, String> {
-    Places::here(etc)
-        .and_then(|places| places.live_sessions())
-        .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+    Places::here(etc).and_then(|places| places.live_sessions()).map_err(|error| chain(&error))
 }
 
 /// Why nothing should be restored now.

@@ -5,6 +5,7 @@
 //! meanwhile is left to them.
 
 use super::place::Change;
+use crate::domain::chain;
 use anyhow::Context as _;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rustix::process::geteuid;
@@ -54,7 +55,7 @@ impl Journal {
             Ok(()) => Ok(journal),
             Err(error) => match journal.undo() {
                 Ok(_) => Err(error),
-                Err(worse) => Err(worse.context(format!("{error:#}; and undoing it failed"))),
+                Err(worse) => Err(worse.context(format!("{}; and undoing it failed", chain(error.as_ref())))),
             },
         }
     }

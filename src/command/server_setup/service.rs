@@ -2,11 +2,13 @@
 
 use crate::{
     command::systemctl::Systemctl,
+    domain::chain,
     sshd::{
         Effective,
         greeting::greets,
         serving::{self, Found, Serving},
     },
+    sys::stderr,
 };
 use anyhow::Context as _;
 use std::{
@@ -110,7 +112,7 @@ impl Service {
             _ => return,
         };
         if let Err(error) = self.systemctl.order(&[verb, "--", &name], DEADLINE) {
-            eprintln!("podspawn: {error:#}");
+            stderr::complain(chain(error.as_ref()));
         }
     }
 }

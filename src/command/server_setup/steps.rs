@@ -11,7 +11,9 @@ use super::{
 use crate::{
     accounts::local::LocalAccounts,
     doctor::{self, Finding},
+    domain::plain,
     sshd::{self, Sshd, block::Block, order::Reading},
+    sys::stderr,
 };
 use anyhow::Context as _;
 use rustix::fs::{FlockOperation, flock};
@@ -87,7 +89,7 @@ impl Setup {
         let expected = self.try_candidate(court, candidate, before)?;
         let findings = court.judge(before, &expected, &self.block, &Reading::of(&candidate.config())?);
         for finding in findings.iter().filter(|finding| !finding.is_broken()) {
-            println!("note: {finding}");
+            println!("note: {}", plain(finding));
         }
         refuse_on(&findings)?;
         Ok(expected)
@@ -219,7 +221,7 @@ fn refuse_on(findings: &[Finding]) -> anyhow::Result<()> {
     let mut broken = findings.iter().filter(|finding| finding.is_broken());
     let Some(first) = broken.next() else { return Ok(()) };
     for finding in broken {
-        eprintln!("podspawn: {finding}");
+        stderr::complain(finding);
     }
     Err(refusal(first))
 }
