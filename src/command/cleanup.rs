@@ -5,7 +5,7 @@ use super::{
     table::{Cell, Table, colour},
 };
 use crate::{
-    domain::{Span, chain, text},
+    domain::{Span, chain},
     protocol::varlink::{CLEANUP, CleanupParameters, CleanupReply},
     sys::stderr,
 };

@@ -6,7 +6,7 @@ use super::ids;
 use crate::domain::text::one_line;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Gid, Signal, set_parent_process_death_signal},
+    process::{Gid, Signal, Uid, set_parent_process_death_signal},
     thread::{
         CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set, set_capabilities,
         set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
