@@ -2,7 +2,7 @@
 //! nothing.
 
 use crate::{
-    bench::User,
+    bench::{self, User},
     connection::{Connection, Kind},
     host::{Host, eventually},
     random::Random,
@@ -199,16 +199,8 @@ impl Passage<'_> {
                 login(&user, None, true)?;
             }
             Way::Orphans => {
-                let id = "00000000deadbeef";
-                let label = format!("--label managed-by=podspawn --label podspawn.session={id}");
-                bash(&format!(
-                    "install -d -o podspawn /run/podspawn/guests/{id}
-                     docker create {label} --name podspawn-orphan --network podspawn-{id} \
-                        --mount type=bind,source=/run/podspawn/guests/{id},target=/.podspawn/run \
-                        podspawn-workload:latest true
-                     docker network create {label} podspawn-{id}
-                     {order}; podspawn cleanup"
-                ));
+                let orphan = bench::orphan("create", "podspawn-orphan", "00000000deadbeef");
+                bash(&format!("{orphan}\n{order}; podspawn cleanup"));
             }
             Way::Due => {
                 login(&user, Some("brief"), false)?;
