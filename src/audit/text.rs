@@ -3,16 +3,13 @@
 //! JSON leaves C1 controls, bidirectional controls and line separators as they are. A command could use them to forge what
 //! a terminal or an editor shows of the log.
 
+use crate::domain::text::{is_plain, json};
 use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
-use std::io;
 
 /// An object on one line, without a newline.
 pub(super) fn object(value: &impl Serialize) -> String {
-    let mut bytes = Vec::with_capacity(512);
     // Our own types have string keys and finite numbers only, for which this cannot fail.
-    let _ = value.serialize(&mut Serializer::with_formatter(&mut bytes, Visible));
-    String::from_utf8(bytes).unwrap_or_default()
+    json(&serde_json::to_string(value).unwrap_or_default())
 }
 
 /// How many bytes a character has in a line.
@@ -20,40 +17,8 @@ pub(super) fn width(c: char) -> usize {
     match c {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
         '\0'..' ' => 6,
-        c if is_deceptive(c) => 6 * c.len_utf16(),
+        c if !is_plain(c) => 6 * c.len_utf16(),
         c => c.len_utf8(),
-    }
-}
-
-/// Whether a character that JSON leaves as it is could change how the text around it is shown.
-fn is_deceptive(c: char) -> bool {
-    matches!(c,
-        '\u{7f}'..='\u{9f}'
-        | '\u{ad}' // soft hyphen
-        | '\u{61c}' // Arabic letter mark
-        | '\u{180e}' // Mongolian vowel separator
-        | '\u{200b}'..='\u{200f}' // of no width, and directional marks
-        | '\u{2028}'..='\u{202e}' // separators of lines and paragraphs; embeddings and overrides
-        | '\u{2060}'..='\u{206f}' // invisible operators, isolates
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' // tags
-    )
-}
-
-/// Escapes what [`is_deceptive`]; beyond that the compact form.
-struct Visible;
-
-impl Formatter for Visible {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_deceptive(*c)) {
-            writer.write_all(&rest.as_bytes()[..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = &rest[at + c.len_utf8()..];
-        }
-        writer.write_all(rest.as_bytes())
     }
 }
 
