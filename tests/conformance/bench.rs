@@ -145,6 +145,11 @@ impl Bench {
         User { bench: self, name: "plain".into() }
     }
 
+    /// The bench script.
+    pub(crate) fn script(&self) -> &Path {
+        &self.setup.script
+    }
+
     /// Runs a bash script as root on the bench host; it must succeed.
     pub(crate) fn root(&self, script: &str) -> String {
         self.bash(&[], script).success()
