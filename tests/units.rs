@@ -439,7 +439,7 @@ fn what_the_readme_installs_from_source_it_removes() {
     let root = tempfile::tempdir().unwrap();
     let stubs = tempfile::tempdir().unwrap();
     // What acts on the machine and not on files; and `podspawn list-users`, which wants one.
-    for stub in ["cargo", "systemctl", "journalctl", "userdel", "groupdel"] {
+    for stub in ["cargo", "systemctl", "journalctl", "sysctl", "userdel", "groupdel"] {
         fs::write(stubs.path().join(stub), "#!/bin/sh\n").unwrap();
     }
     let binary = env!("CARGO_BIN_EXE_podspawn");
@@ -454,6 +454,7 @@ fn what_the_readme_installs_from_source_it_removes() {
         "usr/lib/systemd/system",
         "usr/lib/sysusers.d",
         "usr/lib/tmpfiles.d",
+        "usr/lib/sysctl.d",
         "etc/logrotate.d",
         "usr/share/bash-completion/completions",
     ] {
@@ -483,8 +484,17 @@ fn what_the_readme_installs_from_source_it_removes() {
         assert!(there.iter().any(|found| found == file), "{file}: {there:?}");
     }
     // Whatever is in systemd/ for every host is among them.
-    for below in [".", "sysusers.d", "tmpfiles.d", "user@.service.d", "catalog", "logrotate.d", "prometheus", "grafana"]
-    {
+    for below in [
+        ".",
+        "sysusers.d",
+        "tmpfiles.d",
+        "sysctl.d",
+        "user@.service.d",
+        "catalog",
+        "logrotate.d",
+        "prometheus",
+        "grafana",
+    ] {
         for file in installed(below).1 {
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
             assert!(there.iter().any(|found| found.ends_with(&format!("/{name}"))), "{below}/{name} is not installed");

@@ -12,6 +12,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -21,6 +22,8 @@ use std::{
 const LONGEST_LINE_BYTES: u64 = 1 << 20;
 /// Rotated copies that are looked at, newest first.
 const COPIES: usize = 16;
+/// How often they are listed while rotations change them.
+const LISTINGS: usize = 10;
 
 /// Why the audit log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -93,14 +96,26 @@ impl AuditFile {
     /// or some more.
     #[must_use]
     pub fn numbers(&self, bytes: u64) -> BTreeSet<u64> {
-        let paths = std::iter::once(self.path.clone()).chain(copies(&self.path));
-        paths.flat_map(|path| numbers_in(&path, bytes.saturating_add(LONGEST_LINE_BYTES))).collect()
+        let mut numbers = BTreeSet::new();
+        let mut listed = copies(&self.path);
+        for _ in 0..LISTINGS {
+            let paths = std::iter::once(&self.path).chain(listed.iter().map(|(path, _)| path));
+            numbers.extend(paths.flat_map(|path| numbers_in(path, bytes.saturating_add(LONGEST_LINE_BYTES))));
+            // A rotation renames every copy in turn: one that got another name meanwhile has not been read.
+            let now = copies(&self.path);
+            if now == listed {
+                break;
+            }
+            listed = now;
+        }
+        numbers
     }
 
     /// The number of the last line of the file, or of its newest copy; for the price of a short read.
     #[must_use]
     pub fn last_number(&self) -> Option<u64> {
-        let mut paths = std::iter::once(self.path.clone()).chain(copies(&self.path).into_iter().take(1));
+        let newest = copies(&self.path).into_iter().take(1).map(|(path, _)| path);
+        let mut paths = std::iter::once(self.path.clone()).chain(newest);
         paths.find_map(|path| numbers_in(&path, LONGEST_LINE_BYTES).into_iter().max())
     }
 }
@@ -140,24 +155,24 @@ fn without_fragment(file: &mut File) -> io::Result<u64> {
 }
 
 /// Files beside `path` that a rotation may have made of it, newest first: `audit.jsonl.1`, `audit.jsonl-20260102`,
-/// `audit-20260102.jsonl`.
-fn copies(path: &Path) -> Vec<PathBuf> {
+/// `audit-20260102.jsonl`. Each with its inode, by which one is known under another name.
+fn copies(path: &Path) -> Vec<(PathBuf, u64)> {
     let (Some(directory), Some(stem)) = (path.parent(), path.file_stem()) else { return Vec::new() };
     let is_copy = |name: &OsStr| {
         let bytes = name.as_encoded_bytes();
         bytes.starts_with(stem.as_encoded_bytes()) && Some(name) != path.file_name()
     };
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut copies: Vec<(SystemTime, PathBuf)> = entries
+    let mut copies: Vec<(SystemTime, PathBuf, u64)> = entries
         .filter(|entry| is_copy(&entry.file_name()))
         .filter_map(|entry| Some((entry.metadata().ok()?, entry.path())))
         // An empty log is rotated as well, and its copies would take the places of those that tell something.
         .filter(|(file, _)| file.len() > 0)
-        .filter_map(|(file, path)| Some((file.modified().ok()?, path)))
+        .filter_map(|(file, path)| Some((file.modified().ok()?, path, file.ino())))
         .collect();
     copies.sort_by(|one, other| other.cmp(one));
     copies.truncate(COPIES);
-    copies.into_iter().map(|(_, path)| path).collect()
+    copies.into_iter().map(|(_, path, inode)| (path, inode)).collect()
 }
 
 #[cfg(test)]
