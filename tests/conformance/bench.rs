@@ -145,6 +145,15 @@ impl Bench {
         User { bench: self, name: "plain".into() }
     }
 
+    /// The host's own accounts, and the owners and modes of their files: what nothing inside a container may change.
+    /// Accounts that other tests make meanwhile are not among them.
+    pub(crate) fn accounts(&self) -> String {
+        self.root(
+            "grep -hE '^(root|daemon|alice|bob|carol|plain):' /etc/passwd /etc/shadow
+             stat -c '%n %u %a' /etc /etc/passwd /etc/shadow",
+        )
+    }
+
     /// The bench script.
     pub(crate) fn script(&self) -> &Path {
         &self.setup.script
