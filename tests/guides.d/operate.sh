@@ -93,7 +93,7 @@ capacity() {
 
 rotating() {
     section 'operations: rotation'
-    instead 'write /etc/logrotate.d/podspawn' '/etc/logrotate.d/podspawn' 'cat /etc/logrotate.d/podspawn' 'rotate 52' 'rotate 14'
+    instead 'write /etc/logrotate.d/podspawn' '/etc/logrotate.d/podspawn' 'cat /etc/logrotate.d/podspawn' 'maxage 365' 'maxage 14'
     ok 'logrotate -d /etc/logrotate.d/podspawn' 'rotating pattern: /var/log/podspawn/audit.jsonl'
     ok 'logrotate -f /etc/logrotate.d/podspawn && ls /var/log/podspawn' '^audit.jsonl.1$' '^podspawn.log.1$'
     ok 'ssh gwen@bench echo rotated >/dev/null; sleep 0.5; cat /var/log/podspawn/podspawn.log' 'echo rotated'
