@@ -351,12 +351,11 @@ fn a_block_of_an_earlier_podspawn_moves_to_where_it_is_read_first() {
     let user = bench.user();
     let _mend = Disturbance::of(&bench, KEEP, MEND);
     let new = files(&bench);
-    // As it was: without what was added since, in a file that others sort before.
-    bench.root(
-        "cd /etc/ssh/sshd_config.d && sed -e '/^#$/,/earlier\\.$/d' \
-         -e '/TrustedUserCAKeys\\|certificate\\|PubkeyAuth\\|AuthenticationMethods\\|One method/d' \
-         -e '/Hostbased\\|EmptyPasswords\\|Chroot/d' 00-podspawn.conf >50-podspawn.conf && rm 00-podspawn.conf",
-    );
+    // As 0.1.0 wrote it, in a file that others sort before.
+    let earlier = include_str!("setup/50-podspawn.conf").replace("@bin@", "/usr/bin/podspawn");
+    bench.root(&format!(
+        "cd /etc/ssh/sshd_config.d && rm 00-podspawn.conf && cat >50-podspawn.conf <<'END'\n{earlier}END"
+    ));
     let told = server_setup(&bench, "").success();
     assert!(told.contains("wrote /etc/ssh/sshd_config.d/00-podspawn.conf"), "{told}");
     assert!(told.contains("removed /etc/ssh/sshd_config.d/50-podspawn.conf"), "{told}");
