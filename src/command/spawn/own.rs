@@ -8,7 +8,7 @@ use super::super::{
     list::{self, Broker},
     status, stop,
 };
-use crate::domain::{ProjectName, text::one_line};
+use crate::domain::{ProjectName, chain, text::one_line};
 use std::{
     env,
     ffi::OsString,
@@ -68,7 +68,7 @@ pub(super) fn answer(socket: &Path, project: Option<&str>) -> Option<ExitCode> {
     Some(match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            super::complain(&format!("{error:#}"));
+            super::complain(&chain(error.as_ref()));
             ExitCode::FAILURE
         }
     })
