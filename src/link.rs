@@ -42,7 +42,7 @@ const RATE_CONNECTIONS: u32 = 20;
 
 /// What a guest's connection tells.
 #[derive(Debug)]
-pub enum Event {
+pub enum GuestEvent {
     /// The guest is connected; these channels are open, whatever was known before.
     Up {
         /// The protocol version that both speak.
@@ -118,7 +118,7 @@ impl Link {
     /// Listens for the guest of session `id` in `root/<id>/` and calls `observer` with what it tells.
     ///
     /// Must be called within a `LocalSet`. The observer must not block.
-    pub fn listen(root: &Path, id: &SessionId, observer: impl Fn(Event) + 'static) -> io::Result<Self> {
+    pub fn listen(root: &Path, id: &SessionId, observer: impl Fn(GuestEvent) + 'static) -> io::Result<Self> {
         let listener = Listener::bind(&Self::directory(root, id))?;
         let shared = Rc::new(Shared {
             init: watch::Sender::new(None),
@@ -214,7 +214,7 @@ impl Drop for Link {
 }
 
 /// Accepts the guest, again and again, until aborted.
-async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(Event)) {
+async fn serve(listener: Listener, shared: Rc<Shared>, observer: impl Fn(GuestEvent)) {
     let mut unknown: Vec<Connection> = Vec::new();
     let mut init = shared.init.subscribe();
     let mut next: Option<Connection> = None;
@@ -258,7 +258,7 @@ async fn converse(
     listener: &Listener,
     connection: Rc<Connection>,
     shared: &Shared,
-    observer: &impl Fn(Event),
+    observer: &impl Fn(GuestEvent),
 ) -> Option<Connection> {
     let Ok(Ok(Some(FromGuest::Hello { protocol, release, mut channels }))) =
         time::timeout(HELLO_TIMEOUT, connection.receive()).await
@@ -274,15 +274,15 @@ async fn converse(
     shared.tell_idle_timeout();
     // Before the observer is told: it may look at once whether the guest is there.
     shared.up.send_replace(true);
-    observer(Event::Up { protocol, channels });
+    observer(GuestEvent::Up { protocol, channels });
 
     let mut packets = Pace::new(RATE_PACKETS, RATE_WINDOW);
     let mut strangers = Pace::new(RATE_CONNECTIONS, RATE_WINDOW);
     let replacement = loop {
         tokio::select! {
             packet = packets.then(|| connection.receive()) => match packet {
-                Ok(Some(FromGuest::Closed { channel, outcome })) => observer(Event::Closed { channel, outcome }),
-                Ok(Some(FromGuest::Idle { seconds })) => observer(Event::Idle { seconds }),
+                Ok(Some(FromGuest::Closed { channel, outcome })) => observer(GuestEvent::Closed { channel, outcome }),
+                Ok(Some(FromGuest::Idle { seconds })) => observer(GuestEvent::Idle { seconds }),
                 // Giving the connection up would bring the same packet again, with the next one.
                 Ok(None) => tracing::debug!(pid = connection.pid(), "a packet of a later version"),
                 Ok(Some(FromGuest::Hello { .. })) | Err(_) => break None,
@@ -297,7 +297,7 @@ async fn converse(
     };
     shared.up.send_replace(false);
     *shared.connection.borrow_mut() = None;
-    observer(Event::Down);
+    observer(GuestEvent::Down);
     replacement
 }
 

@@ -7,14 +7,14 @@ use super::{
     identity::Group,
     login::{self, Account, LoginError, Resolved},
     packets,
-    process::{self, Program, StartError, Streams},
+    process::{self, Executable, StartError, Streams},
     shell, streams,
     traffic::Traffic,
 };
 use crate::{
     domain::ChannelId,
     protocol::{
-        guest::{GUEST_BINARY, MAX_COMMAND_BYTES, Open, Terminal, ToSpawn, What},
+        guest::{GUEST_BINARY, MAX_COMMAND_BYTES, Open, Program, Terminal, ToSpawn},
         stream::NoStream,
     },
     sys::{passing, pty},
@@ -108,9 +108,9 @@ impl Client {
 
 /// Whether a request keeps the protocol's bounds.
 pub(super) fn is_acceptable(open: &Open) -> bool {
-    let command = match &open.what {
-        What::Command(command) => command.len() < MAX_COMMAND_BYTES && !command.contains(&0),
-        What::Shell | What::Sftp => true,
+    let command = match &open.program {
+        Program::Command(command) => command.len() < MAX_COMMAND_BYTES && !command.contains(&0),
+        Program::Shell | Program::Sftp => true,
     };
     command && environment::is_bounded(&open.environment) && !open.login.shell.contains('\0')
 }
@@ -151,12 +151,12 @@ pub(super) fn start(
     let agent_path = agent.as_ref().map(|agent| agent.path.as_path());
     let environment = environment::of(&place.environment, open.environment, &account, tty.as_deref(), agent_path);
     let search = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-    let (path, arguments) = program(root, &account, &open.what, &search)?;
+    let (path, arguments) = program(root, &account, &open.program, &search)?;
     let (path, arguments) = match &place.dotfiles {
         Some(dotfiles) if is_fresh || dotfiles::is_pending(root, &account.home) => dotfiles.before(path, arguments),
         _ => (path, arguments),
     };
-    let program = Program { path, arguments, environment };
+    let program = Executable { path, arguments, environment };
     let leader = process::start(root, &account, program, &streams)?;
     let state = State::Running { group: Group { leader, uid: account.uid }, agent };
     Ok(Started { state, master, remark, traffic: Traffic::of(&streams) })
@@ -180,16 +180,21 @@ fn no_terminal(error: io::Error) -> Refusal {
 }
 
 /// The program and its arguments, the first of which is its name.
-fn program(root: &Path, account: &Account, what: &What, search: &OsStr) -> Result<(PathBuf, Vec<OsString>), Refusal> {
-    match (what, &account.shell) {
-        (What::Sftp, _) => Ok(match shell::find_sftp_server(root) {
+fn program(
+    root: &Path,
+    account: &Account,
+    program: &Program,
+    search: &OsStr,
+) -> Result<(PathBuf, Vec<OsString>), Refusal> {
+    match (program, &account.shell) {
+        (Program::Sftp, _) => Ok(match shell::find_sftp_server(root) {
             Some(server) => (server, vec!["sftp-server".into()]),
             None => own_sftp_server(),
         }),
-        (What::Shell, Some(shell)) => Ok((shell.program.clone(), shell.login())),
-        (What::Command(command), Some(shell)) => Ok((shell.program.clone(), shell.command(command))),
-        (What::Shell, None) => Err(Refusal::NoShell),
-        (What::Command(command), None) => {
+        (Program::Shell, Some(shell)) => Ok((shell.program.clone(), shell.login())),
+        (Program::Command(command), Some(shell)) => Ok((shell.program.clone(), shell.command(command))),
+        (Program::Shell, None) => Err(Refusal::NoShell),
+        (Program::Command(command), None) => {
             let words = shell::words(command);
             let name = words.first().ok_or(Refusal::NoShell)?;
             let path = shell::find_program(root, name, search).ok_or_else(|| Refusal::NoProgram(name.clone()))?;

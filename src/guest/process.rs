@@ -37,7 +37,7 @@ pub(super) enum Streams {
 }
 
 /// A program with everything that execve(2) takes.
-pub(super) struct Program {
+pub(super) struct Executable {
     pub(super) path: PathBuf,
     /// The first is the name by which it is called.
     pub(super) arguments: Vec<OsString>,
@@ -92,8 +92,8 @@ impl Strings {
 }
 
 /// Starts `program` in the container at `root` as `account`.
-pub(super) fn start(root: &Path, account: &Account, program: Program, streams: &Streams) -> Result<Pid, StartError> {
-    let Program { path, arguments, environment } = program;
+pub(super) fn start(root: &Path, account: &Account, program: Executable, streams: &Streams) -> Result<Pid, StartError> {
+    let Executable { path, arguments, environment } = program;
     let real = if path.is_absolute() { under(root, &path) } else { path.clone() };
     let program = CString::new(real.as_os_str().as_bytes()).map_err(|_| StartError::Nul)?;
     let arguments = Strings::new(arguments.iter().map(OsString::as_os_str))?;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{ChannelId, Outcome},
     protocol::{
-        guest::{FromBroker, FromGuest, FromSpawn, Login, Open, PROTOCOL, Terminal, TerminalModes, ToSpawn, What},
+        guest::{FromBroker, FromGuest, FromSpawn, Login, Open, PROTOCOL, Program, Terminal, TerminalModes, ToSpawn},
         packet::Growing,
     },
     sys::seqpacket,
@@ -90,17 +90,17 @@ impl Bench {
         Self { directory, broker, listener }
     }
 
-    fn open(&self, id: u64, what: What) -> Client {
+    fn open(&self, id: u64, program: Program) -> Client {
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty()).unwrap();
         let login = Login { name: "alice".parse().unwrap(), shell: "/bin/bash".into() };
         let environment = vec![(b"LANG".to_vec(), b"C".to_vec())];
-        let open = FromBroker::Open(Open { channel: ChannelId(id), login, what, environment });
+        let open = FromBroker::Open(Open { channel: ChannelId(id), login, program, environment });
         packets::send(&self.broker, &open, &[theirs.as_fd()]).unwrap();
         Client { socket: ours, id: ChannelId(id) }
     }
 
     fn command(&self, id: u64, command: &str) -> Client {
-        self.open(id, What::Command(command.into()))
+        self.open(id, Program::Command(command.into()))
     }
 
     fn event(&self) -> FromGuest {
@@ -166,7 +166,7 @@ fn a_command_has_the_clients_streams_and_ends_with_its_code() {
 #[test]
 fn a_terminal_is_controlled_by_the_shell_and_hangs_up_with_its_client() {
     let bench = Bench::new();
-    let client = bench.open(1, What::Shell);
+    let client = bench.open(1, Program::Shell);
     let modes = TerminalModes {
         input: libc::ICRNL,
         output: libc::OPOST,

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     domain::UserName,
     protocol::{
-        guest::{GUEST_SOCKET_NAME, Login, PROTOCOL, What},
+        guest::{GUEST_SOCKET_NAME, Login, PROTOCOL, Program},
         packet::{decode, encode},
     },
     sys::seqpacket::{self, Received},
@@ -104,7 +104,7 @@ fn a_request_carries_the_channel_to_the_guest() {
         hear(&guest).unwrap();
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty()).unwrap();
         let login = Login { name: "alice".parse::<UserName>().unwrap(), shell: "/bin/sh".into() };
-        let open = Open { channel: ChannelId(9), login, what: What::Shell, environment: Vec::new() };
+        let open = Open { channel: ChannelId(9), login, program: Program::Shell, environment: Vec::new() };
         link.open(open.clone(), &theirs).unwrap();
         drop(theirs);
         assert!(matches!(hear(&guest), Some((FromBroker::IdleTimeout { seconds: 0 }, _))));

@@ -77,9 +77,9 @@ pub struct Login {
     pub shell: String,
 }
 
-/// What to run.
+/// The program of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum What {
+pub enum Program {
     /// The user's login shell.
     Shell,
     /// This string, given byte for byte to the user's shell with `-c`.
@@ -95,8 +95,8 @@ pub struct Open {
     pub channel: ChannelId,
     /// Who runs it.
     pub login: Login,
-    /// What is run.
-    pub what: What,
+    /// The program to run.
+    pub program: Program,
     /// Variables that the client sent or sshd set, already filtered by the broker.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
 }

@@ -54,19 +54,19 @@ pub fn decode<T: Growing>(bytes: &[u8]) -> Result<T, PacketError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::guest::{FromBroker, FromGuest, FromSpawn, Open, ToSpawn, What};
+    use crate::protocol::guest::{FromBroker, FromGuest, FromSpawn, Open, Program, ToSpawn};
 
     #[test]
     fn a_command_of_128_kib_fits_a_packet() {
         let open = FromBroker::Open(Open {
             channel: crate::domain::ChannelId(7),
             login: crate::protocol::guest::Login { name: "alice".parse().unwrap(), shell: "/bin/bash".into() },
-            what: What::Command(vec![0xff; 128 * 1024]),
+            program: Program::Command(vec![0xff; 128 * 1024]),
             environment: vec![(b"LANG".to_vec(), b"C.UTF-8".to_vec())],
         });
         let bytes = encode(&open).unwrap();
         let FromBroker::Open(back) = decode(&bytes).unwrap() else { panic!("not an open") };
-        assert_eq!(back.what, What::Command(vec![0xff; 128 * 1024]));
+        assert_eq!(back.program, Program::Command(vec![0xff; 128 * 1024]));
     }
 
     #[test]

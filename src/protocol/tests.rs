@@ -4,7 +4,7 @@
 //! must mean the same for ever. The recorded bytes come from the release that first spoke them and are never made anew.
 
 use super::{
-    guest::{FromBroker, FromGuest, FromSpawn, Login, Open, Terminal, TerminalModes, ToSpawn, What},
+    guest::{FromBroker, FromGuest, FromSpawn, Login, Open, Program, Terminal, TerminalModes, ToSpawn},
     packet::{Growing, decode, encode},
 };
 use crate::domain::{ChannelId, Outcome};
@@ -46,11 +46,11 @@ impl Recorded {
     }
 }
 
-fn open(channel: u64, what: What) -> FromBroker {
+fn open(channel: u64, program: Program) -> FromBroker {
     FromBroker::Open(Open {
         channel: ChannelId(channel),
         login: Login { name: "alice".parse().unwrap(), shell: "/bin/bash".into() },
-        what,
+        program,
         environment: vec![(b"LANG".to_vec(), b"C.UTF-8".to_vec()), (b"LC_X".to_vec(), vec![0xff, b'=', b'\n'])],
     })
 }
@@ -77,9 +77,9 @@ fn protocol_1_of_broker_and_guest_is_what_it_was() {
     let mut recorded = Recorded::read(PROTOCOL_1);
     recorded.0.retain(|(name, _)| !name.contains("spawn"));
     recorded.compare("from_broker.welcome", &FromBroker::Welcome { protocol: 1 });
-    recorded.compare("from_broker.open.shell", &open(1, What::Shell));
-    recorded.compare("from_broker.open.command", &open(300, What::Command(b"printf '\xff\n'".to_vec())));
-    recorded.compare("from_broker.open.sftp", &open(u64::MAX, What::Sftp));
+    recorded.compare("from_broker.open.shell", &open(1, Program::Shell));
+    recorded.compare("from_broker.open.command", &open(300, Program::Command(b"printf '\xff\n'".to_vec())));
+    recorded.compare("from_broker.open.sftp", &open(u64::MAX, Program::Sftp));
     recorded.compare("from_broker.close.one", &FromBroker::Close { channel: Some(ChannelId(0x0123_4567_89ab_cdef)) });
     recorded.compare("from_broker.close.all", &FromBroker::Close { channel: None });
     recorded.compare("from_broker.notice", &FromBroker::Notice { text: "5 minutes – left".into() });

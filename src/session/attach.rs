@@ -8,12 +8,12 @@ use super::{
     subnets::Subnets,
 };
 use crate::{
-    audit::{Subject, What as Event},
+    audit::{Subject, What as AuditEvent},
     domain::{ChannelId, ContainerName, SessionId, SessionKey},
     engine::Engine,
     link::LinkError,
     policy::{Denial, Plan},
-    protocol::guest::{Login, MAX_CHANNELS, Open, What},
+    protocol::guest::{Login, MAX_CHANNELS, Open, Program},
     store::NewSession,
     sys::{crash, seqpacket},
 };
@@ -39,8 +39,8 @@ pub struct Request {
     pub plan: Plan,
     /// How many there may be.
     pub capacity: Capacity,
-    /// What to run.
-    pub what: What,
+    /// The program to run.
+    pub program: Program,
     /// Variables for it.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -117,7 +117,7 @@ impl<E: Engine + 'static> Sessions<E> {
         };
         self.record_first(
             &Subject::session(key, &id, &name, None),
-            Event::ContainerCreate { image: plan.image.as_ref(), mode: plan.mode.as_str() },
+            AuditEvent::ContainerCreate { image: plan.image.as_ref(), mode: plan.mode.as_str() },
             |store| store.insert(&row),
             |store| store.delete(&id),
         )?;
@@ -220,10 +220,10 @@ impl<E: Engine + 'static> Sessions<E> {
         let open = Open {
             channel,
             login: Login { name: session.key.user.clone(), shell: request.plan.shell.to_string() },
-            what: request.what.clone(),
+            program: request.program.clone(),
             environment: environment(request),
         };
-        self.connecting(session, channel, &request.what)?;
+        self.connecting(session, channel, &request.program)?;
         crash::point("attach.connect-written");
         if let Err(error) = link.open(open, &theirs) {
             self.disconnected(session, channel, None, Some("the container did not take it"));

@@ -4,7 +4,7 @@ use super::{Happening, Sessions, entry::Session, idle, tell::MISSED};
 use crate::{
     domain::ChannelId,
     engine::Engine,
-    link::{Event, Link},
+    link::{GuestEvent, Link},
 };
 use std::{collections::BTreeSet, io, rc::Rc, time::Duration};
 use tokio::{task, time};
@@ -29,9 +29,9 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(link)
     }
 
-    fn hear(&self, session: &Rc<Session>, event: Event) {
+    fn hear(&self, session: &Rc<Session>, event: GuestEvent) {
         match event {
-            Event::Up { protocol, channels } => {
+            GuestEvent::Up { protocol, channels } => {
                 self.note_protocol(session, protocol);
                 self.greet(session, channels.into_iter().collect());
                 // A row may say that nobody is there when somebody came just before a crash, and the other way round.
@@ -40,7 +40,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 }
                 self.check_deserted(session);
             }
-            Event::Closed { channel, outcome } => {
+            GuestEvent::Closed { channel, outcome } => {
                 // One that nobody knows is the guest's own affair.
                 let idle = session.ended_idle.borrow_mut().remove(&channel) && outcome.is_none();
                 if session.channels.borrow_mut().remove(&channel) {
@@ -49,8 +49,8 @@ impl<E: Engine + 'static> Sessions<E> {
                     self.check_deserted(session);
                 }
             }
-            Event::Idle { seconds } => idle::hear(session, seconds),
-            Event::Down => self.look_after(session),
+            GuestEvent::Idle { seconds } => idle::hear(session, seconds),
+            GuestEvent::Down => self.look_after(session),
         }
     }
 

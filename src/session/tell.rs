@@ -9,7 +9,7 @@ use crate::{
     audit::{self, Run, Subject, What as Event},
     domain::{ChannelId, Outcome, State, UserName},
     engine::Engine,
-    protocol::guest::What,
+    protocol::guest::Program,
     store::{OpenConnection, Store, StoreError},
 };
 use std::{collections::BTreeSet, rc::Rc};
@@ -24,11 +24,16 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Writes a connection down before there is one, and tells the audit trail of it. One more than the user may have
     /// written is counted, and nothing of it is in a log.
-    pub(super) fn connecting(&self, session: &Session, channel: ChannelId, what: &What) -> Result<(), AttachError> {
-        let (kind, command) = match what {
-            What::Shell => ("shell", None),
-            What::Command(command) => ("command", Some(command.as_slice())),
-            What::Sftp => ("sftp", None),
+    pub(super) fn connecting(
+        &self,
+        session: &Session,
+        channel: ChannelId,
+        program: &Program,
+    ) -> Result<(), AttachError> {
+        let (kind, command) = match program {
+            Program::Shell => ("shell", None),
+            Program::Command(command) => ("command", Some(command.as_slice())),
+            Program::Sftp => ("sftp", None),
         };
         let run = run(kind, command);
         // The command is in the log as well, at its end.

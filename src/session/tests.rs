@@ -15,7 +15,7 @@ use crate::{
     link::Link,
     policy::{self, Denial},
     protocol::{
-        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, Open, PROTOCOL, What},
+        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, Open, PROTOCOL, Program},
         packet::{decode, encode},
     },
     sys::seqpacket::{self, Received},
@@ -119,7 +119,7 @@ impl Host {
                 routes: || Ok(Vec::new()),
                 accounts: NO_ACCOUNTS,
             },
-            what: What::Shell,
+            program: Program::Shell,
             environment: Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     policy,
     protocol::{
-        guest::{MAX_COMMAND_BYTES, What},
+        guest::{MAX_COMMAND_BYTES, Program},
         varlink::{
             AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Reason,
             SessionInfo, StopParameters,
@@ -88,11 +88,11 @@ impl<E: Engine + 'static> Broker<E> {
         }
         let project = parameters.project.as_deref().map(str::parse::<ProjectName>).transpose();
         let project = project.map_err(|error| invalid(Failure::denied(error.to_string())))?;
-        let what = match parameters.command {
-            None => What::Shell,
+        let program = match parameters.command {
+            None => Program::Shell,
             Some(command) => {
                 let command = BASE64_STANDARD.decode(command).map_err(|_| invalid(Failure::invalid("command")))?;
-                what(command).map_err(invalid)?
+                program(command).map_err(invalid)?
             }
         };
         let settings = self.settings_after(|live| live.refresh_for(user));
@@ -102,7 +102,7 @@ impl<E: Engine + 'static> Broker<E> {
             key: SessionKey { user: user.clone(), project },
             plan,
             capacity: capacity(&settings),
-            what,
+            program,
             environment: policy::environment::filter(&parameters.environment, self.host.borrow_mut().current()),
         })
     }
@@ -160,8 +160,8 @@ impl<E: Engine + 'static> Broker<E> {
     }
 }
 
-/// What a forced command's original text asks for.
-fn what(command: Vec<u8>) -> Result<What, Failure> {
+/// The program that the original text of a forced command asks for.
+fn program(command: Vec<u8>) -> Result<Program, Failure> {
     if command.len() >= MAX_COMMAND_BYTES {
         return Err(Failure::denied(format!(
             "the command is longer than the {MAX_COMMAND_BYTES} bytes that a process takes"
@@ -174,7 +174,7 @@ fn what(command: Vec<u8>) -> Result<What, Failure> {
     // container knows nothing.
     let program = command.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
-    Ok(if is_sftp { What::Sftp } else { What::Command(command) })
+    Ok(if is_sftp { Program::Sftp } else { Program::Command(command) })
 }
 
 fn info(summary: &Summary) -> SessionInfo {
@@ -203,17 +203,17 @@ mod tests {
     #[test]
     fn a_subsystem_request_is_sftp_whatever_the_host_calls_it() {
         for sftp in ["internal-sftp", "/usr/lib/openssh/sftp-server -l INFO", "/nix/store/x/libexec/sftp-server"] {
-            assert_eq!(what(sftp.into()).unwrap(), What::Sftp, "{sftp}");
+            assert_eq!(program(sftp.into()).unwrap(), Program::Sftp, "{sftp}");
         }
         for command in ["ls", "sftp-server", "echo internal-sftp", "", " internal-sftpx"] {
-            assert_eq!(what(command.into()).unwrap(), What::Command(command.into()), "{command}");
+            assert_eq!(program(command.into()).unwrap(), Program::Command(command.into()), "{command}");
         }
     }
 
     #[test]
     fn a_command_that_no_process_could_take_is_refused() {
-        assert_eq!(what(vec![b'x'; MAX_COMMAND_BYTES]).unwrap_err().error, DENIED);
-        assert!(what(vec![b'x'; MAX_COMMAND_BYTES - 1]).is_ok());
-        assert!(what(b"a\0b".to_vec()).is_err());
+        assert_eq!(program(vec![b'x'; MAX_COMMAND_BYTES]).unwrap_err().error, DENIED);
+        assert!(program(vec![b'x'; MAX_COMMAND_BYTES - 1]).is_ok());
+        assert!(program(b"a\0b".to_vec()).is_err());
     }
 }

@@ -72,7 +72,7 @@ fn silence_that_no_broker_heard_of_is_told_to_the_next() {
 #[test]
 fn a_terminal_is_silent_only_after_what_the_kernel_may_have_kept_to_itself() {
     let bench = Bench::new();
-    let client = bench.open(1, What::Shell);
+    let client = bench.open(1, Program::Shell);
     let (control, local) = (libc::CS8 | libc::CREAD, libc::ICANON);
     let modes = TerminalModes { input: 0, output: 0, control, local, characters: [0; 19] };
     let terminal = Terminal { rows: 12, columns: 34, x_pixels: 0, y_pixels: 0, modes };

@@ -54,7 +54,7 @@ fn a_login_is_told_from_the_container_to_its_end() {
         let sessions = host.broker();
         let _guests = play_guests(host);
         let request =
-            Request { what: What::Command(b"echo \"hi\"\n".to_vec()), ..host.request("alice", Some("backend")) };
+            Request { program: Program::Command(b"echo \"hi\"\n".to_vec()), ..host.request("alice", Some("backend")) };
         let attached = attach(&sessions, &request).await.unwrap();
         assert_eq!(names(host), ["container_create", "connect"], "before the act");
         let session = attached.session.to_string();
@@ -239,7 +239,7 @@ fn a_user_who_causes_too_many_events_is_counted_and_another_is_not() {
             assert!(!sessions.audit_denial(&alice(), None, None, &"no".repeat(1000)));
         }
         // Five seconds' worth, so that no delay of this machine lets it through.
-        let long = Request { what: What::Command(vec![1; 4000]), ..host.request("alice", None) };
+        let long = Request { program: Program::Command(vec![1; 4000]), ..host.request("alice", None) };
         drop(attach(&sessions, &long).await.unwrap());
         assert!(sessions.audit_denial(&"bob".parse().unwrap(), None, None, "no"), "another user's");
         until("the count is written", || names(host).contains(&"not_written".to_owned())).await;
