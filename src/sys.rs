@@ -16,6 +16,7 @@ pub mod listening;
 pub mod passing;
 pub mod program;
 pub mod pty;
+pub mod random;
 pub mod readiness;
 pub mod routes;
 pub mod seqpacket;

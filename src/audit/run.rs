@@ -1,10 +1,11 @@
 //! What a connection runs, bounded: a command may have 128 KiB, and its sender could fill the disk.
 
 use super::text;
+use crate::domain::text::hex;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 /// How much of a command is written, in bytes: of its text as JSON escapes it, and of its bytes in base64 where the text
 /// is not exact. A line has at most about 10 KiB.
@@ -56,7 +57,7 @@ impl Run {
             command: Some(shown.to_owned()),
             command_base64: (!is_exact).then(|| BASE64_STANDARD.encode(kept)),
             command_bytes: (!is_whole).then_some(bytes.len()),
-            command_sha256: (!is_whole).then(|| hexadecimal(&Sha256::digest(bytes))),
+            command_sha256: (!is_whole).then(|| hex(&Sha256::digest(bytes))),
         }
     }
 
@@ -87,13 +88,6 @@ fn clipped(text: &str) -> &str {
         (bytes > MAX_COMMAND).then_some(at)
     });
     &text[..end.unwrap_or(text.len())]
-}
-
-fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

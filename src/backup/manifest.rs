@@ -8,7 +8,7 @@ mod tests;
 
 pub(super) use path::{Bytes, EntryPath};
 
-use crate::domain::UserName;
+use crate::domain::{UserName, text::hex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Digest as _;
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -219,7 +219,7 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 

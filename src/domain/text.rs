@@ -60,6 +60,16 @@ pub fn json(text: &str) -> String {
     shown
 }
 
+/// Bytes as lowercase hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 fn plain(c: char) -> char {
     match c {
         _ if is_plain(c) => c,

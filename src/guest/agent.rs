@@ -1,6 +1,7 @@
 //! The SSH agent's socket of one channel: whoever connects to it inside talks to the client's agent.
 
 use super::{files::under, identity::as_user, login::Account};
+use crate::{domain::text::hex, sys::random};
 use rustix::{
     fs::Mode,
     io::Errno,
@@ -36,9 +37,7 @@ impl Agent {
     }
 
     fn listen_in(root: &Path, place: &str, uid: u32, number: u64) -> Option<Self> {
-        let mut random = [0; 4];
-        rustix::rand::getrandom(&mut random[..], rustix::rand::GetRandomFlags::empty()).ok()?;
-        let directory = Path::new(place).join(format!("podspawn-{:08x}", u32::from_ne_bytes(random)));
+        let directory = Path::new(place).join(format!("podspawn-{}", hex(&random::bytes::<4>().ok()?)));
         let path = directory.join(format!("agent.{number}"));
         let real = under(root, &path);
         rustix::fs::mkdir(real.parent()?, Mode::RWXU).ok()?;

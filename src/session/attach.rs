@@ -15,11 +15,10 @@ use crate::{
     policy::{Denial, Plan},
     protocol::guest::{Login, MAX_CHANNELS, Open, Program},
     store::NewSession,
-    sys::{crash, seqpacket},
+    sys::{crash, random, seqpacket},
 };
 use rustix::net::SocketFlags;
 use std::{
-    io,
     os::fd::OwnedFd,
     rc::Rc,
     time::{Duration, Instant},
@@ -260,10 +259,6 @@ fn environment(request: &Request) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// 64 random bits of the kernel.
 pub(super) fn random() -> Result<u64, AttachError> {
-    let mut bytes = [0; 8];
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-        Ok(8) => Ok(u64::from_ne_bytes(bytes)),
-        Ok(_) => Err(AttachError::Files("no random numbers", io::ErrorKind::UnexpectedEof.into())),
-        Err(error) => Err(AttachError::Files("no random numbers", error.into())),
-    }
+    let bytes = random::bytes().map_err(|error| AttachError::Files("no random numbers", error))?;
+    Ok(u64::from_ne_bytes(bytes))
 }

@@ -12,9 +12,9 @@ use crate::{
         remove_user,
     },
     doctor::immutable,
-    domain::{UserName, chain},
+    domain::{UserName, chain, text::hex},
     protocol::varlink::{LIST, ListReply, SOCKET_PATH},
-    sys::program,
+    sys::{program, random},
 };
 use anyhow::Context as _;
 use std::{
@@ -42,9 +42,8 @@ pub(super) struct Traveller {
 impl Traveller {
     /// Makes account and key. What was made goes again if the rest cannot be.
     pub(super) fn make(place: &Place) -> anyhow::Result<Self> {
-        let mut bits = [0; DIGITS / 2];
-        rustix::rand::getrandom(&mut bits[..], rustix::rand::GetRandomFlags::empty()).context("no random numbers")?;
-        let name: UserName = format!("{PREFIX}{:08x}", u32::from_ne_bytes(bits)).parse()?;
+        let bytes = random::bytes::<{ DIGITS / 2 }>().context("no random numbers")?;
+        let name: UserName = format!("{PREFIX}{}", hex(&bytes)).parse()?;
         let mut traveller = Self { name, key: place.file("key"), public: String::new(), gone: false };
         traveller.public = generate(&traveller.key, &traveller.name)?;
         traveller.settle()?;

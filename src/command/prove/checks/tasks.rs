@@ -1,7 +1,9 @@
 //! What people do once they are in, each as a line.
 
 use super::{Checks, Line, PATIENCE, seconds};
-use crate::{command::prove::client::Input, doctor::Report, protocol::guest::GUEST_BINARY, sys::program};
+use crate::{
+    command::prove::client::Input, doctor::Report, domain::text::hex, protocol::guest::GUEST_BINARY, sys::program,
+};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs,
@@ -168,7 +170,7 @@ impl Checks<'_> {
 
 /// The beginning of the SHA-256, enough to tell two apart.
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(6).fold("sha256 ".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("sha256 {}", hex(&Sha256::digest(bytes)[..6]))
 }
 
 #[cfg(test)]
