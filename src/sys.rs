@@ -18,6 +18,8 @@ pub mod program;
 pub mod pty;
 pub mod random;
 pub mod readiness;
+pub mod record;
+pub mod replace;
 pub mod routes;
 pub mod seqpacket;
 pub mod signalfd;

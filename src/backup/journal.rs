@@ -5,6 +5,7 @@
 //! a step does is seen from names and inodes alone, so each may be done again.
 
 use super::{Backup, BackupError, Plan, error::At as _, files, stage};
+use crate::sys::record::{self, RecordError};
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
@@ -12,9 +13,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
-    fs,
-    io::{self, Read as _, Write as _},
+    fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -251,43 +250,31 @@ fn inode_of(path: &Path) -> io::Result<Option<u64>> {
 
 impl Record {
     fn write(&self, etc: &Path, name: &str) -> Result<(), BackupError> {
-        let (path, new) = (etc.join(name), etc.join(format!(".{name}.new")));
-        files::remove(&new).at("remove", &new)?;
-        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other).at("write", &path)?;
-        let at = files::directory(etc).at("open", etc)?;
-        let mut file = files::create_at(&at, new.file_name().unwrap_or(OsStr::new(name))).at("make", &new)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).at("write", &new)?;
-        fs::rename(&new, &path).at("make", &path)?;
-        files::sync_names(etc).at("write", etc)
+        let path = etc.join(name);
+        record::write(&path, self).at("write", &path)
     }
 
-    /// Reads a record that nobody but the caller can have written.
+    /// Reads a record that only the caller can have written.
     fn read(etc: &Path, name: &str) -> Result<Option<Self>, BackupError> {
         let path = etc.join(name);
-        let at = match files::directory(etc) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            result => result.at("open", etc)?,
+        let found: Option<Self> = match record::read(&path, MAX_BYTES) {
+            Err(RecordError::Io(error)) => return Err(error).at("read", &path),
+            Err(RecordError::Invalid(error)) => return Err(io::Error::from(error)).at("read", &path),
+            Err(error) => {
+                return Err(BackupError::Refused(format!("{} was not written by us: {error}", path.display())));
+            }
+            Ok(found) => found,
         };
-        let file = match files::regular_at(&at, OsStr::new(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            result => result.at("read", &path)?,
-        };
-        let about = file.metadata().at("read", &path)?;
-        if about.uid() != rustix::process::geteuid().as_raw() || about.mode() & 0o022 != 0 {
-            return Err(BackupError::Refused(format!("{} was not written by us; look at it", path.display())));
+        match found {
+            Some(record) if record.format != FORMAT => {
+                Err(BackupError::Refused(format!("{} is of another version of podspawn", path.display())))
+            }
+            found => Ok(found),
         }
-        let mut text = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut text).at("read", &path)?;
-        let record: Self = serde_json::from_slice(&text).map_err(io::Error::from).at("read", &path)?;
-        if record.format != FORMAT {
-            return Err(BackupError::Refused(format!("{} is of another version of podspawn", path.display())));
-        }
-        Ok(Some(record))
     }
 }
 
 fn remove_record(etc: &Path, name: &str) -> Result<(), BackupError> {
     let path = etc.join(name);
-    files::remove(&path).at("remove", &path)?;
-    files::sync_names(etc).at("write", etc)
+    record::remove(&path).at("remove", &path)
 }

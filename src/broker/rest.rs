@@ -9,11 +9,11 @@ use crate::{
     engine::Engine,
     measure::{Measures, catalog},
     protocol::measurements::{LAST_MEASUREMENTS, MAX_MEASUREMENTS_BYTES, MeasurementsReply},
+    sys::replace::Replacement,
 };
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::Path,
     time::Duration,
 };
@@ -65,12 +65,7 @@ pub fn read(path: &Path) -> io::Result<MeasurementsReply> {
 
 /// Whole or not at all; for the group of its directory to read.
 fn write(path: &Path, last: &MeasurementsReply) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(openat(CWD, &new, flags, Mode::RUSR | Mode::WUSR)?);
-    rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR | Mode::RGRP)?;
-    file.write_all(&serde_json::to_vec(last)?)?;
-    fs::rename(new, path)
+    Replacement::new(0o640).write(path, &serde_json::to_vec(last)?)
 }
 
 #[cfg(test)]

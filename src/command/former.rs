@@ -3,15 +3,16 @@
 //! One file of root's for each account that `add-user --existing` converted, on the disk before anything of the account
 //! changes and until all of it is given back. It is not in a backup: it is about this host's accounts.
 
-use crate::{accounts::Account, domain::UserName};
+use crate::{
+    accounts::Account,
+    domain::UserName,
+    sys::{record, replace::sync_parent},
+};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-};
+#[cfg(test)]
+use std::path::Path;
+use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::PathBuf};
 
 /// Where the files are.
 pub(super) const PLACE: &str = "/var/lib/podspawn-accounts";
@@ -61,74 +62,47 @@ impl Formers {
     fn read(&self, user: &UserName) -> anyhow::Result<Option<Former>> {
         let path = self.path(user);
         let read = || -> anyhow::Result<Option<Former>> {
-            let file = match File::open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                file => file?,
-            };
-            let about = file.metadata()?;
-            anyhow::ensure!(
-                about.is_file() && about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o022 == 0,
-                "the file is not root's alone"
-            );
-            let mut text = String::new();
-            file.take(MAX_BYTES).read_to_string(&mut text)?;
-            let former: Former = serde_json::from_str(&text)?;
+            let Some(former) = record::read::<Former>(&path, MAX_BYTES)? else { return Ok(None) };
             // They become arguments of usermod(8), and fields of passwd(5).
             for path in [&former.home, &former.shell] {
                 let is_field = path.to_str().is_some_and(|text| !text.contains(|c: char| c == ':' || c.is_control()));
-                anyhow::ensure!(path.is_absolute() && is_field, "a path in it is none that an account has");
+                anyhow::ensure!(path.is_absolute() && is_field, "it has a path that no account can have");
             }
             Ok(Some(former))
         };
         read().with_context(|| format!("reading {}", path.display()))
     }
 
-    /// Puts `former` on the disk for `user`. An earlier record of the same account stays: it knows what was first.
+    /// Puts `former` on the disk for `user`. An earlier record of the same account stays: it is of the original state.
     pub(super) fn write(&self, user: &UserName, former: &Former) -> anyhow::Result<()> {
         if self.read(user).is_ok_and(|known| known.is_some_and(|known| known.uid == former.uid)) {
             return Ok(());
         }
         let path = self.path(user);
-        // No user name begins with a dot.
-        let temporary = self.0.join(format!(".{user}.new"));
         let write = || -> io::Result<()> {
             match DirBuilder::new().mode(0o700).create(&self.0) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => {
                     made?;
-                    sync_directory(self.0.parent().unwrap_or(Path::new("/")))?;
+                    sync_parent(&self.0)?;
                 }
             }
-            let _ = fs::remove_file(&temporary);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            serde_json::to_writer(&mut file, former)?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            sync_directory(&self.0)
+            record::write(&path, former)
         };
         write().with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Forgets what `user` was.
+    /// Removes the record of `user`.
     pub(super) fn forget(&self, user: &UserName) -> anyhow::Result<()> {
         let path = self.path(user);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => {
-                removed.and_then(|()| sync_directory(&self.0)).with_context(|| format!("removing {}", path.display()))
-            }
-        }
+        record::remove(&path).with_context(|| format!("removing {}", path.display()))
     }
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{fs, os::unix::fs::MetadataExt as _};
 
     fn account(uid: u32) -> Account {
         Account { name: "bob".parse().unwrap(), uid, gid: uid, home: "/home/bob".into(), shell: "/bin/zsh".into() }

@@ -3,13 +3,15 @@
 //! What a line means is `auth_keys`' to say; here lines are kept as they were written, with options and comments.
 
 use super::auth_keys::{self, KeyFileError, Line, MAX_KEYS, ROOT};
-use crate::domain::UserName;
+use crate::{
+    domain::UserName,
+    sys::replace::{self, Replacement},
+};
 use anyhow::Context as _;
 use rustix::fs::{FlockOperation, flock};
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, fchown},
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -116,39 +118,17 @@ impl KeyFile {
 
     /// Writes the file: root's, readable for sshd's question, there whole or not at all.
     pub(super) fn write(&self, path: &Path, readers: u32) -> anyhow::Result<()> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // No user name begins with a dot, so this is nobody's file of keys.
-        let temporary = path.with_file_name(format!(".{name}.new"));
         let mut bytes = self.lines.join(&b'\n');
         bytes.push(b'\n');
-        let written = (|| -> io::Result<()> {
-            let _ = fs::remove_file(&temporary);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            file.write_all(&bytes)?;
-            fchown(&file, Some(ROOT), Some(readers))?;
-            file.set_permissions(Permissions::from_mode(MODE))?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)?;
-            sync_parent(path)
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written.with_context(|| format!("writing {}", path.display()))
+        // No user name begins with a dot, so the temporary file is no user's.
+        let replacement = Replacement::new(MODE).owned_by(ROOT, readers).durable();
+        replacement.write(path, &bytes).with_context(|| format!("writing {}", path.display()))
     }
 }
 
 /// Removes a file for good; returns whether there was one.
 pub(super) fn remove(path: &Path) -> anyhow::Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => sync_parent(path).map(|()| true).with_context(|| format!("removing {}", path.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("removing {}", path.display())),
-    }
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    replace::remove(path).with_context(|| format!("removing {}", path.display()))
 }
 
 /// The directory of key files, held against others who change it at the same time.
@@ -175,7 +155,10 @@ impl KeyDir {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt as _;
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    };
 
     const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIICYEJEsICZWd82SRX/4mYTmC4HpPZeof62zppP7djKX";
     const B: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBJOSGGkfO3V80cT5W5peRpPDR+lv\
@@ -241,7 +224,7 @@ mod tests {
         file.add(&key(A)).unwrap();
         file.add(&key(B)).unwrap();
         if about.uid() == ROOT {
-            fs::write(directory.path().join(".alice.new"), "of one that was killed").unwrap();
+            fs::write(replace::temporary(&path), "of one that was killed").unwrap();
             file.write(&path, about.gid()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{A}\n{B}\n"));
             assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, MODE);

@@ -12,17 +12,16 @@ use crate::{
         measurements::LAST_MEASUREMENTS,
         varlink::{OWN, SNAPSHOT, SnapshotReply},
     },
-    sys::stderr,
+    sys::{replace::Replacement, stderr},
 };
 use anyhow::Context as _;
-use rustix::fs::{Mode, fchmod};
 use std::{
-    ffi::OsString,
-    fs::{self, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
+
+/// The file of `--output`. Its directory may belong to another user, and two timers may write it at once.
+const FILE: Replacement = Replacement::new(0o644).concurrent();
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
@@ -75,32 +74,13 @@ fn prometheus(options: &Options) -> anyhow::Result<()> {
     let (families, error) = scrape(&options.broker.socket, &options.last);
     let text = render(&families, Dialect::Text);
     match &options.output {
-        Some(path) => replace(path, &text).with_context(|| format!("writing {}", path.display()))?,
+        Some(path) => FILE.write(path, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?,
         None => io::stdout().lock().write_all(text.as_bytes())?,
     }
     if let Some(error) = error {
         stderr::complain(error);
     }
     Ok(())
-}
-
-/// Puts a new file in the place of another. Whoever owns the directory may have prepared something there: nothing that
-/// exists is written to, and no link is followed.
-fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let name = path.file_name().context("it has no name")?;
-    let mut new = OsString::from(".");
-    new.push(name);
-    new.push(format!(".{}", std::process::id()));
-    let new = path.with_file_name(new);
-    // One of a process with our number that did not get so far.
-    let _ = fs::remove_file(&new);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&new)?;
-    let written = fchmod(&file, Mode::from_raw_mode(0o644)).map_err(io::Error::from);
-    let written = written.and_then(|()| file.write_all(text.as_bytes())).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    Ok(written?)
 }
 
 fn table(reply: &SnapshotReply) -> Table {
@@ -152,20 +132,5 @@ mod tests {
     fn what_the_engine_does_not_tell_is_unknown() {
         let text = table(&SnapshotReply::default()).render(false);
         assert_eq!(text, "Sessions     0\nConnections  0\nContainers   unknown\nOldest       -\n");
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_for_everybody_to_read_and_a_link_is_not_followed() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let directory = tempfile::tempdir().unwrap();
-        let (path, elsewhere) = (directory.path().join("podspawn.prom"), directory.path().join("elsewhere"));
-        fs::write(&elsewhere, "mine").unwrap();
-        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-        replace(&path, "podspawn_up 1\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "podspawn_up 1\n");
-        assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o7777, 0o644);
-        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
-        assert!(replace(&directory.path().join("no/such/directory"), "").is_err());
     }
 }

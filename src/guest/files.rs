@@ -3,8 +3,9 @@
 //! The container's root can put anything at any path. What it does to itself is its own affair; a FIFO, a device, or
 //! a file without end must not stop the guest.
 
+use crate::sys::replace::Replacement;
 use rustix::{
-    fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid},
+    fs::{AtFlags, FileType, Mode, OFlags},
     io::Errno,
 };
 use std::{
@@ -83,31 +84,12 @@ pub(super) fn extend(path: &Path, before: &[u8], whole: &[u8], mode: u32) -> Res
 }
 
 /// Puts a new file with `content` in place of `path`, with the mode and the owner that the old one had.
+///
+/// The temporary file is created exclusively and not through a link; the container's root can have prepared either.
 fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    let failed = |error| FileError::system(path, error);
-    let name = path.file_name().ok_or(FileError::NotRegular(path.to_owned()))?;
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(".podspawn");
-    let temporary = path.with_file_name(temporary_name);
-    let old = rustix::fs::stat(path).ok();
-    let mode = old.as_ref().map_or(mode, |stat| stat.st_mode & 0o7777);
-    let _ = rustix::fs::unlink(&temporary);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o600)).map_err(failed)?);
-    let written = (|| {
-        file.write_all(content).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        if let Some(stat) = old {
-            // Root without CAP_CHOWN: the file is root's, as nearly always.
-            let _ = rustix::fs::fchown(&file, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)));
-        }
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-        rustix::fs::rename(&temporary, path)
-    })();
-    written.map_err(|error| {
-        let _ = rustix::fs::unlink(&temporary);
-        failed(error)
-    })
+    // Root without CAP_CHOWN: the file is root's, as nearly always.
+    let replaced = Replacement::new(mode).inheriting_if_allowed().write(path, content);
+    replaced.map_err(|error| FileError::system(path, Errno::from_io_error(&error).unwrap_or(Errno::IO)))
 }
 
 /// Whether `path` is a regular file that somebody may execute.

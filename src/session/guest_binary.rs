@@ -3,12 +3,14 @@
 //! It is a copy, named by its content, and not the installed file: an upgrade, a package's removal or a Nix garbage
 //! collection must not pull it from under a container.
 
-use crate::sys::{crash, elf};
+use crate::{
+    domain::text::hex,
+    sys::{crash, elf, replace::Replacement},
+};
 use sha2::{Digest, Sha256};
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{self, Seek},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 use tokio::sync::OnceCell;
@@ -57,33 +59,26 @@ fn install(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
     // In pieces: the whole would stay in the broker's memory for the rest of its life.
     let mut hash = Sha256::new();
     let length = io::copy(&mut source, &mut hash)?;
-    let name = hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let path = directory.join(name);
+    let path = directory.join(hex(&hash.finalize()));
     if fs::metadata(&path).is_ok_and(|found| found.len() == length) {
         return Ok(path);
     }
     fs::create_dir_all(directory)?;
     // Complete under another name first: a container must never see half a guest.
-    let partial = directory.join("partial");
-    // One that a crash left may be read-only already.
-    match fs::remove_file(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = File::create(&partial)?;
-    source.rewind()?;
-    io::copy(&mut source, &mut file)?;
     // The directory keeps this host's users out; inside any uid must be able to run it.
-    file.set_permissions(Permissions::from_mode(0o555))?;
-    file.sync_all()?;
-    crash::point("guest.half-copied");
-    fs::rename(&partial, &path)?;
+    Replacement::new(0o555).durable().fill(&path, |file| {
+        source.rewind()?;
+        io::copy(&mut source, file)?;
+        crash::point("guest.half-copied");
+        Ok(())
+    })?;
     Ok(path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_program_that_is_not_static_is_never_given_to_a_container() {

@@ -5,23 +5,28 @@
 //! meanwhile is left to them.
 
 use super::place::Change;
-use crate::domain::chain;
+use crate::{
+    domain::chain,
+    sys::{
+        record,
+        replace::{self, Replacement},
+    },
+};
 use anyhow::Context as _;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
-    fs::{self, File, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 /// The notes, in the directory of `sshd_config`; hidden, so that no `Include` reads them.
 const NAME: &str = ".podspawn-setup.journal";
-/// Of a file that is new.
+/// Mode of a new configuration file.
 const MODE: u32 = 0o644;
+/// Largest notes, in bytes: a few configuration files of a megabyte each, in base64.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// What one file was, and what it was made.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,7 +55,7 @@ impl Journal {
             new: change.new.as_ref().map(|text| digest(text.as_bytes())),
         });
         let journal = Self { path: path(beside), notes: notes.collect() };
-        write(&journal.path, &serde_json::to_vec(&journal.notes)?, Some(0o600))?;
+        record::write(&journal.path, &journal.notes).with_context(|| format!("writing {}", journal.path.display()))?;
         match changes.iter().try_for_each(make) {
             Ok(()) => Ok(journal),
             Err(error) => match journal.undo() {
@@ -63,15 +68,12 @@ impl Journal {
     /// Notes of a run that was killed.
     pub(super) fn left_by_another(beside: &Path) -> anyhow::Result<Option<Self>> {
         let path = path(beside);
-        let Some(bytes) = content(&path)? else { return Ok(None) };
         let unusable = || format!("{} is no journal of podspawn's; look at it and remove it", path.display());
-        let notes: Vec<Note> = serde_json::from_slice(&bytes).with_context(unusable)?;
         // Who could write the notes could have any file of the host written.
-        let about = fs::symlink_metadata(&path).with_context(unusable)?;
-        let is_ours = about.is_file() && about.uid() == geteuid().as_raw() && about.mode() & 0o022 == 0;
+        let Some(notes) = record::read::<Vec<Note>>(&path, MAX_BYTES).with_context(unusable)? else { return Ok(None) };
         let directory = path.parent().unwrap_or(Path::new("/"));
         let stays = |note: &Note| note.path.starts_with(directory) && !note.path.ends_with("..");
-        anyhow::ensure!(is_ours && notes.iter().all(stays), unusable());
+        anyhow::ensure!(notes.iter().all(stays), unusable());
         Ok(Some(Self { path, notes }))
     }
 
@@ -88,7 +90,7 @@ impl Journal {
             let old = note.old.as_ref().map(|old| BASE64_STANDARD.decode(old)).transpose()?;
             let now = content(&note.path)?;
             // Of a write that did not get as far as its rename.
-            let _ = fs::remove_file(temporary(&note.path));
+            let _ = fs::remove_file(replace::temporary(&note.path));
             if now == old {
                 continue;
             }
@@ -129,56 +131,25 @@ fn make(change: &Change) -> anyhow::Result<()> {
     put(&change.path, change.new.as_ref().map(String::as_bytes))
 }
 
-/// Gives `path` that content, or removes it; on the disk when this returns.
+/// Gives `path` that content, or removes it; on the disk when this returns. A replaced file's owner and mode stay.
 fn put(path: &Path, content: Option<&[u8]>) -> anyhow::Result<()> {
-    let Some(bytes) = content else {
-        return match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("removing {}", path.display()))
-            }
-            _ => sync_directory(path),
-        };
-    };
-    write(path, bytes, None)
-}
-
-/// Replaces a file by a rename. It keeps owner and mode; a new one is root's and has `mode`.
-fn write(path: &Path, bytes: &[u8], mode: Option<u32>) -> anyhow::Result<()> {
-    let temporary = temporary(path);
-    let written = (|| -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        let about = fs::metadata(path).ok();
-        let mode = mode.or(about.as_ref().map(|about| about.mode() & 0o7777)).unwrap_or(MODE);
-        // Before there is anything in it.
-        file.set_permissions(Permissions::from_mode(mode))?;
-        if let Some(about) = about {
-            chown(&temporary, Some(about.uid()), Some(about.gid()))?;
-        }
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+    match content {
+        Some(bytes) => Replacement::new(MODE)
+            .inheriting()
+            .durable()
+            .write(path, bytes)
+            .with_context(|| format!("writing {}", path.display())),
+        None => replace::remove(path).map(drop).with_context(|| format!("removing {}", path.display())),
     }
-    written.with_context(|| format!("writing {}", path.display()))?;
-    sync_directory(path)
-}
-
-/// Where a file is written before it is renamed; hidden, as the notes are.
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{}.podspawn-new", name.trim_start_matches('.')))
-}
-
-fn sync_directory(path: &Path) -> anyhow::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    File::open(directory).and_then(|file| file.sync_all()).with_context(|| format!("{}", directory.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    };
 
     struct Files(tempfile::TempDir);
 
