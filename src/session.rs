@@ -7,13 +7,13 @@
 
 mod allowance;
 mod attach;
+mod audit_queue;
 mod auditing;
 mod cause;
 mod create;
 mod destroy;
 mod diagnose;
 mod directories;
-mod ended;
 mod ending;
 mod entry;
 mod error;
@@ -27,11 +27,11 @@ mod isolation;
 mod notice;
 mod own;
 mod pull;
+mod recent_ends;
+mod recording;
 mod restore;
 mod subnets;
 mod sweep;
-mod tell;
-mod trail;
 mod uids;
 mod verify;
 
@@ -57,6 +57,7 @@ use crate::{
     sys::{clock, routes::Route},
 };
 use allowance::Allowance;
+use audit_queue::AuditQueue;
 use entry::{Phase, Session};
 use isolation::Isolation;
 use std::{
@@ -68,7 +69,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::{Notify, OnceCell, Semaphore};
-use trail::Trail;
 
 /// How many sessions there may be, and where their networks come from. As configured at the time of the request.
 #[derive(Debug, Clone, Copy)]
@@ -205,7 +205,7 @@ struct Inner<E> {
     /// The directory of the guests' sockets.
     sockets: PathBuf,
     observer: Observer,
-    trail: Trail,
+    audit_queue: AuditQueue,
     /// What users may still have written of them.
     allowance: Allowance,
     /// What the engine says of its containers' isolation; asked once.
@@ -220,7 +220,7 @@ struct Inner<E> {
     /// Since when the engine tells by itself what happens.
     watched_since: Cell<Option<Instant>>,
     /// Why sessions ended.
-    ends: RefCell<ended::Ends>,
+    recent_ends: RefCell<recent_ends::RecentEnds>,
     /// What carries our label and belongs to no session, because an image is being looked at.
     verifying: RefCell<BTreeSet<SessionId>>,
 }
@@ -237,15 +237,15 @@ impl<E: Engine + 'static> Sessions<E> {
         audit_observer: AuditObserver,
     ) -> Self {
         let (isolation, live) = (OnceCell::new(), RefCell::new(BTreeMap::new()));
-        let trail = Trail::new(audit_observer);
-        let (begun, engine_back, ends) = (Notify::new(), Notify::new(), RefCell::default());
+        let audit_queue = AuditQueue::new(audit_observer);
+        let (begun, engine_back, recent_ends) = (Notify::new(), Notify::new(), RefCell::default());
         Self(Rc::new(Inner {
             engine,
             store,
             guest,
             sockets,
             observer,
-            trail,
+            audit_queue,
             allowance: Allowance::default(),
             isolation,
             live,
@@ -253,7 +253,7 @@ impl<E: Engine + 'static> Sessions<E> {
             engine_back,
             removals: Semaphore::new(destroy::AT_ONCE),
             watched_since: Cell::new(None),
-            ends,
+            recent_ends,
             verifying: RefCell::default(),
         }))
     }

@@ -176,11 +176,11 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Writes what was not queued for want of room, once there is some.
     pub(super) fn report_withheld(&self) {
-        let trail = &self.0.trail;
-        if trail.failure.borrow().is_some() || !trail.has_room(&self.0.store, ROOM_FOR_COUNTS) {
+        let queue = &self.0.audit_queue;
+        if queue.failure.borrow().is_some() || !queue.has_room(&self.0.store, ROOM_FOR_COUNTS) {
             return;
         }
-        let Some(Withheld { counts, since }) = trail.withheld.take() else { return };
+        let Some(Withheld { counts, since }) = queue.withheld.take() else { return };
         self.news(&AuditNews::Withheld { user: None, counts: &counts });
         let reason = "the audit log could not be written, and too many events waited for it";
         self.audit(&Subject::default(), What::NotWritten { counts: &counts, since, reason });

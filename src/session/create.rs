@@ -41,14 +41,14 @@ impl<E: Engine + 'static> Sessions<E> {
         tokio::task::spawn_local(async move {
             match sessions.create(&session, &plan, subnet, subnets).await {
                 Ok(phases) => {
-                    sessions.tell(&session, &Happening::Created { phases: &phases });
+                    sessions.notify(&session, &Happening::Created { phases: &phases });
                     session.phase.send_replace(Phase::Running);
                     sessions.arm(&session);
                     // Those who wait are woken now; if there is none, the client went away during the creation.
                     sessions.check_deserted(&session);
                 }
                 Err(error) => {
-                    sessions.tell(&session, &Happening::Failed { error: &error });
+                    sessions.notify(&session, &Happening::Failed { error: &error });
                     sessions.undo(&session, error).await;
                 }
             }

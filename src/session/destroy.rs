@@ -37,7 +37,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Tells and writes that it ends: from now on nobody enters, and a crash does not forget it.
     pub(super) fn condemn(&self, session: &Session, cause: Cause, reason: &str) {
         self.remember(session, format!("your container was removed: {reason}"));
-        self.tell(session, &Happening::Destroying { cause, reason });
+        self.notify(session, &Happening::Destroying { cause, reason });
         crash::point("destroy.begun");
         self.write_end(session, reason);
     }
@@ -80,7 +80,7 @@ impl<E: Engine + 'static> Sessions<E> {
         session.phase.send_replace(Phase::Destroying);
         session.set_expiry(None);
         // Removing goes on even if this cannot be written: it is tried again before the row goes.
-        if let Err(error) = self.mourn(session, reason) {
+        if let Err(error) = self.record_destroy(session, reason) {
             tracing::debug!(%error, session = %session.id, "writing that the session ends");
         }
         crash::point("destroy.state-stored");
@@ -178,8 +178,8 @@ impl<E: Engine + 'static> Sessions<E> {
         Link::remove_directory(&self.0.sockets, &session.id)
             .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
         crash::point("destroy.directory-removed");
-        self.mourn(session, "it was found half made or half removed")?;
-        self.end_all(session)?;
+        self.record_destroy(session, "it was found half made or half removed")?;
+        self.record_all_disconnects(session)?;
         crash::point("destroy.ends-written");
         self.0.store.delete(&session.id)?;
         crash::point("destroy.row-deleted");

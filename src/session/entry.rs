@@ -91,7 +91,7 @@ pub(super) struct Session {
     /// Why its connections are being ended, once they are; nobody enters then.
     pub(super) closing: RefCell<Option<String>>,
     /// Whether it has been told that it is removed.
-    pub(super) mourned: Cell<bool>,
+    pub(super) destroy_recorded: Cell<bool>,
     /// How often it could not be removed, and why.
     pub(super) remains: watch::Sender<(u32, Option<Arc<AttachError>>)>,
     /// Somebody waits for its removal.
@@ -148,7 +148,7 @@ impl Session {
             died: Notify::new(),
             looked_after: Cell::new(false),
             closing: RefCell::new(None),
-            mourned: Cell::new(false),
+            destroy_recorded: Cell::new(false),
             remains: watch::Sender::default(),
             hurry: Notify::new(),
             examination: Cell::default(),

@@ -1,6 +1,6 @@
 //! What a guest tells, and what follows from it.
 
-use super::{Happening, Sessions, entry::Session, idle, tell::MISSED};
+use super::{Happening, Sessions, entry::Session, idle, recording::MISSED};
 use crate::{
     domain::ChannelId,
     engine::Engine,
@@ -74,7 +74,7 @@ impl<E: Engine + 'static> Sessions<E> {
             self.disconnected(session, channel, None, Some(MISSED));
         }
         if let Some(channels) = session.invented.count(invented) {
-            self.tell(session, &Happening::Invented { channels });
+            self.notify(session, &Happening::Invented { channels });
         }
     }
 

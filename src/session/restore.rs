@@ -44,9 +44,9 @@ impl<E: Engine + 'static> Sessions<E> {
         session.protocol.set(row.protocol);
         session.inherits.set(row.protocol.is_some_and(|protocol| protocol < CHANNELS_WRITTEN));
         self.0.live.borrow_mut().insert(row.key, Rc::clone(&session));
-        session.mourned.set(row.state == State::Destroying);
+        session.destroy_recorded.set(row.state == State::Destroying);
         if !live {
-            if let Err(error) = self.mourn(&session, "the broker ended while it was made") {
+            if let Err(error) = self.record_destroy(&session, "the broker ended while it was made") {
                 tracing::debug!(%error, session = %session.id, "writing that the session ends");
             }
             return self.finish_destroying(&session);

@@ -30,7 +30,7 @@ const BATCH: u32 = 64;
 const MAX_QUEUE_BYTES: u64 = 32 << 20;
 
 /// The file and the numbers.
-pub(super) struct Trail {
+pub(super) struct AuditQueue {
     observer: AuditObserver,
     auditing: RefCell<Option<Auditing>>,
     file: RefCell<Option<AuditFile>>,
@@ -51,10 +51,10 @@ pub(super) struct Trail {
     pub(super) withheld: RefCell<Option<Withheld>>,
     tended: Cell<bool>,
     /// Something could not be queued, and is found again by its row.
-    owing: Cell<bool>,
+    unrecorded_disconnects: Cell<bool>,
 }
 
-impl Trail {
+impl AuditQueue {
     pub(super) fn new(observer: AuditObserver) -> Self {
         Self {
             observer,
@@ -69,7 +69,7 @@ impl Trail {
             queued: Cell::new(0),
             withheld: RefCell::default(),
             tended: Cell::new(false),
-            owing: Cell::new(false),
+            unrecorded_disconnects: Cell::new(false),
         }
     }
 
@@ -77,8 +77,8 @@ impl Trail {
         self.auditing.borrow().is_some()
     }
 
-    pub(super) fn set_owing(&self, owing: bool) {
-        self.owing.set(owing);
+    pub(super) fn set_unrecorded(&self, unrecorded: bool) {
+        self.unrecorded_disconnects.set(unrecorded);
     }
 
     /// Opens the file if it is not, and writes what is queued. The failure is remembered and told once.
@@ -228,48 +228,48 @@ impl Trail {
 impl<E: Engine + 'static> Sessions<E> {
     /// Sets where the audit log is; also opens the file anew, as after a rotation.
     pub fn audit_to(&self, auditing: Option<Auditing>) {
-        let trail = &self.0.trail;
+        let queue = &self.0.audit_queue;
         let path = |auditing: &Option<Auditing>| auditing.as_ref().map(|auditing| auditing.path.clone());
-        let before = trail.auditing.replace(auditing);
-        trail.leave_old_file(path(&before) != path(&trail.auditing.borrow()));
-        if before.is_none() && trail.is_on() {
+        let before = queue.auditing.replace(auditing);
+        queue.leave_old_file(path(&before) != path(&queue.auditing.borrow()));
+        if before.is_none() && queue.is_on() {
             self.find_the_end();
         }
-        if trail.is_on() {
-            trail.write(&self.0.store);
-            self.tend_trail();
+        if queue.is_on() {
+            queue.write(&self.0.store);
+            self.run_audit_writer();
         }
     }
 
     /// Finds out which numbers were given before, here and in the file, and whether lines of then may be missing.
     fn find_the_end(&self) {
-        let trail = &self.0.trail;
+        let queue = &self.0.audit_queue;
         let queued = self.0.store.last_line().unwrap_or(0);
-        let path = trail.auditing.borrow().as_ref().map(|auditing| auditing.path.clone());
+        let path = queue.auditing.borrow().as_ref().map(|auditing| auditing.path.clone());
         // Where this fails, the first write tells.
         let file = path.and_then(|path| AuditFile::open(&path).ok());
         let in_file = file.as_ref().and_then(AuditFile::last_number).unwrap_or(0);
-        trail.file.replace(file);
+        queue.file.replace(file);
         // A database of yesterday knows nothing of what is missing today.
         if in_file <= queued {
-            let mut suspects = trail.suspects.borrow_mut();
+            let mut suspects = queue.suspects.borrow_mut();
             // Into memory nothing can fail to be written.
             let _ = each(&self.0.store, 0, |number, _| {
                 suspects.insert(number);
                 Ok(())
             });
         }
-        trail.measure(&self.0.store);
-        trail.last.set(queued.max(in_file));
-        trail.written.set(queued.max(in_file));
+        queue.measure(&self.0.store);
+        queue.last.set(queued.max(in_file));
+        queue.written.set(queued.max(in_file));
     }
 
     /// Looks at the audit log for the last time.
     pub fn close_audit(&self) {
         self.report_all();
-        if self.0.trail.is_on() {
-            self.0.trail.write(&self.0.store);
-            self.0.trail.settle(&self.0.store, Duration::ZERO);
+        if self.0.audit_queue.is_on() {
+            self.0.audit_queue.write(&self.0.store);
+            self.0.audit_queue.settle(&self.0.store, Duration::ZERO);
         }
     }
 
@@ -282,21 +282,21 @@ impl<E: Engine + 'static> Sessions<E> {
         events: [What<'_>; N],
         change: impl FnOnce(&Store) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let (trail, store) = (&self.0.trail, &self.0.store);
-        if !trail.is_on() {
+        let (queue, store) = (&self.0.audit_queue, &self.0.store);
+        if !queue.is_on() {
             return change(store);
         }
-        let (at, mut number) = (jiff::Timestamp::now(), trail.last.get());
+        let (at, mut number) = (jiff::Timestamp::now(), queue.last.get());
         let lines = events.map(|what| {
             number += 1;
             (number, what.name(), Event { at, what, subject }.line(number))
         });
         let bytes = lines.iter().map(|(_, _, line)| line.len() as u64).sum();
-        if !trail.has_room(store, bytes) {
+        if !queue.has_room(store, bytes) {
             for (_, name, _) in &lines {
-                Withheld::count(&mut trail.withheld.borrow_mut(), name);
+                Withheld::count(&mut queue.withheld.borrow_mut(), name);
             }
-            self.tend_trail();
+            self.run_audit_writer();
             return change(store);
         }
         store.together(|store| {
@@ -304,10 +304,10 @@ impl<E: Engine + 'static> Sessions<E> {
             lines.iter().try_for_each(|(number, _, line)| store.queue_line(*number, line))
         })?;
         crash::point("audit.line-queued");
-        trail.last.set(number);
-        trail.queued.set(trail.queued.get() + bytes);
-        trail.write(store);
-        self.tend_trail();
+        queue.last.set(number);
+        queue.queued.set(queue.queued.get() + bytes);
+        queue.write(store);
+        self.run_audit_writer();
         Ok(())
     }
 
@@ -320,35 +320,35 @@ impl<E: Engine + 'static> Sessions<E> {
         change: impl FnOnce(&Store) -> Result<(), StoreError>,
         revert: impl FnOnce(&Store) -> Result<(), StoreError>,
     ) -> Result<(), AttachError> {
-        let trail = &self.0.trail;
-        self.check_trail()?;
+        let queue = &self.0.audit_queue;
+        self.check_audit()?;
         self.record(subject, [event], change)?;
-        let Some(failure) = trail.prohibits() else { return Ok(()) };
-        let number = trail.last.get();
+        let Some(failure) = queue.prohibits() else { return Ok(()) };
+        let number = queue.last.get();
         self.0.store.together(|store| {
             revert(store)?;
             store.unqueue_line(number)
         })?;
-        trail.last.set(number - 1);
+        queue.last.set(number - 1);
         Err(AttachError::Audit(failure))
     }
 
     /// Whether anything may happen that must not happen unseen.
-    pub(super) fn check_trail(&self) -> Result<(), AttachError> {
-        let trail = &self.0.trail;
-        if trail.prohibits().is_some() {
-            trail.write(&self.0.store);
+    pub(super) fn check_audit(&self) -> Result<(), AttachError> {
+        let queue = &self.0.audit_queue;
+        if queue.prohibits().is_some() {
+            queue.write(&self.0.store);
         }
-        trail.prohibits().map_or(Ok(()), |failure| Err(AttachError::Audit(failure)))
+        queue.prohibits().map_or(Ok(()), |failure| Err(AttachError::Audit(failure)))
     }
 
     pub(super) fn news(&self, news: &AuditNews<'_>) {
-        (self.0.trail.observer)(news);
+        (self.0.audit_queue.observer)(news);
     }
 
     /// Keeps looking at the file until every line is safe.
-    pub(super) fn tend_trail(&self) {
-        if self.0.trail.tended.replace(true) {
+    pub(super) fn run_audit_writer(&self) {
+        if self.0.audit_queue.tended.replace(true) {
             return;
         }
         let sessions = std::rc::Rc::downgrade(&self.0);
@@ -357,14 +357,14 @@ impl<E: Engine + 'static> Sessions<E> {
                 time::sleep(LOOK).await;
                 let Some(inner) = sessions.upgrade() else { return };
                 let sessions = Self(inner);
-                let trail = &sessions.0.trail;
-                trail.write(&sessions.0.store);
-                if trail.owing.get() {
-                    sessions.pay();
+                let queue = &sessions.0.audit_queue;
+                queue.write(&sessions.0.store);
+                if queue.unrecorded_disconnects.get() {
+                    sessions.record_pending();
                 }
                 sessions.report_withheld();
-                if trail.settle(&sessions.0.store, SAFE_AFTER) && !trail.owing.get() {
-                    return trail.tended.set(false);
+                if queue.settle(&sessions.0.store, SAFE_AFTER) && !queue.unrecorded_disconnects.get() {
+                    return queue.tended.set(false);
                 }
             }
         });

@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, rc::Rc};
 pub(super) const MISSED: &str = "it ended while the broker was away";
 
 impl<E: Engine + 'static> Sessions<E> {
-    pub(super) fn tell(&self, session: &Session, happening: &Happening<'_>) {
+    pub(super) fn notify(&self, session: &Session, happening: &Happening<'_>) {
         (self.0.observer)(&session.summary(), happening);
     }
 
@@ -41,9 +41,9 @@ impl<E: Engine + 'static> Sessions<E> {
         if !self.may_write(&session.key.user, "connect", bytes) {
             session.unlogged.borrow_mut().insert(channel);
             self.write_unaudited(session, channel);
-            return self.check_trail();
+            return self.check_audit();
         }
-        if !self.0.trail.is_on() {
+        if !self.0.audit_queue.is_on() {
             self.write_unaudited(session, channel);
             return Ok(());
         }
@@ -72,7 +72,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Tells that somebody is connected.
     pub(super) fn connected(&self, session: &Session, channel: ChannelId) {
         if !session.unlogged.borrow().contains(&channel) {
-            self.tell(session, &Happening::Connected { channel });
+            self.notify(session, &Happening::Connected { channel });
         }
     }
 
@@ -84,16 +84,16 @@ impl<E: Engine + 'static> Sessions<E> {
         outcome: Option<Outcome>,
         reason: Option<&str>,
     ) {
-        if let Err(error) = self.record_end(session, channel, outcome, reason) {
+        if let Err(error) = self.record_disconnect(session, channel, outcome, reason) {
             tracing::debug!(%error, session = %session.id, "writing that a connection ended");
-            self.owe();
+            self.mark_unrecorded();
         }
         if !session.unlogged.borrow_mut().remove(&channel) {
-            self.tell(session, &Happening::Disconnected { channel, outcome, reason });
+            self.notify(session, &Happening::Disconnected { channel, outcome, reason });
         }
     }
 
-    fn record_end(
+    fn record_disconnect(
         &self,
         session: &Session,
         channel: ChannelId,
@@ -112,50 +112,50 @@ impl<E: Engine + 'static> Sessions<E> {
             let forget = |store: &Store| store.close_connection(channel, &session.id);
             let Some(run) = run else { return self.record(subject, [disconnect], forget) };
             self.record(subject, [Event::Command { channel, kind: run.kind, end }, disconnect], forget)?;
-            self.tell(session, &Happening::Ran { channel, run: &run, outcome });
+            self.notify(session, &Happening::Ran { channel, run: &run, outcome });
             Ok(())
         })
     }
 
     fn connection(&self, session: &Session, channel: ChannelId) -> Result<Option<OpenConnection>, StoreError> {
-        if self.0.trail.is_on() { self.0.store.connection(channel, &session.id) } else { Ok(None) }
+        if self.0.audit_queue.is_on() { self.0.store.connection(channel, &session.id) } else { Ok(None) }
     }
 
     /// The connections that the broker opened and whose end it has not heard of; `None` if that cannot be read.
     pub(super) fn opened(&self, session: &Session) -> Option<BTreeSet<ChannelId>> {
-        let written = self.0.store.connections(&session.id).inspect_err(|_| self.owe()).ok()?;
+        let written = self.0.store.connections(&session.id).inspect_err(|_| self.mark_unrecorded()).ok()?;
         // What could not be written down counts as long as this broker lives.
         Some(session.channels.borrow().iter().copied().chain(written).collect())
     }
 
     /// Writes what could not be written when it happened, in sessions whose guest says who is there. The log has it.
-    pub(super) fn pay(&self) {
-        self.0.trail.set_owing(false);
+    pub(super) fn record_pending(&self) {
+        self.0.audit_queue.set_unrecorded(false);
         let sessions: Vec<Rc<Session>> = self.0.live.borrow().values().cloned().collect();
         for session in sessions.iter().filter(|session| session.link().is_some_and(|link| link.is_up())) {
             let over = self.opened(session).unwrap_or_default();
             let over = over.difference(&session.channels.borrow()).copied().collect::<Vec<_>>();
             for channel in over {
-                if self.record_end(session, channel, None, Some(MISSED)).is_err() {
-                    self.owe();
+                if self.record_disconnect(session, channel, None, Some(MISSED)).is_err() {
+                    self.mark_unrecorded();
                 }
             }
         }
     }
 
     /// Tells of every connection that is still to be told of, before the session's row goes.
-    pub(super) fn end_all(&self, session: &Session) -> Result<(), StoreError> {
-        if self.0.trail.is_on() {
+    pub(super) fn record_all_disconnects(&self, session: &Session) -> Result<(), StoreError> {
+        if self.0.audit_queue.is_on() {
             for channel in self.0.store.connections(&session.id)? {
-                self.record_end(session, channel, None, Some("the container was removed"))?;
+                self.record_disconnect(session, channel, None, Some("the container was removed"))?;
             }
         }
         Ok(())
     }
 
     /// Writes, once, that the session is being removed, and why.
-    pub(super) fn mourn(&self, session: &Session, reason: &str) -> Result<(), StoreError> {
-        if session.mourned.get() {
+    pub(super) fn record_destroy(&self, session: &Session, reason: &str) -> Result<(), StoreError> {
+        if session.destroy_recorded.get() {
             return Ok(());
         }
         with_subject(session, |subject| {
@@ -167,7 +167,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 }
             })
         })?;
-        session.mourned.set(true);
+        session.destroy_recorded.set(true);
         Ok(())
     }
 
@@ -195,9 +195,9 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    fn owe(&self) {
-        self.0.trail.set_owing(true);
-        self.tend_trail();
+    fn mark_unrecorded(&self) {
+        self.0.audit_queue.set_unrecorded(true);
+        self.run_audit_writer();
     }
 }
 

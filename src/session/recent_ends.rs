@@ -22,7 +22,7 @@ const PATIENCE_WITH_GUEST: Duration = Duration::from_millis(300);
 
 /// The last ends, oldest first.
 #[derive(Default)]
-pub(super) struct Ends(VecDeque<End>);
+pub(super) struct RecentEnds(VecDeque<End>);
 
 struct End {
     session: SessionId,
@@ -31,7 +31,7 @@ struct End {
     at: Instant,
 }
 
-impl Ends {
+impl RecentEnds {
     /// Remembers why a session ended, unless that is known already.
     fn add(&mut self, session: &Session, text: String) {
         self.0.retain(|end| end.at.elapsed() < KEPT);
@@ -53,7 +53,7 @@ impl Ends {
 impl<E: Engine + 'static> Sessions<E> {
     /// Remembers the line for those who are connected.
     pub(super) fn remember(&self, session: &Session, text: String) {
-        self.0.ends.borrow_mut().add(session, text);
+        self.0.recent_ends.borrow_mut().add(session, text);
     }
 
     /// Why a session ended whose user is `allowed`, in a line for that user; `None` if it has not or nobody knows. Waits
@@ -70,6 +70,6 @@ impl<E: Engine + 'static> Sessions<E> {
                 over(PATIENCE).await;
             }
         }
-        self.0.ends.borrow().find(id).filter(|end| allowed(&end.user)).map(|end| end.text.clone())
+        self.0.recent_ends.borrow().find(id).filter(|end| allowed(&end.user)).map(|end| end.text.clone())
     }
 }
