@@ -26,5 +26,6 @@ pub mod signalfd;
 pub mod signals;
 pub mod stderr;
 pub mod systemd;
+pub mod tally;
 pub mod terminal;
 pub mod usage;
