@@ -6,6 +6,7 @@
 //! nothing here knows podspawn's sessions.
 
 mod budget;
+mod copies;
 mod error;
 mod files;
 mod homes;
@@ -21,6 +22,7 @@ mod verify;
 mod write;
 
 pub use budget::HomeLimits;
+pub use copies::Named;
 pub use error::BackupError;
 pub use journal::{Journal, PENDING, Prepared, is_restore_pending};
 pub use manifest::LeftOut;
@@ -28,7 +30,7 @@ pub use name::BackupName;
 pub use places::{Places, StateLock};
 pub use plan::{Change, Plan};
 pub use verify::Backup;
-pub use write::{Named, Order, Report, back_up};
+pub use write::{Order, Report, back_up};
 
 /// The paths and the ids of a manifest, if it is one.
 #[cfg(fuzzing)]

@@ -6,11 +6,11 @@
 
 use super::{
     budget::HomeLimits,
+    copies::{Copies, entry},
     error::{At as _, BackupError},
     files,
     manifest::{Bytes, Entry, EntryPath, HOMES, Kind, Owner},
     places::Places,
-    write::Copies,
 };
 use crate::domain::{Size, UserName};
 use rustix::{
@@ -22,7 +22,6 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io,
-    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -170,11 +169,4 @@ fn one(copies: &mut Copies, source: &File, target: &OwnedFd, path: &EntryPath, t
 
 fn too_large(size: u64, largest: Size) -> String {
     format!("it has {size} bytes with its holes, more than {largest} (--home-size)")
-}
-
-/// The entry of what is open, by its own metadata.
-pub(super) fn entry(path: &EntryPath, kind: Kind, open: &File) -> io::Result<Entry> {
-    let about = open.metadata()?;
-    let (mode, owner) = (about.mode() & 0o7777, Owner::number(&about));
-    Ok(Entry { path: path.clone(), kind, mode, owner, modified: about.mtime() })
 }

@@ -4,7 +4,6 @@ use super::{
     error::{At as _, BackupError},
     files, journal,
     manifest::{CONFIG, DATABASE, KEYS, PROJECTS, SECCOMP, USERS},
-    plan::with_suffix,
 };
 use crate::{
     config::{AbsolutePath, Config, ConfigError, MAX_FILE_BYTES, text_of},
@@ -12,7 +11,7 @@ use crate::{
 };
 use rustix::{fd::OwnedFd, fs::FlockOperation, io::Errno};
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -132,6 +131,13 @@ pub(super) fn parsed(path: &Path, bytes: Vec<u8>) -> Result<Config, BackupError>
     };
     let text = text_of(path, bytes).map_err(|error| invalid(&[error.error]))?;
     Config::parse(&text).map_err(|errors| invalid(&errors))
+}
+
+/// `path` with `suffix` at the end of its last name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
 }
 
 fn bounded(path: &Path) -> io::Result<Vec<u8>> {

@@ -5,7 +5,7 @@ use super::{
     error::At as _,
     files,
     manifest::{DATABASE, Entry, EntryPath, HOMES, KEYS, Kind, USERS},
-    places::{configuration, parsed},
+    places::{configuration, parsed, with_suffix},
 };
 use crate::{accounts::Accounts, config::Config};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -230,12 +230,6 @@ impl Plan {
         }
         Ok(false)
     }
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, BackupError> {
