@@ -2,160 +2,86 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use siblings::{Uses, cycles, reachable};
+use source::{Source, identifier, sources};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The floors of the architecture; a file imports strictly lower ones, or its own top-level module. Half floors are
-/// neighbours of which one serves the others.
-const FLOORS: [(&str, f32); 29] = [
-    ("domain", 0.0),
-    ("config", 1.0),
-    ("policy", 1.5),
-    ("podfile", 1.0),
-    ("protocol", 1.0),
-    ("openmetrics", 1.5),
-    ("measure", 1.75),
-    ("sys", 1.5),
-    ("accounts", 2.0),
-    ("audit", 2.0),
-    ("client", 2.0),
-    ("engine", 2.0),
-    ("guest", 2.0),
-    ("link", 2.0),
-    ("log", 2.0),
-    ("settings", 2.0),
-    ("sshd", 2.0),
-    ("store", 2.0),
-    ("session", 3.0),
-    ("backup", 3.0),
-    ("image", 3.0),
-    ("doctor", 3.5),
-    ("broker", 4.0),
-    ("command", 5.0),
-    ("cli", 6.0),
-    ("lib", 7.0),
-    ("main", 7.0),
-    ("crate", 0.0),
-    ("podspawn", 7.0),
+#[path = "floors/siblings.rs"]
+mod siblings;
+#[path = "floors/source.rs"]
+mod source;
+
+/// The floors of the architecture; a file imports strictly lower ones, or its own top-level module. `lib`, `main`
+/// and their names in paths, `crate` and `podspawn`, are no modules with a file of their own.
+const FLOORS: [(&str, u32); 27] = [
+    ("crate", 0),
+    ("domain", 0),
+    ("config", 1),
+    ("protocol", 1),
+    ("openmetrics", 2),
+    ("policy", 2),
+    ("sys", 2),
+    ("accounts", 3),
+    ("audit", 3),
+    ("client", 3),
+    ("guest", 3),
+    ("link", 3),
+    ("log", 3),
+    ("measure", 3),
+    ("settings", 3),
+    ("sshd", 3),
+    ("store", 3),
+    ("engine", 4),
+    ("backup", 5),
+    ("session", 5),
+    ("doctor", 6),
+    ("broker", 7),
+    ("command", 8),
+    ("cli", 9),
+    ("lib", 10),
+    ("main", 10),
+    ("podspawn", 10),
 ];
 
-/// Longest file, in lines. Above that it wants to be two.
+/// Longest file, in lines. A longer one wants to be two.
 const MAX_LINES: usize = 400;
 
-/// A source file, and its path below `src`.
-struct Source {
-    path: PathBuf,
-    text: String,
-}
-
-impl Source {
-    fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    /// Its top-level module.
-    fn module(&self) -> String {
-        let first = self.path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
-        first.strip_suffix(".rs").map_or(first.clone(), str::to_owned)
-    }
-
-    fn is_test(&self) -> bool {
-        self.path.file_name().is_some_and(|name| name == "tests.rs")
-            || self.path.components().any(|part| part.as_os_str() == "tests")
-    }
-
-    /// The text without comments: what they mention is no import.
-    fn code(&self) -> String {
-        let lines = self.text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    /// The modules of this crate that it names.
-    fn imports(&self) -> Vec<String> {
-        let code = self.code();
-        let mut found = Vec::new();
-        for root in ["crate::", "podspawn::"] {
-            for (place, _) in code.match_indices(root) {
-                if code[..place].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
-                    continue;
-                }
-                let rest = &code[place + root.len()..];
-                if let Some(group) = rest.strip_prefix('{') {
-                    found.extend(names_in_group(group));
-                } else {
-                    found.push(identifier(rest));
-                }
-            }
-        }
-        found.retain(|name| !name.is_empty());
-        found
-    }
-}
-
-/// The first names of `{a::b, c::{d, e}, f}`, from behind its brace.
-fn names_in_group(group: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let (mut depth, mut at_start) = (0, true);
-    for (place, character) in group.char_indices() {
-        match character {
-            '}' if depth == 0 => break,
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => at_start = true,
-            c if depth == 0 && at_start && !c.is_whitespace() => {
-                names.push(identifier(&group[place..]));
-                at_start = false;
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-fn identifier(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut directories = vec![root.clone()];
-    let mut sources = Vec::new();
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                sources.push(Source { path: path.strip_prefix(&root).unwrap().to_owned(), text });
-            }
-        }
-    }
-    assert!(sources.len() > 30, "only {} files under {}", sources.len(), root.display());
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
-    sources
-}
+/// Top-level modules with files that still use each other in a circle, and how many such files there are. Each number
+/// only shrinks; this list goes. Behind each, the helper who mends it.
+const PENDING: [(&str, usize); 12] = [
+    ("accounts", 3), // engine
+    ("backup", 6),   // engine
+    ("broker", 9),   // broker
+    ("command", 6),  // engine; spawn: broker, prove: doctor
+    ("config", 5),   // engine
+    ("doctor", 25),  // doctor
+    ("engine", 2),   // engine
+    ("guest", 9),    // engine
+    ("link", 2),     // engine
+    ("session", 11), // session
+    ("sshd", 5),     // engine
+    ("store", 3),    // engine
+];
 
 fn assert_none(what: &str, found: &[String]) {
     assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
 }
 
-#[test]
-fn a_module_imports_lower_floors_only() {
-    let floors: BTreeMap<&str, f32> = FLOORS.into_iter().collect();
-    let mut wrong = Vec::new();
-    for source in sources() {
+/// The imports that do not go down, and the modules and floors that do not fit each other.
+fn misplaced(floors: &[(&str, u32)], sources: &[Source]) -> Vec<String> {
+    let by_name: BTreeMap<&str, u32> = floors.iter().copied().collect();
+    let modules: BTreeSet<String> = sources.iter().map(Source::module).collect();
+    let unknown = by_name.keys().filter(|name| !modules.contains(**name) && !["crate", "podspawn"].contains(name));
+    let mut wrong: Vec<String> = unknown.map(|name| format!("floor {name} has no module")).collect();
+    for source in sources {
         let module = source.module();
-        let Some(own) = floors.get(module.as_str()) else {
+        let Some(own) = by_name.get(module.as_str()) else {
             wrong.push(format!("{}: module {module} is on no floor; give it one in tests/floors.rs", source.name()));
             continue;
         };
         for import in source.imports() {
             // A macro or item of the crate's root begins with no module's name.
-            if let Some(other) = floors.get(import.as_str())
+            if let Some(other) = by_name.get(import.as_str())
                 && import != module
                 && other >= own
             {
@@ -163,7 +89,34 @@ fn a_module_imports_lower_floors_only() {
             }
         }
     }
-    assert_none("imports that do not go down", &wrong);
+    wrong
+}
+
+#[test]
+fn a_module_imports_lower_floors_only() {
+    assert_none("imports that do not go down", &misplaced(&FLOORS, &sources()));
+}
+
+/// The circles in modules that may have none, and the entries of `pending` that are out of date.
+fn circles(uses: &Uses, pending: &[(&str, usize)]) -> Vec<String> {
+    let module_of = |file: &str| file.split(['/', '.']).next().unwrap_or_default().to_owned();
+    let in_circles = |module: &str| {
+        uses.keys().filter(|file| module_of(file) == module && reachable(uses, file).contains(*file)).count()
+    };
+    let allowed = |module: &str| pending.iter().find(|(name, _)| *name == module).map_or(0, |(_, files)| *files);
+    let found = cycles(uses).into_iter().filter(|circle| {
+        let module = module_of(&circle[0]);
+        in_circles(&module) > allowed(&module)
+    });
+    let mut wrong: Vec<String> = found.map(|circle| circle.join(" → ")).collect();
+    let done = pending.iter().filter(|(module, _)| in_circles(module) == 0);
+    wrong.extend(done.map(|(module, _)| format!("{module} has no circle any more: remove it from PENDING")));
+    wrong
+}
+
+#[test]
+fn the_files_of_a_module_use_each_other_in_no_circle() {
+    assert_none("files that use each other in a circle", &circles(&siblings::uses(&sources()), &PENDING));
 }
 
 #[test]
@@ -316,14 +269,57 @@ fn every_file_says_what_lives_in_it() {
     assert_none("files without a header", &silent.map(|source| source.name()).collect::<Vec<_>>());
 }
 
+fn source(path: &str, text: &str) -> Source {
+    Source { path: path.into(), text: text.into() }
+}
+
 #[test]
 fn the_check_sees_an_import_however_it_is_written() {
-    let source = |text: &str| Source { path: "domain/x.rs".into(), text: text.into() }.imports();
-    assert_eq!(source("use crate::engine::Engine;"), ["engine"]);
+    let imports = |text: &str| source("domain/x.rs", text).imports();
+    assert_eq!(imports("use crate::engine::Engine;"), ["engine"]);
     assert_eq!(
-        source("use crate::{\n    domain::{A, B},\n    session::{self, c::D},\n    store,\n};"),
+        imports("use crate::{\n    domain::{A, B},\n    session::{self, c::D},\n    store,\n};"),
         ["domain", "session", "store"]
     );
-    assert_eq!(source("fn f() -> crate::store::Store {}"), ["store"]);
-    assert_eq!(source("// crate::store\nlet x = mycrate::store;"), Vec::<String>::new());
+    assert_eq!(imports("fn f() -> crate::store::Store {}"), ["store"]);
+    assert_eq!(imports("// crate::store\nlet x = mycrate::store;"), Vec::<String>::new());
+}
+
+#[test]
+fn the_check_sees_a_floor_without_a_module_and_an_import_that_goes_up() {
+    let sources = [source("domain.rs", "use crate::engine::Engine;"), source("engine.rs", "")];
+    let floors = [("domain", 0), ("engine", 1), ("cellar", 2)];
+    assert_eq!(
+        misplaced(&floors, &sources),
+        ["floor cellar has no module", "domain.rs (floor 0) imports engine (floor 1)"]
+    );
+}
+
+#[test]
+fn the_check_sees_a_circle_of_files() {
+    let files = [
+        source("a.rs", "mod b;\nmod c;\nmod d;\npub use c::C;\n"),
+        source("a/b.rs", "use super::{C, d};\n"),
+        source("a/c.rs", "struct C;\nfn f() -> crate::a::d::D {}\n#[cfg(test)]\nmod tests { use super::super::b; }"),
+        source("a/d.rs", "pub(super) struct D;\nmod e { use super::super::b; }\n"),
+    ];
+    let uses = siblings::uses(&files);
+    assert_eq!(cycles(&uses), Vec::<Vec<String>>::new(), "{uses:?}");
+    assert_eq!(uses["a/b.rs"], ["a/c.rs", "a/d.rs"].map(str::to_owned).into());
+
+    let [parent, b, c, _] = files;
+    let files = [parent, b, c, source("a/d.rs", "pub(super) struct D(super::b::B);\n")];
+    let uses = siblings::uses(&files);
+    assert_eq!(circles(&uses, &[]), ["a/b.rs → a/d.rs → a/b.rs"]);
+    assert_eq!(circles(&uses, &[("a", 3)]), Vec::<String>::new());
+    assert_eq!(circles(&Uses::new(), &[("a", 3)]), ["a has no circle any more: remove it from PENDING"]);
+}
+
+#[test]
+fn the_check_sees_a_parent_and_a_child_that_use_each_other() {
+    let child = || source("a/b.rs", "pub struct B(super::A);\n");
+    let both = |parent| circles(&siblings::uses(&[source("a.rs", parent), child()]), &[]);
+    assert_eq!(both("mod b;\npub use b::B;\npub struct A;\n"), Vec::<String>::new());
+    assert_eq!(both("mod b;\npub use b::B;\npub struct A(Vec<B>);\n"), ["a.rs → a/b.rs → a.rs"]);
+    assert_eq!(both("mod b;\npub struct A(Vec<b::B>);\n"), ["a.rs → a/b.rs → a.rs"]);
 }
