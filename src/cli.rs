@@ -3,7 +3,7 @@
 use crate::{
     command::{
         add_user, auth_keys, backup, broker, check_config, cleanup, completions, doctor, guest, list, list_users, man,
-        metrics, remove_user, restore, server_setup, spawn, status, stop, verify_image,
+        metrics, reference, remove_user, restore, server_setup, spawn, status, stop, verify_image,
     },
     domain::chain,
     sys::stderr,
@@ -81,6 +81,9 @@ enum Verb {
     /// Write the manual pages into a directory (for packagers)
     #[command(hide = true)]
     Man(man::Options),
+    /// Print a generated page of the documentation (for developers)
+    #[command(hide = true)]
+    Reference(reference::Options),
 }
 
 /// Parses the arguments and runs the verb.
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Verb::Metrics(options) => report(metrics::run(&options)),
         Verb::Completions(options) => report(completions::run(&options, &visible())),
         Verb::Man(options) => report(man::run(&options, visible())),
+        Verb::Reference(options) => report(reference::run(&options)),
     }
 }
 

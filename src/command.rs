@@ -17,6 +17,7 @@ pub mod man;
 pub mod metrics;
 mod progress;
 mod prove;
+pub mod reference;
 pub mod remove_user;
 pub mod restore;
 mod scrape;

@@ -5,6 +5,7 @@
 mod container;
 mod duration;
 mod ids;
+pub mod markdown;
 mod mode;
 mod names;
 mod outcome;

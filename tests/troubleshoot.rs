@@ -1,13 +1,14 @@
-//! The README's chapter *Troubleshoot* has every line that somebody may be shown instead of a session, word for word.
+//! docs/errors.md explains every message that a user may see instead of a session, word for word.
 //!
-//! The lines are read out of the sources: a new one that the chapter does not have fails here, as does one that is
-//! listed below and is gone.
+//! The messages are read out of the sources and compared with the table that the page is generated from
+//! (`src/command/reference/errors`): a message without an entry fails, and so does an entry without a message.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use podspawn::command::reference::errors::CHAPTERS;
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// Where lines for users are written.
+/// The sources of messages for users.
 const SOURCES: &[&str] = &[
     "src/broker/connection.rs",
     "src/broker/methods/sessions.rs",
@@ -17,6 +18,7 @@ const SOURCES: &[&str] = &[
     "src/command/spawn.rs",
     "src/command/spawn/connection.rs",
     "src/command/spawn/last_word.rs",
+    "src/command/spawn/own.rs",
     "src/command/spawn/request.rs",
     "src/guest/channel.rs",
     "src/guest/dotfiles.rs",
@@ -33,13 +35,13 @@ const SOURCES: &[&str] = &[
     "src/sys/passing.rs",
 ];
 
-/// What these sources say to nobody, to the log, or to who types a command of podspawn's.
+/// Texts of these sources that no user sees instead of a session: for the log, or for who runs a verb.
 const NOT_FOR_USERS: &[&str] = &[
     "ending idle connections",
     "every subnet of the pool is in use",
     "every user id of security.uid_range … is in use",
     "finding this executable",
-    // Nothing builds images yet, so that nothing can be missing.
+    // No verb builds images yet, so none can be missing.
     "image not pre-built, run podspawn update-project …",
     "network.pool … overlaps the route to …",
     "no socket was passed; the broker is started by podspawn-broker.socket: systemctl start podspawn-broker.socket",
@@ -47,6 +49,7 @@ const NOT_FOR_USERS: &[&str] = &[
     "starting the runtime",
     "stopped by the engine, exit code …",
     "taking the socket from systemd",
+    "the audit log",
     "the container's guest is silent",
     "the grace period is over",
     "the last connection ended",
@@ -101,7 +104,7 @@ fn literals(code: &str) -> Vec<String> {
     found
 }
 
-/// A format's text as the README has it: `…` for what is put in.
+/// A format's text as the page has it: `…` for each value.
 fn shown(format: &str) -> String {
     let mut text = String::new();
     let mut depth = 0;
@@ -119,7 +122,7 @@ fn shown(format: &str) -> String {
     text
 }
 
-/// A line that somebody reads has words in it.
+/// Whether a text is a sentence and not a name, a key or a path.
 fn is_prose(text: &str) -> bool {
     text.split(' ')
         .filter(|word| word.len() > 1 && word.chars().all(|c| c.is_alphabetic() || ",;:'".contains(c)))
@@ -127,27 +130,35 @@ fn is_prose(text: &str) -> bool {
         > 2
 }
 
-fn lines() -> BTreeSet<String> {
+/// Every text of the sources. One of several lines is a help text.
+fn texts() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let texts = SOURCES.iter().flat_map(|source| literals(&fs::read_to_string(root.join(source)).expect(source)));
-    // What has several lines is a help text.
-    texts.filter(|text| is_prose(text) && !text.contains('\n')).map(|text| shown(&text)).collect()
+    texts.filter(|text| !text.contains('\n')).map(|text| shown(&text)).collect()
+}
+
+/// The messages of the page.
+fn explained() -> BTreeSet<&'static str> {
+    CHAPTERS.iter().flat_map(|chapter| chapter.entries).flat_map(|entry| entry.messages).copied().collect()
 }
 
 #[test]
-fn every_line_that_a_user_may_be_shown_is_explained() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let chapter = readme.split("\n## Troubleshoot\n").nth(1).expect("the chapter");
-    let chapter = chapter.split("\n## ").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-    let lines = lines();
-    assert!(lines.len() > 40, "{lines:#?}");
-    let missing: Vec<_> = lines
-        .iter()
-        .filter(|line| !chapter.contains(line.trim_matches('…')) && !NOT_FOR_USERS.contains(&&***line))
-        .collect();
-    assert!(missing.is_empty(), "not in the README's chapter Troubleshoot: {missing:#?}");
-    let gone: Vec<_> = NOT_FOR_USERS.iter().filter(|line| !lines.contains(**line)).collect();
-    assert!(gone.is_empty(), "nobody says that any more: {gone:#?}");
+fn every_message_that_a_user_may_see_is_explained() {
+    let texts = texts();
+    let messages: Vec<&String> = texts.iter().filter(|text| is_prose(text)).collect();
+    assert!(messages.len() > 40, "{messages:#?}");
+    let explained = explained();
+    let is_known = |text: &str| explained.contains(text) || NOT_FOR_USERS.contains(&text);
+    let missing: Vec<_> = messages.iter().filter(|text| !is_known(text)).collect();
+    assert!(missing.is_empty(), "no entry in src/command/reference/errors: {missing:#?}");
+}
+
+#[test]
+fn every_entry_has_its_message_in_the_sources() {
+    let texts = texts();
+    let gone: Vec<_> =
+        explained().into_iter().chain(NOT_FOR_USERS.iter().copied()).filter(|text| !texts.contains(*text)).collect();
+    assert!(gone.is_empty(), "no source has these messages: {gone:#?}");
 }
 
 #[test]
@@ -159,9 +170,9 @@ fn literals_are_read_as_the_compiler_reads_them() {
 }
 
 #[test]
-fn what_clients_of_other_kinds_print_is_in_the_chapter() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let chapter = readme.split("\n## Troubleshoot\n").nth(1).unwrap().split("\n## ").next().unwrap();
+fn messages_of_other_clients_are_explained() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshoot.md");
+    let page = fs::read_to_string(page).unwrap();
     // The suite of refusals has the first three from OpenSSH's own client.
     for words in [
         "administratively prohibited: open failed",
@@ -172,6 +183,6 @@ fn what_clients_of_other_kinds_print_is_in_the_chapter() {
         "Nothing received from server on UDP port",
         "Missing privilege separation directory: /run/sshd",
     ] {
-        assert!(chapter.contains(words), "{words}");
+        assert!(page.contains(words), "{words}");
     }
 }

@@ -1,0 +1,55 @@
+//! `podspawn reference PAGE`: the parts of the documentation that are generated from the code.
+//!
+//! Each page is Markdown. The files in docs/ contain it between two markers, and tests/documents.rs compares.
+
+pub mod errors;
+mod metrics;
+
+use std::io::{self, Write as _};
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  podspawn reference metrics")]
+pub struct Options {
+    /// The page
+    page: Page,
+}
+
+/// A generated page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Page {
+    /// Messages that users may see, with their meaning and remedy
+    Errors,
+    /// Metrics, with their types, labels and meaning
+    Metrics,
+}
+
+impl Page {
+    /// The page as Markdown.
+    #[must_use]
+    pub fn markdown(self) -> String {
+        match self {
+            Self::Errors => errors::reference(),
+            Self::Metrics => metrics::reference(),
+        }
+    }
+}
+
+/// Runs the verb.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    io::stdout().lock().write_all(options.page.markdown().as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_is_empty() {
+        use clap::ValueEnum as _;
+        for page in Page::value_variants() {
+            assert!(page.markdown().lines().count() > 3, "{page:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Messages that a user may see instead of a session: the source of docs/errors.md.
+//!
+//! tests/troubleshoot.rs reads the messages out of the sources and compares: a new message needs an entry here, and
+//! an entry needs its message.
+
+mod connection;
+mod container;
+mod engine;
+mod entry;
+mod home;
+mod limits;
+mod server;
+
+pub use entry::{Chapter, Entry, FixedBy};
+
+use crate::domain::markdown::wrapped;
+
+/// Every chapter, in the order of the page.
+pub const CHAPTERS: [&Chapter; 6] =
+    [&server::CHAPTER, &engine::CHAPTER, &limits::CHAPTER, &container::CHAPTER, &home::CHAPTER, &connection::CHAPTER];
+
+/// The page as Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = String::new();
+    for chapter in CHAPTERS {
+        page += &format!("## {}\n\n", chapter.title);
+        for entry in chapter.entries {
+            page += &format!("### {}\n\n```text\n{}\n```\n\n", heading(entry), entry.messages.join("\n"));
+            page += &wrapped("- **Meaning:** ", "  ", entry.meaning);
+            page += &format!("- **Who can fix it:** {}.\n", entry.fixed_by);
+            page += &wrapped("- **Do:** ", "  ", entry.remedy);
+            page.push('\n');
+        }
+    }
+    page
+}
+
+/// Longest heading, in characters: it fits one line of a screen with its mark.
+const MAX_HEADING: usize = 100;
+
+/// The first message without its advice and without marks of Markdown.
+fn heading(entry: &Entry) -> String {
+    let message = entry.messages.first().copied().unwrap_or_default();
+    let message = message.split("; ").next().unwrap_or_default();
+    let mut message = message.strip_suffix(": …").unwrap_or(message);
+    while message.chars().count() > MAX_HEADING {
+        let Some((start, _)) = message.rsplit_once(", ") else { break };
+        message = start;
+    }
+    message.replace('`', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_entry_is_complete_and_every_heading_is_used_once() {
+        let mut headings = BTreeSet::new();
+        for entry in CHAPTERS.iter().flat_map(|chapter| chapter.entries) {
+            for text in [entry.meaning, entry.remedy] {
+                assert!(text.ends_with('.'), "{text}");
+            }
+            let heading = heading(entry);
+            assert!(heading.chars().count() <= MAX_HEADING && !heading.trim_matches('…').is_empty(), "{heading}");
+            assert!(headings.insert(heading), "twice: {entry:?}");
+        }
+        assert!(headings.len() > 40, "{headings:?}");
+    }
+}
