@@ -6,6 +6,7 @@
 //! Lookups of local accounts cost one stat once warm. The other sources block, at most [`DEADLINE`] each: an async
 //! caller asks [`Accounts::local`] first and runs [`Accounts::by_uid`] where blocking is allowed.
 
+mod account;
 pub mod confinement;
 mod getent;
 pub mod jobs;
@@ -15,46 +16,15 @@ mod table;
 pub mod uids;
 mod userdb;
 
+pub use account::{Account, AccountError, DEADLINE};
+
 use crate::domain::UserName;
+use account::Answer;
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use table::{Found, Table};
-
-/// The longest that one source is waited for. A directory server that takes longer fails the login rather than hold
-/// it: sshd's own `LoginGraceTime` is not ours to spend.
-pub const DEADLINE: Duration = Duration::from_secs(2);
-
-/// An account of this host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The login name.
-    pub name: UserName,
-    /// The user id.
-    pub uid: u32,
-    /// The primary group.
-    pub gid: u32,
-    /// The home directory.
-    pub home: PathBuf,
-    /// The login shell.
-    pub shell: PathBuf,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// No source that answered knows it, or its name is none that podspawn can carry: it is not a podspawn user.
-    #[error("no such account or group on this host")]
-    Unknown,
-    /// A source that may know it did not answer, so nothing was found out. Trying again may help.
-    #[error("the account database does not answer")]
-    Unavailable(#[source] io::Error),
-}
-
-/// What one source says.
-type Answer<T> = Result<Option<T>, io::Error>;
 
 /// The sources of accounts and groups, in their order.
 #[derive(Debug)]

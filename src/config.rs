@@ -23,9 +23,6 @@ pub use yaml::MAX_FILE_BYTES;
 use crate::domain::UserName;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-/// Where a container finds what is podspawn's own; nothing may be mounted over it.
-const GUEST_DIR: &str = "/.podspawn";
-
 /// Every file together: one consistent state of `/etc/podspawn`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {

@@ -8,8 +8,10 @@
 mod accounts;
 mod agent;
 pub mod agent_keys;
+mod binary;
 mod broker;
 mod channel;
+mod config;
 mod dotfiles;
 mod environment;
 pub mod examine;
@@ -22,6 +24,7 @@ mod login;
 mod packets;
 mod persistent;
 mod process;
+mod refusal;
 pub mod sftp;
 mod shell;
 mod streams;
@@ -36,29 +39,8 @@ use crate::{
     protocol::guest::{GUEST_SOCKET_DIR, GUEST_SOCKET_NAME},
     sys::signalfd,
 };
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
-
-/// Where a guest lives; all of it is fixed outside of tests.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// The container's root directory.
-    root: PathBuf,
-    /// The broker's socket.
-    socket: PathBuf,
-    /// The image's environment.
-    environment: Vec<(OsString, OsString)>,
-    /// The id of the account that is made for a login; `None` in tests and for the first free one.
-    uid: Option<u32>,
-    /// The user's home, if it outlives the container.
-    home: Option<persistent::Persistent>,
-    /// What to set up in a fresh home.
-    dotfiles: Option<Dotfiles>,
-    /// Whether every process of the PID namespace is the guest's to reap.
-    is_init: bool,
-}
+use config::GuestConfig;
+use std::path::{Path, PathBuf};
 
 /// `uid` as it is in this container. A user namespace of the engine's has 65,536 ids as a rule, and every container the
 /// same ones: there it is another id, which differs from user to user all the same.
@@ -85,7 +67,7 @@ pub fn run(uid: Option<u32>, persistent_home: bool, dotfiles: Option<Dotfiles>) 
     signalfd::close_on_exec_from_3();
     signalfd::ignore(libc::SIGHUP);
     signalfd::ignore(libc::SIGPIPE);
-    let place = Place {
+    let config = GuestConfig {
         root: PathBuf::from("/"),
         socket: Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME),
         environment: std::env::vars_os().collect(),
@@ -94,5 +76,5 @@ pub fn run(uid: Option<u32>, persistent_home: bool, dotfiles: Option<Dotfiles>) 
         dotfiles,
         is_init: std::process::id() == 1,
     };
-    supervisor::Supervisor::new(place)?.run()
+    supervisor::Supervisor::new(config)?.run()
 }

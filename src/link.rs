@@ -4,17 +4,16 @@
 //! vouches for, says that it is the container's init and not another process inside. Apart from that nothing the
 //! guest says is believed beyond its own session: packets are bounded, counted and limited in rate.
 
+mod error;
 mod pace;
 mod socket;
 mod word;
 
 use crate::{
     domain::{ChannelId, Outcome, SessionId},
-    protocol::{
-        guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, MAX_CHANNELS, Open},
-        packet::PacketError,
-    },
+    protocol::guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, MAX_CHANNELS, Open},
 };
+pub use error::LinkError;
 use pace::Pace;
 use socket::{Connection, Listener};
 use std::{
@@ -64,26 +63,6 @@ pub enum GuestEvent {
     },
     /// The connection is gone.
     Down,
-}
-
-/// Why a request did not reach the guest.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// The guest is not connected; it may be again in a moment.
-    #[error("the container's guest is not connected")]
-    Down,
-    /// The guest does not read what it is sent.
-    #[error("the container's guest does not answer")]
-    Stuck,
-    /// Too many descriptors are being sent by processes of the broker's uid.
-    #[error("the channel cannot be sent to the container: too many descriptors are being sent")]
-    InFlight,
-    /// The guest is of a version that does not know the request.
-    #[error("the container's guest is older than the request")]
-    Old,
-    /// The request does not fit a packet.
-    #[error(transparent)]
-    Packet(#[from] PacketError),
 }
 
 /// The session's end of the guest channel. Dropping it closes the connection.

@@ -12,7 +12,7 @@ mod probe;
 pub mod serving;
 
 pub use effective::Effective;
-pub use main_file::{Include, MainFile};
+pub use main_file::{CONFIG, CONFIG_DIR, Include, MainFile};
 pub use probe::Connection;
 
 use crate::sys::program::{self, Finished};
@@ -22,10 +22,6 @@ use std::{
     time::Duration,
 };
 
-/// The configuration that sshd reads by default.
-pub const CONFIG: &str = "/etc/ssh/sshd_config";
-/// Where relative names in `Include` begin (`sshd_config(5)`), whatever file they stand in.
-pub const CONFIG_DIR: &str = "/etc/ssh";
 /// What sshd says without the directory that its service makes when it starts. Only root's sshd asks for it.
 const NO_DIRECTORY: &str = "Missing privilege separation directory";
 /// How long one question may take: sshd reads some files, and on a busy machine waits for a processor.

@@ -1,6 +1,6 @@
 //! getent(1): the host's own dynamically linked view of its name services, for hosts without systemd's user database.
 
-use super::{Answer, DEADLINE};
+use super::account::{Answer, DEADLINE};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
     io::{self, Read as _},

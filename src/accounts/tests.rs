@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixListener,
     process::Command,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 

@@ -2,7 +2,7 @@
 //!
 //! One Varlink call on a blocking socket: a JSON object and a NUL there, one back.
 
-use super::{Account, Answer, DEADLINE};
+use super::account::{Account, Answer, DEADLINE};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
     sockopt::{Timeout, set_socket_timeout},

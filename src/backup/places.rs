@@ -2,14 +2,13 @@
 
 use super::{
     error::{At as _, BackupError},
-    files, journal,
+    files,
     manifest::{CONFIG, DATABASE, KEYS, PROJECTS, SECCOMP, USERS},
 };
 use crate::{
     config::{AbsolutePath, Config, ConfigError, MAX_FILE_BYTES, text_of},
     store::Store,
 };
-use rustix::{fd::OwnedFd, fs::FlockOperation, io::Errno};
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
@@ -145,40 +144,4 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     let file: File = files::linked_at(rustix::fs::CWD, path.as_os_str())?;
     file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Keeps backups and a restore apart, as long as it lives.
-#[derive(Debug)]
-pub struct StateLock {
-    _directory: Option<OwnedFd>,
-}
-
-impl StateLock {
-    /// For a backup, of which there may be several. Refused as well while a restore has not come to its end.
-    pub(super) fn shared(places: &Places) -> Result<Self, BackupError> {
-        let lock = Self::take(places, FlockOperation::NonBlockingLockShared, "a restore is running")?;
-        if journal::is_restore_pending(&places.etc) {
-            return Err(BackupError::Refused(journal::PENDING.to_owned()));
-        }
-        Ok(lock)
-    }
-
-    /// For a restore.
-    pub fn exclusive(etc: &Path) -> Result<Self, BackupError> {
-        let running = "a backup or another restore is running; try again when it is done";
-        Self::take(&Places::here(etc)?, FlockOperation::NonBlockingLockExclusive, running)
-    }
-
-    /// The directory of the state is the lock: nobody else can open it.
-    fn take(places: &Places, operation: FlockOperation, refusal: &str) -> Result<Self, BackupError> {
-        let directory = match files::directory(places.state()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { _directory: None }),
-            result => result.at("open", places.state())?,
-        };
-        match rustix::fs::flock(&directory, operation) {
-            Ok(()) => Ok(Self { _directory: Some(directory) }),
-            Err(Errno::WOULDBLOCK) => Err(BackupError::Refused(refusal.to_owned())),
-            Err(error) => Err(error).at("lock", places.state()),
-        }
-    }
 }

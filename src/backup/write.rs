@@ -5,8 +5,9 @@ use super::{
     copies::{Copies, Named},
     error::{At as _, BackupError},
     files, homes,
+    lock::StateLock,
     manifest::Kind,
-    places::{Places, StateLock, configuration},
+    places::{Places, configuration},
     prune,
     verify::Backup,
 };

@@ -7,6 +7,9 @@ use super::{
 use crate::domain::{Hardening, UidRange};
 use std::{collections::BTreeMap, sync::Arc};
 
+/// Where a container finds what is podspawn's own; nothing may be mounted over it.
+const GUEST_DIR: &str = "/.podspawn";
+
 /// What containers may do. The seccomp profile is named here and read elsewhere ([`Self::hardening`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Security {
@@ -174,7 +177,7 @@ fn runtime(text: &str) -> Result<Option<String>, Wrong> {
 
 fn mount_point(text: &str) -> Result<AbsolutePath, String> {
     let path: AbsolutePath = text.parse().map_err(|wrong: Wrong| wrong.to_string())?;
-    let own = path.as_path().starts_with(super::GUEST_DIR);
+    let own = path.as_path().starts_with(GUEST_DIR);
     // The engine splits a mount specification at colons and commas.
     if own || path.as_path().parent().is_none() || text.contains([':', ',']) {
         return Err(format!("{} cannot be a tmpfs; /tmp can", quote(text)));

@@ -11,7 +11,7 @@ mod request;
 
 use super::{
     ContainerSpec, ContainerStatus, Engine, EngineError, EngineInfo, FoundContainer, FoundNetwork, NetworkSpec, Notice,
-    PullProgress, spec,
+    PullProgress,
 };
 use crate::domain::{ContainerId, ImageRef, NetworkId};
 use bollard::{
@@ -90,11 +90,6 @@ impl DockerEngine {
 /// The answer to `call` if it comes in time.
 async fn within<T>(deadline: Duration, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     timeout(deadline, call).await.unwrap_or(Err(Error::RequestTimeoutError))
-}
-
-/// The filter that finds what is ours.
-fn ours() -> HashMap<&'static str, Vec<String>> {
-    HashMap::from([("label", vec![format!("{}={}", spec::MANAGED_BY.0, spec::MANAGED_BY.1)])])
 }
 
 impl Engine for DockerEngine {
@@ -225,7 +220,7 @@ impl Engine for DockerEngine {
 
     async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
         let docker = self.client()?;
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&ours()).build();
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&request::ours()).build();
         let found = within(DEADLINE_READ, docker.list_containers(Some(options)))
             .await
             .map_err(|error| explain(error, |_, _| None))?;
@@ -234,7 +229,7 @@ impl Engine for DockerEngine {
 
     async fn networks(&self) -> Result<Vec<FoundNetwork>, EngineError> {
         let docker = self.client()?;
-        let options = ListNetworksOptionsBuilder::default().filters(&ours()).build();
+        let options = ListNetworksOptionsBuilder::default().filters(&request::ours()).build();
         let found = within(DEADLINE_READ, docker.list_networks(Some(options)))
             .await
             .map_err(|error| explain(error, |_, _| None))?;

@@ -1,23 +1,22 @@
 //! One channel: from the broker's request to the process that answers it.
 
 use super::{
-    Place,
     agent::Agent,
+    binary::own_binary,
+    config::GuestConfig,
     dotfiles, environment,
     identity::Group,
-    login::{self, Account, LoginError, Resolved},
+    login::{self, Account, Resolved},
     packets,
-    process::{self, Executable, StartError, Streams},
+    process::{self, Executable, Streams},
+    refusal::Refusal,
     shell, streams,
     traffic::Traffic,
 };
 use crate::{
     domain::ChannelId,
-    protocol::{
-        guest::{GUEST_BINARY, MAX_COMMAND_BYTES, Open, Program, Terminal, ToSpawn},
-        stream::NoStream,
-    },
-    sys::{passing, pty},
+    protocol::guest::{MAX_COMMAND_BYTES, Open, Program, Terminal, ToSpawn},
+    sys::pty,
 };
 use rustix::io::Errno;
 use std::{
@@ -43,50 +42,6 @@ pub(super) enum State {
     Waiting(Box<Open>),
     /// A process runs.
     Running { group: Group, agent: Option<Agent> },
-}
-
-/// Why a request ends with a line of text instead of a process.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
-    #[error("this container has too many connections")]
-    TooManyChannels,
-    #[error("this container is being stopped")]
-    Stopping,
-    #[error("the command or its environment is too long, or has a NUL in it")]
-    Malformed,
-    #[error("this image has no shell; give a command to run it directly")]
-    NoShell,
-    #[error("this image has no shell, and no program {}", .0.display())]
-    NoProgram(OsString),
-    #[error("cannot allocate a terminal: {0}")]
-    Terminal(io::Error),
-    #[error("this container has as many terminals as it may have at once; close some: `ls /dev/pts` lists them")]
-    NoTerminalHere,
-    #[error(
-        "no terminal is left on the server; ask the administrator to raise kernel.pty.max, as `podspawn doctor` says"
-    )]
-    NoTerminal,
-    #[error(transparent)]
-    Stream(#[from] NoStream),
-    #[error("this container has no /dev/null: {0}")]
-    Null(io::Error),
-    #[error("cannot hand the terminal over: {}", passing::in_words(*.0))]
-    HandOver(Errno),
-    #[error(transparent)]
-    Login(#[from] LoginError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-}
-
-impl Refusal {
-    pub(super) fn tell(&self, socket: impl AsFd) {
-        // There is room, see MAX_UNREAD; and a peer that is gone needs no answer.
-        let answer = match self {
-            Self::NoProgram(_) => ToSpawn::NotFound(self.to_string()),
-            _ => ToSpawn::Failed(self.to_string()),
-        };
-        let _ = packets::send(socket, &answer, &[]);
-    }
 }
 
 /// How spawn wants the process to be connected.
@@ -128,17 +83,17 @@ pub(super) struct Started {
 
 /// Starts the process that `open` asks for. With `first` this is the user's first login in this guest's life.
 pub(super) fn start(
-    place: &Place,
+    config: &GuestConfig,
     open: Open,
     client: Client,
     wants_agent: bool,
     first: bool,
     number: u64,
 ) -> Result<Started, Refusal> {
-    let root = &place.root;
-    let Resolved { account, is_fresh, remark } = match &place.home {
-        Some(home) => login::resolve_persistent(root, &open.login, place.uid, home)?,
-        None => login::resolve(root, &open.login, place.uid, first)?,
+    let root = &config.root;
+    let Resolved { account, is_fresh, remark } = match &config.home {
+        Some(home) => login::resolve_persistent(root, &open.login, config.uid, home)?,
+        None => login::resolve(root, &open.login, config.uid, first)?,
     };
     let (streams, master, tty) = match client {
         Client::Streams(fds) => (Streams::Given(fds), None, None),
@@ -149,10 +104,10 @@ pub(super) fn start(
     };
     let agent = if wants_agent { Agent::listen(root, &account, number) } else { None };
     let agent_path = agent.as_ref().map(|agent| agent.path.as_path());
-    let environment = environment::of(&place.environment, open.environment, &account, tty.as_deref(), agent_path);
+    let environment = environment::of(&config.environment, open.environment, &account, tty.as_deref(), agent_path);
     let search = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     let (path, arguments) = program(root, &account, &open.program, &search)?;
-    let (path, arguments) = match &place.dotfiles {
+    let (path, arguments) = match &config.dotfiles {
         Some(dotfiles) if is_fresh || dotfiles::is_pending(root, &account.home) => dotfiles.before(path, arguments),
         _ => (path, arguments),
     };
@@ -205,13 +160,6 @@ fn program(
 
 fn own_sftp_server() -> (PathBuf, Vec<OsString>) {
     (own_binary(), ["podspawn", "guest", "--sftp"].map(OsString::from).to_vec())
-}
-
-/// This program, for a process in the container.
-pub(super) fn own_binary() -> PathBuf {
-    // The mount's path is the fallback where the container's root has hidden /proc.
-    let program = ["/proc/self/exe", GUEST_BINARY].into_iter().map(PathBuf::from).find(|path| path.exists());
-    program.unwrap_or_else(|| GUEST_BINARY.into())
 }
 
 impl Channel {

@@ -7,7 +7,7 @@
 //! whoever hangs up ends it as they would end the program. What fails is told at a terminal and in a file of the home;
 //! the login goes on.
 
-use super::{channel::own_binary, files::under};
+use super::{binary::own_binary, files::under};
 use crate::{
     protocol::guest::{DOTFILES, INSTALL},
     sys::stderr,

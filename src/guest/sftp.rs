@@ -6,11 +6,13 @@
 
 mod attributes;
 mod extensions;
+mod failure;
 mod files;
 mod handles;
 mod listing;
 mod realpath;
 mod server;
+mod state;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -1,6 +1,6 @@
 //! The streams that a client brings, as a process of the container may have them.
 
-use super::channel::Refusal;
+use super::refusal::Refusal;
 use crate::{
     protocol::stream::{self, Kind},
     sys::descriptor,

@@ -1,12 +1,13 @@
 //! The loop: signals, the broker, the channels, their agents, and what has to end.
 
 use super::{
-    Place,
     broker::Broker,
-    channel::{self, Channel, Client, MAX_UNREAD, Refusal, Started, State},
+    channel::{self, Channel, Client, MAX_UNREAD, Started, State},
+    config::GuestConfig,
     identity::{self, Group},
     idle::Idle,
     packets::{self, Incoming},
+    refusal::Refusal,
 };
 use crate::{
     domain::{ChannelId, Outcome, UserName, text::one_line},
@@ -50,7 +51,7 @@ enum Source {
 
 /// The guest.
 pub(super) struct Supervisor {
-    place: Place,
+    config: GuestConfig,
     signals: SignalFd,
     broker: Broker,
     channels: Vec<Channel>,
@@ -66,12 +67,12 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(place: Place) -> io::Result<Self> {
+    pub(super) fn new(config: GuestConfig) -> io::Result<Self> {
         // SIGRTMIN+3 is how systemd-like engines stop an init.
         let signals = SignalFd::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGRTMIN() + 3])?;
-        let (broker, idle) = (Broker::new(place.socket.clone()), Idle::new(&place.root));
+        let (broker, idle) = (Broker::new(config.socket.clone()), Idle::new(&config.root));
         let (channels, doomed, known, uids) = (Vec::new(), Vec::new(), Vec::new(), vec![0]);
-        Ok(Self { place, signals, broker, channels, idle, doomed, known, uids, logins: 0, stop_at: None })
+        Ok(Self { config, signals, broker, channels, idle, doomed, known, uids, logins: 0, stop_at: None })
     }
 
     /// Runs until the container is stopped.
@@ -129,7 +130,7 @@ impl Supervisor {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let tick = if self.place.is_init { None } else { Some(Instant::now() + TICK) };
+        let tick = if self.config.is_init { None } else { Some(Instant::now() + TICK) };
         let doomed = self.doomed.iter().map(|doomed| doomed.deadline);
         doomed.chain(self.broker.deadline()).chain(self.idle.deadline()).chain(self.stop_at).chain(tick).min()
     }
@@ -266,7 +267,7 @@ impl Supervisor {
         };
         self.logins += 1;
         let first = self.is_first_login(&open.login.name);
-        match channel::start(&self.place, *open, client, agent, first, self.logins) {
+        match channel::start(&self.config, *open, client, agent, first, self.logins) {
             Ok(Started { state, master, remark, traffic }) => {
                 if let State::Running { group, .. } = &state {
                     // A number that comes again is another group.
@@ -341,7 +342,7 @@ impl Supervisor {
 
     /// Collects children that have ended. False if there are none left.
     fn reap(&mut self) -> bool {
-        if self.place.is_init {
+        if self.config.is_init {
             loop {
                 match rustix::process::wait(WaitOptions::NOHANG) {
                     Ok(Some((pid, status))) => self.on_exit(pid, status.as_raw()),

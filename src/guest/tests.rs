@@ -8,7 +8,7 @@ mod streams;
 mod versions;
 
 use super::{
-    Place,
+    config::GuestConfig,
     packets::{self, Incoming},
     supervisor::Supervisor,
 };
@@ -74,7 +74,7 @@ impl Bench {
         std::fs::write(root.join("etc/passwd"), format!("alice:x:{uid}:{gid}::/home/alice:/bin/sh\n")).unwrap();
         std::os::unix::fs::symlink("/bin", root.join("bin")).unwrap();
         let listener = listen(directory.path());
-        let place = Place {
+        let config = GuestConfig {
             root,
             socket: directory.path().join("broker.sock"),
             environment: vec![("IMAGE".into(), "yes".into()), ("PATH".into(), std::env::var_os("PATH").unwrap())],
@@ -84,7 +84,7 @@ impl Bench {
             is_init: false,
         };
         // It ends with the test process; nothing outside of the process can stop it.
-        std::thread::spawn(move || Supervisor::new(place).unwrap().run());
+        std::thread::spawn(move || Supervisor::new(config).unwrap().run());
         let (broker, channels) = accept(&listener);
         assert!(channels.is_empty());
         Self { directory, broker, listener }

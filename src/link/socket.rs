@@ -1,6 +1,6 @@
 //! The listening socket and its connections, on tokio.
 
-use super::LinkError;
+use super::error::LinkError;
 use crate::{
     protocol::{
         guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, PROTOCOL},

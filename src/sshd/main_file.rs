@@ -1,7 +1,12 @@
 //! `sshd_config` by its lines: every `Include`, and which of them is reached for everybody, before any `Match`.
 
-use super::{CONFIG_DIR, pattern};
+use super::pattern;
 use std::path::{Path, PathBuf};
+
+/// The configuration that sshd reads by default.
+pub const CONFIG: &str = "/etc/ssh/sshd_config";
+/// Where relative names in `Include` begin (`sshd_config(5)`), whatever file they stand in.
+pub const CONFIG_DIR: &str = "/etc/ssh";
 
 /// A configuration file, as far as it matters where a drop-in or a block belongs.
 #[derive(Debug)]

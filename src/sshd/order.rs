@@ -4,8 +4,8 @@
 //! all of them. So a block decides for sure what it sets if no other block is read before it.
 
 use super::{
-    CONFIG_DIR, block,
-    main_file::{keyword, words},
+    block,
+    main_file::{CONFIG_DIR, keyword, words},
 };
 use crate::sys::glob::glob;
 use std::{

@@ -3,7 +3,7 @@
 //! The copier may only read: not even the index beside the write-ahead log is its to make. So `SQLite`'s online backup
 //! works where the broker has the database open; where nobody does, the files are copied while nothing moves them.
 
-use super::{Store, StoreError, open::refuse_newer};
+use super::{Store, StoreError, schema::refuse_newer};
 use crate::sys::file_version::FileVersion;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,

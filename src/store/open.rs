@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError, kept,
-    schema::{KNOWN, MIGRATIONS},
+    schema::{KNOWN, MIGRATIONS, refuse_newer, schema_of},
 };
 use crate::sys::crash;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -106,19 +106,6 @@ fn make_shrinkable(connection: &Connection) {
     let incremental = connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0)) == Ok(2);
     if !incremental && let Err(error) = connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM") {
         debug!(%error, "rewriting the state database");
-    }
-}
-
-fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
-pub(super) fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
-    match schema_of(connection)? {
-        found if found > KNOWN => Err(StoreError::Newer { found, known: KNOWN }),
-        // Never written by us: below the first, or of something else.
-        found if found < 0 => Err(StoreError::Corrupt(format!("schema {found}"))),
-        found => Ok(found),
     }
 }
 

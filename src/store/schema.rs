@@ -1,5 +1,8 @@
 //! The tables, as the steps that make them. A step that was released is never edited: another is added.
 
+use super::StoreError;
+use rusqlite::Connection;
+
 /// `MIGRATIONS[n]` leads from schema `n` to `n + 1`; the schema of a file is its `user_version`.
 ///
 /// Ids, keys and subnets are unique here as well as in the code that chooses them, so that a mistake there is an
@@ -54,3 +57,18 @@ pub(super) const MIGRATIONS: &[&str] = &[
 /// The schema that this version reads and writes.
 #[allow(clippy::cast_possible_wrap)] // a handful
 pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// The schema of a database.
+pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// The schema of a database that this version can read; an error otherwise.
+pub(super) fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
+    match schema_of(connection)? {
+        found if found > KNOWN => Err(StoreError::Newer { found, known: KNOWN }),
+        // Never written by us: below the first, or of something else.
+        found if found < 0 => Err(StoreError::Corrupt(format!("schema {found}"))),
+        found => Ok(found),
+    }
+}

@@ -53,7 +53,9 @@ pub(crate) fn uses(sources: &[Source]) -> Uses {
 }
 
 fn module(source: &Source, all: &BTreeSet<Path>) -> Module {
-    let (path, code) = (source.segments(), without_inline_modules(&source.product_code()));
+    // `pub(in crate::x)` names no use.
+    let product = source.product_code().replace("(in crate::", "(");
+    let (path, code) = (source.segments(), without_inline_modules(&product));
     let (mut aliases, mut reexports, mut body) = (BTreeMap::new(), Vec::new(), String::new());
     for statement in code.split_inclusive(';') {
         let public = statement.find("pub use ").or_else(|| {

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Bind, Hardening, ImageRef},
-    engine::{ContainerSpec, EngineError, Labels, NetworkSpec},
+    engine::{ContainerSpec, EngineError, Labels, NetworkSpec, spec},
     protocol::guest::MAX_GUEST_FILES,
 };
 use bollard::{
@@ -35,10 +35,15 @@ pub(super) fn network(spec: &NetworkSpec) -> Result<(NetworkCreateRequest, Strin
     Ok((body, checked.to_string()))
 }
 
+/// The filter for objects that podspawn created.
+pub(super) fn ours() -> HashMap<&'static str, Vec<String>> {
+    HashMap::from([("label", vec![format!("{}={}", spec::MANAGED_BY.0, spec::MANAGED_BY.1)])])
+}
+
 /// The events of our containers that [`crate::engine::Notice`] has a word for, from a moment just before `now`.
 pub(super) fn events(now: SystemTime) -> EventsOptions {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(1);
-    let mut filters = super::ours();
+    let mut filters = ours();
     filters.insert("type", vec!["container".to_owned()]);
     filters.insert("event", ["die", "destroy", "kill", "oom"].map(str::to_owned).into());
     EventsOptionsBuilder::default().since(&since.to_string()).filters(&filters).build()

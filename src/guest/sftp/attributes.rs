@@ -2,7 +2,7 @@
 
 use super::{
     files,
-    wire::{Fields, Put, Truncated},
+    wire::{Answer, Fields, Put, Truncated},
 };
 use crate::sys::ids;
 use rustix::{
@@ -130,4 +130,9 @@ pub(super) fn encode(stat: &Stat) -> Vec<u8> {
 /// No attributes.
 pub(super) fn none() -> Vec<u8> {
     vec![0; 4]
+}
+
+/// An answer that consists of one name.
+pub(super) fn name_only(name: Vec<u8>) -> Answer {
+    Answer::Names(vec![(name.clone(), name, none())])
 }

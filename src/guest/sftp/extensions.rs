@@ -1,9 +1,10 @@
 //! Extensions that OpenSSH's clients use.
 
 use super::{
-    attributes::Attributes,
+    attributes::{Attributes, name_only},
+    failure::{Failure, Result},
     files, realpath,
-    server::{Failure, Result, Server, name_only},
+    state::State,
     wire::{Answer, Fields, MAX_DATA, MAX_PACKET, Put},
 };
 use crate::guest::{accounts, files as accounts_file};
@@ -28,17 +29,17 @@ pub(super) const OFFERED: [(&str, &str); 11] = [
     ("users-groups-by-id@openssh.com", "1"),
 ];
 
-pub(super) fn perform(server: &mut Server, name: &[u8], fields: &mut Fields<'_>) -> Result {
+pub(super) fn perform(state: &mut State, name: &[u8], fields: &mut Fields<'_>) -> Result {
     let done = |result: std::result::Result<(), Errno>| result.map(|()| Answer::ok()).map_err(Failure::from);
     match name {
         b"posix-rename@openssh.com" => done(rustix::fs::rename(fields.string()?, fields.string()?)),
         b"hardlink@openssh.com" => done(rustix::fs::link(fields.string()?, fields.string()?)),
-        b"fsync@openssh.com" => match server.fd(fields.string()?) {
+        b"fsync@openssh.com" => match state.fd(fields.string()?) {
             Ok(file) => done(rustix::fs::fsync(file)),
             Err(_) => Err(Errno::NOENT.into()),
         },
         b"statvfs@openssh.com" => Ok(capacity(&rustix::fs::statvfs(fields.string()?)?)),
-        b"fstatvfs@openssh.com" => Ok(capacity(&rustix::fs::fstatvfs(server.fd(fields.string()?)?)?)),
+        b"fstatvfs@openssh.com" => Ok(capacity(&rustix::fs::fstatvfs(state.fd(fields.string()?)?)?)),
         b"lsetstat@openssh.com" => {
             let path = fields.string()?;
             done(Attributes::read(fields)?.apply_at_link(path))
@@ -48,17 +49,16 @@ pub(super) fn perform(server: &mut Server, name: &[u8], fields: &mut Fields<'_>)
             let path = expand(fields.string()?)?;
             Ok(name_only(realpath::real_path(&path)?))
         }
-        b"copy-data" => copy(server, fields),
+        b"copy-data" => copy(state, fields),
         b"home-directory" => {
             let user = fields.string()?;
-            let home =
-                if user == server.user().as_bytes() { Some(server.home().as_bytes().to_vec()) } else { home_of(user) };
+            let home = if user == state.user.as_bytes() { Some(state.home.as_bytes().to_vec()) } else { home_of(user) };
             home.map(name_only).ok_or(Failure::Refused)
         }
         b"users-groups-by-id@openssh.com" => {
             let (users, groups) = (Fields(fields.string()?), Fields(fields.string()?));
             let mut reply = Vec::new();
-            for names in [server.names().of_users(users)?, server.names().of_groups(groups)?] {
+            for names in [state.names.of_users(users)?, state.names.of_groups(groups)?] {
                 reply.put_string(&names);
             }
             // The names are the container's; clients give up at a packet that is longer than this.
@@ -80,15 +80,15 @@ fn limits() -> Answer {
     Answer::Extended(reply)
 }
 
-fn copy(server: &mut Server, fields: &mut Fields<'_>) -> Result {
+fn copy(state: &mut State, fields: &mut Fields<'_>) -> Result {
     let from = fields.string()?;
     let (offset, length) = (fields.u64()?, fields.u64()?);
     let to = fields.string()?;
     let to_offset = fields.u64()?;
     // Two files are borrowed at once, so one of them by a second descriptor.
-    server.file(from)?;
-    let to = server.file(to)?.try_clone()?;
-    files::copy(server.file(from)?, offset, length, &to, to_offset)?;
+    state.file(from)?;
+    let to = state.file(to)?.try_clone()?;
+    files::copy(state.file(from)?, offset, length, &to, to_offset)?;
     Ok(Answer::ok())
 }
 

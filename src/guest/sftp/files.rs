@@ -1,8 +1,8 @@
 //! What is done to files: open, read, write, copy, rename.
 
 use super::{
+    failure::{Failure, Result},
     handles::Opened,
-    server::{Failure, Result},
 };
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, RenameFlags, SeekFrom},

@@ -2,20 +2,21 @@
 
 use super::{
     attributes::{self, Attributes},
-    extensions, files,
-    handles::{Handle, Handles, Opened},
-    listing::{self, Names, Zone},
+    extensions,
+    failure::{Failure, Result},
+    files,
+    handles::Handle,
+    listing::{self, Zone},
     realpath,
-    wire::{self, Answer, Code, Fields, Put, Truncated},
+    state::State,
+    wire::{self, Answer, Fields, Put},
 };
-use crate::domain::plain;
 use rustix::{
     fs::{AtFlags, Dir, OFlags, Stat},
     io::Errno,
 };
 use std::{
     ffi::OsString,
-    os::fd::{AsFd, BorrowedFd},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -25,70 +26,10 @@ const VERSION: u32 = 3;
 const MAX_NAMES: usize = 128;
 const MAX_NAMES_BYTES: usize = 128 * 1024;
 
-/// Why a request fails.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The request is no request.
-    Malformed,
-    /// A handle that does not exist, or of the wrong kind.
-    NoHandle,
-    /// What is asked for makes no sense.
-    Refused,
-    /// Nothing more to read.
-    EndOfFile,
-    /// A request or an extension that this server does not have.
-    Unsupported,
-    /// The kernel refused.
-    System(Errno),
-}
-
-impl From<Truncated> for Failure {
-    fn from(_: Truncated) -> Self {
-        Self::Malformed
-    }
-}
-
-impl From<Errno> for Failure {
-    fn from(error: Errno) -> Self {
-        Self::System(error)
-    }
-}
-
-impl From<Failure> for Answer {
-    fn from(failure: Failure) -> Self {
-        let (code, text) = match failure {
-            Failure::Malformed => (Code::BadMessage, "Bad message".into()),
-            Failure::NoHandle => (Code::Failure, "No such handle".into()),
-            Failure::Refused => (Code::Failure, "Failure".into()),
-            Failure::EndOfFile => (Code::EndOfFile, "End of file".into()),
-            Failure::Unsupported => (Code::Unsupported, "Operation unsupported".into()),
-            Failure::System(error) => (code_of(error), plain(error)),
-        };
-        Self::Status(code, text)
-    }
-}
-
-/// The same classes as OpenSSH's server.
-fn code_of(error: Errno) -> Code {
-    match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::BADF | Errno::LOOP => Code::NoSuchFile,
-        Errno::PERM | Errno::ACCESS | Errno::FAULT => Code::PermissionDenied,
-        Errno::NAMETOOLONG | Errno::INVAL => Code::BadMessage,
-        Errno::NOSYS => Code::Unsupported,
-        _ => Code::Failure,
-    }
-}
-
-/// What a request gives.
-pub(super) type Result<T = Answer> = std::result::Result<T, Failure>;
-
 /// One client's server.
 pub(super) struct Server {
-    handles: Handles,
-    names: Names,
+    state: State,
     zone: Zone,
-    home: OsString,
-    user: OsString,
     /// The client's version: answers to one before 3 have no texts.
     version: u32,
 }
@@ -96,8 +37,7 @@ pub(super) struct Server {
 impl Server {
     /// A server for the account `user`, whose home is `home`.
     pub(super) fn new(user: OsString, home: OsString) -> Self {
-        let (names, zone) = (Names::read(), Zone::read());
-        Self { handles: Handles::default(), names, zone, home, user, version: VERSION }
+        Self { state: State::new(user, home), zone: Zone::read(), version: VERSION }
     }
 
     /// Appends the answer to the request in `packet`.
@@ -125,7 +65,7 @@ impl Server {
         let done = |result: std::result::Result<(), Errno>| result.map(|()| Answer::ok()).map_err(Failure::from);
         match kind {
             wire::OPEN => self.open(fields),
-            wire::CLOSE => match self.handles.remove(fields.string()?) {
+            wire::CLOSE => match self.state.handles.remove(fields.string()?) {
                 Some(_) => Ok(Answer::ok()),
                 None => Err(Errno::NOENT.into()),
             },
@@ -133,7 +73,9 @@ impl Server {
             wire::WRITE => self.write(fields),
             wire::LSTAT => stat(fields.string()?, AtFlags::SYMLINK_NOFOLLOW),
             wire::STAT => stat(fields.string()?, AtFlags::empty()),
-            wire::FSTAT => Ok(Answer::Attributes(attributes::encode(&rustix::fs::fstat(self.fd(fields.string()?)?)?))),
+            wire::FSTAT => {
+                Ok(Answer::Attributes(attributes::encode(&rustix::fs::fstat(self.state.fd(fields.string()?)?)?)))
+            }
             wire::SETSTAT => {
                 let path = fields.string()?;
                 done(Attributes::read(fields)?.apply_at(path))
@@ -141,7 +83,7 @@ impl Server {
             wire::FSETSTAT => {
                 let handle = fields.string()?;
                 let attributes = Attributes::read(fields)?;
-                done(attributes.apply_to(self.fd(handle)?))
+                done(attributes.apply_to(self.state.fd(handle)?))
             }
             wire::OPENDIR => self.open_directory(fields.string()?),
             wire::READDIR => self.read_directory(fields.string()?),
@@ -152,9 +94,11 @@ impl Server {
                 done(rustix::fs::mkdir(path, rustix::fs::Mode::from_raw_mode(mode)))
             }
             wire::RMDIR => done(rustix::fs::rmdir(fields.string()?)),
-            wire::REALPATH => Ok(name_only(realpath::real_path(fields.string()?)?)),
+            wire::REALPATH => Ok(attributes::name_only(realpath::real_path(fields.string()?)?)),
             wire::RENAME => done(files::rename(fields.string()?, fields.string()?)),
-            wire::READLINK => Ok(name_only(rustix::fs::readlink(fields.string()?, Vec::new())?.into_bytes())),
+            wire::READLINK => {
+                Ok(attributes::name_only(rustix::fs::readlink(fields.string()?, Vec::new())?.into_bytes()))
+            }
             wire::SYMLINK => {
                 // The standard has the link first; OpenSSH has sent the target first from the beginning.
                 let (target, link) = (fields.string()?, fields.string()?);
@@ -162,35 +106,10 @@ impl Server {
             }
             wire::EXTENDED => {
                 let name = fields.string()?;
-                extensions::perform(self, name, fields)
+                extensions::perform(&mut self.state, name, fields)
             }
             _ => Err(Failure::Unsupported),
         }
-    }
-
-    /// The open file behind a handle.
-    pub(super) fn file(&mut self, handle: &[u8]) -> Result<&Opened> {
-        match self.handles.get(handle) {
-            Some(Handle::File(file)) => Ok(file),
-            _ => Err(Failure::NoHandle),
-        }
-    }
-
-    /// Its descriptor.
-    pub(super) fn fd(&mut self, handle: &[u8]) -> Result<BorrowedFd<'_>> {
-        Ok(self.file(handle)?.file.as_fd())
-    }
-
-    pub(super) fn home(&self) -> &OsString {
-        &self.home
-    }
-
-    pub(super) fn user(&self) -> &OsString {
-        &self.user
-    }
-
-    pub(super) fn names(&self) -> &Names {
-        &self.names
     }
 
     fn open(&mut self, fields: &mut Fields<'_>) -> Result {
@@ -198,14 +117,14 @@ impl Server {
         let flags = fields.u32()?;
         let mode = Attributes::read(fields)?.mode.unwrap_or(0o666);
         let file = files::open(path, flags, mode)?;
-        Ok(Answer::Handle(self.handles.insert(Handle::File(file))))
+        Ok(Answer::Handle(self.state.handles.insert(Handle::File(file))))
     }
 
     fn read(&mut self, fields: &mut Fields<'_>) -> Result {
         let handle = fields.string()?;
         let offset = fields.u64()?;
         let length = fields.u32()? as usize;
-        let data = files::read(self.file(handle)?, offset, length.min(wire::MAX_DATA))?;
+        let data = files::read(self.state.file(handle)?, offset, length.min(wire::MAX_DATA))?;
         if data.is_empty() && length > 0 { Err(Failure::EndOfFile) } else { Ok(Answer::Data(data)) }
     }
 
@@ -213,18 +132,18 @@ impl Server {
         let handle = fields.string()?;
         let offset = fields.u64()?;
         let data = fields.string()?;
-        files::write(self.file(handle)?, offset, data)?;
+        files::write(self.state.file(handle)?, offset, data)?;
         Ok(Answer::ok())
     }
 
     fn open_directory(&mut self, path: &[u8]) -> Result {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = Dir::new(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)?;
-        Ok(Answer::Handle(self.handles.insert(Handle::Directory(directory))))
+        Ok(Answer::Handle(self.state.handles.insert(Handle::Directory(directory))))
     }
 
     fn read_directory(&mut self, handle: &[u8]) -> Result {
-        let Some(Handle::Directory(directory)) = self.handles.get(handle) else { return Err(Failure::NoHandle) };
+        let Some(Handle::Directory(directory)) = self.state.handles.get(handle) else { return Err(Failure::NoHandle) };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let now = i64::try_from(now).unwrap_or(0);
         let (mut found, mut bytes) = (Vec::new(), 0);
@@ -235,7 +154,7 @@ impl Server {
             // What was removed meanwhile is not there.
             let Ok(stat) = rustix::fs::statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let name = name.to_bytes().to_vec();
-            let line = listing::line(&name, &stat, &self.names, &self.zone, now);
+            let line = listing::line(&name, &stat, &self.state.names, &self.zone, now);
             bytes += name.len() + line.len();
             found.push((name, line, attributes::encode(&stat)));
         }
@@ -246,9 +165,4 @@ impl Server {
 fn stat(path: &[u8], flags: AtFlags) -> Result {
     let stat: Stat = rustix::fs::statat(rustix::fs::CWD, path, flags)?;
     Ok(Answer::Attributes(attributes::encode(&stat)))
-}
-
-/// An answer that consists of one name.
-pub(super) fn name_only(name: Vec<u8>) -> Answer {
-    Answer::Names(vec![(name.clone(), name, attributes::none())])
 }
