@@ -11,19 +11,23 @@ mod audit_queue;
 mod auditing;
 mod cause;
 mod create;
+mod deadlines;
 mod destroy;
 mod diagnose;
 mod directories;
-mod ending;
-mod entry;
+mod engine_side;
 mod error;
 mod events;
 mod examine;
+mod exit_cause;
 mod expire;
 mod guest_binary;
+mod guest_side;
 mod home;
 mod idle;
 mod isolation;
+mod lifecycle;
+mod live_session;
 mod notice;
 mod own;
 mod pull;
@@ -38,11 +42,12 @@ mod verify;
 pub use attach::{Attached, Request};
 pub use auditing::{AuditNews, AuditObserver, Auditing};
 pub use cause::Cause;
+pub use deadlines::Rules;
 pub use diagnose::{Diagnosis, PoolUse, UidConflict, UidUse};
-pub use entry::Step;
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
 pub use home::HomeError;
+pub use lifecycle::Step;
 pub use notice::Reach;
 pub use sweep::{Kind, Removed};
 pub use uids::HostAccounts;
@@ -52,14 +57,13 @@ use crate::{
     audit::Run,
     domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
     engine::{Engine, EngineError, EngineInfo},
-    policy::Plan,
     store::Store,
     sys::{clock, routes::Route},
 };
 use allowance::Allowance;
 use audit_queue::AuditQueue;
-use entry::{Phase, Session};
 use isolation::Isolation;
+use live_session::Session;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
@@ -83,28 +87,6 @@ pub struct Capacity {
     pub routes: fn() -> io::Result<Vec<Route>>,
     /// How the ids of the host's own accounts are found out: only when a session begins.
     pub accounts: HostAccounts,
-}
-
-/// When a session ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// What the last disconnect means.
-    pub mode: Mode,
-    /// How long an abandoned session is kept in [`Mode::GracePeriod`].
-    pub grace_period: Span,
-    /// How long it exists, whatever happens; `None` is for ever.
-    pub lifetime: Option<Span>,
-    /// How long its connections may be silent, all of them together, before they are ended; 0 is for ever.
-    pub idle_timeout: Span,
-}
-
-impl Rules {
-    /// Those of a plan.
-    #[must_use]
-    pub fn of(plan: &Plan) -> Self {
-        let Plan { mode, grace_period, idle_timeout, .. } = *plan;
-        Self { mode, grace_period, lifetime: plan.lifetime(), idle_timeout }
-    }
 }
 
 /// What a session looks like from outside.
@@ -268,7 +250,7 @@ impl<E: Engine + 'static> Sessions<E> {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let live = self.0.live.borrow();
-        (live.len(), live.values().map(|session| session.connections()).sum())
+        (live.len(), live.values().map(|session| session.guest.connections()).sum())
     }
 
     /// The sessions of `user`, or of everybody, by user and project.
@@ -294,7 +276,7 @@ impl<E: Engine + 'static> Sessions<E> {
     pub fn stop(&self, key: &SessionKey, reason: String) -> bool {
         match self.find(key) {
             Some(session) if session.is_running() => {
-                self.end(&session, Cause::Stopped, reason);
+                self.terminate(&session, Cause::Stopped, reason);
                 true
             }
             // On its way out already, or not there yet: whoever is creating it wants it.
@@ -320,14 +302,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Takes a session that is over out of the list and tells whoever waits for that.
     fn forget(&self, session: &Session) {
         self.0.live.borrow_mut().retain(|_, other| other.id != session.id);
-        session.phase.send_if_modified(|phase| {
-            // Those who waited for its creation have yet to read why it failed.
-            let over = !matches!(phase, Phase::Failed(_));
-            if over {
-                *phase = Phase::Gone;
-            }
-            over
-        });
+        session.lifecycle.removed();
     }
 }
 

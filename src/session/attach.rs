@@ -3,7 +3,10 @@
 use super::{
     AttachError, Capacity, Rules, Sessions, Step,
     allowance::CONTAINER,
-    entry::{Origin, Phase, Session},
+    engine_side::EngineSide,
+    guest_side::GuestSide,
+    lifecycle::{Lifecycle, Phase},
+    live_session::{Origin, Session},
     now,
     subnets::Subnets,
 };
@@ -18,16 +21,15 @@ use crate::{
     sys::{crash, random, seqpacket},
 };
 use rustix::net::SocketFlags;
-use std::{
-    os::fd::OwnedFd,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{os::fd::OwnedFd, rc::Rc, time::Duration};
 use tokio::time::sleep;
 
 /// How long a guest may take to connect again after the broker came back. It watches for the socket, so milliseconds
 /// are usual; a machine that is swapping takes longer.
 const RECONNECT: Duration = Duration::from_secs(3);
+
+/// How often the removal of the user's last container may fail before a login that waits for it is refused.
+const REMOVAL_TRIES: u32 = 3;
 
 /// Who wants in, and for what. Everything is validated.
 #[derive(Debug, Clone)]
@@ -80,7 +82,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 }
             };
             let attached = {
-                let _about_to_enter = session.wait();
+                let _entering = session.enter();
                 self.enter(&session, request, progress).await
             };
             // If it failed, or the client went away meanwhile, nobody may be left.
@@ -121,14 +123,12 @@ impl<E: Engine + 'static> Sessions<E> {
             |store| store.delete(&id),
         )?;
         crash::point("attach.row-written");
-        let phase = Phase::Creating(Step::new("creating the container"));
         let session = Rc::new(Session::new(
-            id,
-            key.clone(),
-            name,
-            Origin { image: plan.image.to_string(), uid: Some(uid), created },
+            Origin { id, key: key.clone(), image: plan.image.to_string(), uid: Some(uid), created },
             rules,
-            phase,
+            Lifecycle::created(Step::new("creating the container")),
+            EngineSide::new(name),
+            GuestSide::new(),
         ));
         self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
         self.0.begun.notify_one();
@@ -139,8 +139,11 @@ impl<E: Engine + 'static> Sessions<E> {
     fn check_capacity(&self, key: &SessionKey, capacity: &Capacity) -> Result<(), AttachError> {
         let live = self.0.live.borrow();
         // One that is on its way out is no reason to refuse the next.
-        let own: Vec<_> =
-            live.values().filter(|other| other.key.user == key.user && other.is_wanted()).map(|one| &one.key).collect();
+        let own: Vec<_> = live
+            .values()
+            .filter(|other| other.key.user == key.user && other.lifecycle.is_wanted())
+            .map(|one| &one.key)
+            .collect();
         if own.len() >= capacity.per_user as usize {
             return Err(AttachError::Denied(Denial::TooManySessions {
                 sessions: u32::try_from(own.len()).unwrap_or(u32::MAX),
@@ -161,27 +164,23 @@ impl<E: Engine + 'static> Sessions<E> {
         request: &Request,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Option<Attached>, AttachError> {
-        let mut phase = session.phase.subscribe();
+        let mut phase = session.lifecycle.watch();
         loop {
             let current = phase.borrow_and_update().clone();
-            let changed = match current {
-                Phase::Running => break,
-                Phase::Creating(step) => {
+            match current {
+                Phase::Running { .. } => break,
+                Phase::Creating { progress: step } => {
                     progress(&step);
-                    phase.changed().await
-                }
-                Phase::Destroying => {
-                    progress(&Step::new("waiting for the last container to be removed"));
-                    tokio::select! {
-                        changed = phase.changed() => changed,
-                        error = Self::remains(session) => return Err(error),
+                    if phase.changed().await.is_err() {
+                        return Ok(None);
                     }
                 }
-                Phase::Failed(error) => return Err(AttachError::Shared(error)),
+                Phase::Closing { .. } | Phase::Destroying { .. } | Phase::Undoing { .. } => {
+                    progress(&Step::new("waiting for the last container to be removed"));
+                    session.lifecycle.await_removal(REMOVAL_TRIES).await.map_err(AttachError::Remains)?;
+                }
+                Phase::Failed { error, .. } => return Err(AttachError::Shared(error)),
                 Phase::Gone => return Ok(None),
-            };
-            if changed.is_err() {
-                return Ok(None);
             }
         }
         match self.open(session, request) {
@@ -189,7 +188,7 @@ impl<E: Engine + 'static> Sessions<E> {
             result => return result.map(Some),
         }
         // The broker was restarted a moment ago, or the container has just died.
-        let reconnected = match session.link() {
+        let reconnected = match session.guest.link() {
             Some(link) => link.wait_up(RECONNECT).await,
             None => false,
         };
@@ -209,10 +208,10 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Asks the guest for a process on a new channel.
     fn open(&self, session: &Rc<Session>, request: &Request) -> Result<Attached, AttachError> {
         // An honest guest refuses as many; one that never says that a channel is over must not fill our memory.
-        if session.connections() >= MAX_CHANNELS {
+        if session.guest.connections() >= MAX_CHANNELS {
             return Err(AttachError::Crowded);
         }
-        let link = session.link().filter(|link| link.is_up()).ok_or(LinkError::Down)?;
+        let link = session.guest.link().filter(|link| link.is_up()).ok_or(LinkError::Down)?;
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty())
             .map_err(|error| AttachError::Files("cannot make a channel", error.into()))?;
         let channel = ChannelId(random()?);
@@ -229,25 +228,19 @@ impl<E: Engine + 'static> Sessions<E> {
             return Err(error.into());
         }
         crash::point("attach.channel-opened");
-        session.channels.borrow_mut().insert(channel);
+        session.guest.opened(channel);
         self.connected(session, channel);
-        session.last_open.set(Some(Instant::now()));
         let rules = Rules::of(&request.plan);
         link.set_idle_timeout(rules.idle_timeout.as_secs());
         // The session goes on whether or not this can be written: the next login brings the mode again.
-        if session.rules.replace(rules).mode != rules.mode {
+        if session.replace_rules(rules).mode != rules.mode {
             if let Err(error) = self.0.store.set_mode(&session.id, rules.mode) {
                 tracing::debug!(%error, session = %session.id, "writing the session's mode");
             }
             crash::point("attach.mode-stored");
         }
         self.occupy(session);
-        Ok(Attached {
-            channel: ours,
-            id: channel,
-            session: session.id.clone(),
-            container: session.name.borrow().clone(),
-        })
+        Ok(Attached { channel: ours, id: channel, session: session.id.clone(), container: session.engine.name() })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why sessions end, in few words that can be counted; the words that people read are beside them.
 
-use super::ending::Ending;
+use super::exit_cause::ExitCause;
 
 /// What ends a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +34,8 @@ impl Cause {
     }
 }
 
-impl From<Ending> for Cause {
-    fn from(ending: Ending) -> Self {
-        if ending == Ending::OutOfMemory { Self::OutOfMemory } else { Self::ContainerEnded }
+impl From<ExitCause> for Cause {
+    fn from(cause: ExitCause) -> Self {
+        if cause == ExitCause::OutOfMemory { Self::OutOfMemory } else { Self::ContainerEnded }
     }
 }

@@ -1,11 +1,6 @@
 //! Making a session's container and network.
 
-use super::{
-    AttachError, Happening, Sessions, Step,
-    entry::{Phase, Session},
-    home,
-    subnets::Subnets,
-};
+use super::{AttachError, Happening, Sessions, Step, home, live_session::Session, subnets::Subnets};
 use crate::{
     config::Dotfiles,
     domain::{Bind, ContainerId, ContainerName, NetworkId, SessionId, Span, Subnet},
@@ -42,7 +37,7 @@ impl<E: Engine + 'static> Sessions<E> {
             match sessions.create(&session, &plan, subnet, subnets).await {
                 Ok(phases) => {
                     sessions.notify(&session, &Happening::Created { phases: &phases });
-                    session.phase.send_replace(Phase::Running);
+                    session.lifecycle.started();
                     sessions.arm(&session);
                     // Those who wait are woken now; if there is none, the client went away during the creation.
                     sessions.check_deserted(&session);
@@ -88,7 +83,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let Some(pid) = status.pid.and_then(|pid| i32::try_from(pid).ok()) else {
             return Err(ended_at_once(&status));
         };
-        session.init.set(status.pid);
+        session.engine.started(pid.unsigned_abs());
         crash::point("create.inspected");
         self.0.store.set_running(&session.id, pid)?;
         crash::point("create.running-stored");
@@ -96,7 +91,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let started = Instant::now();
         let up = tokio::select! {
             up = link.wait_up(GUEST_START) => up,
-            () = session.died.notified() => false,
+            () = session.engine.has_exited() => false,
         };
         if up {
             crash::point("create.guest-up");
@@ -125,7 +120,7 @@ impl<E: Engine + 'static> Sessions<E> {
             match self.0.engine.create_network(&spec).await {
                 Ok(id) => {
                     crash::point("create.network-created");
-                    *session.network.borrow_mut() = Some(id.clone());
+                    session.engine.network_created(id.clone());
                     self.0.store.set_network(&session.id, &id)?;
                     crash::point("create.network-stored");
                     return Ok(id);
@@ -172,7 +167,7 @@ impl<E: Engine + 'static> Sessions<E> {
             entrypoint.push(format!("{DOTFILES}={repo}"));
             entrypoint.extend(install.iter().map(|install| format!("{INSTALL}={install}")));
         }
-        let name = session.name.borrow().clone();
+        let name = session.engine.name();
         let mut spec = container_spec(plan, name, network_name(&session.id), labels(session), binds, entrypoint);
         spec.terminals = self.terminals(plan).await;
         let (mut pulled, mut renamed) = (false, false);
@@ -180,7 +175,7 @@ impl<E: Engine + 'static> Sessions<E> {
             match self.0.engine.create_container(&spec).await {
                 Ok(id) => {
                     crash::point("create.container-created");
-                    *session.container.borrow_mut() = Some(id.clone());
+                    session.engine.container_created(id.clone());
                     self.0.store.set_container(&session.id, &id)?;
                     crash::point("create.container-stored");
                     return Ok(id);
@@ -193,7 +188,7 @@ impl<E: Engine + 'static> Sessions<E> {
                     spec.name = spec.name.unique(&session.id);
                     self.0.store.set_name(&session.id, &spec.name)?;
                     crash::point("create.name-stored");
-                    session.name.replace(spec.name.clone());
+                    session.engine.renamed(spec.name.clone());
                     renamed = true;
                 }
                 Err(source) => return Err(AttachError::Engine { step: "creating the container", source }),
@@ -203,10 +198,10 @@ impl<E: Engine + 'static> Sessions<E> {
 
     async fn pull(&self, session: &Session, image: &crate::domain::ImageRef) -> Result<(), AttachError> {
         let mut layers = super::pull::Layers::new(image);
-        session.phase.send_replace(Phase::Creating(layers.step()));
+        session.lifecycle.report(layers.step());
         let mut report = |progress| {
             if let Some(step) = layers.update(progress) {
-                session.phase.send_replace(Phase::Creating(step));
+                session.lifecycle.report(step);
             }
         };
         self.0
@@ -214,7 +209,7 @@ impl<E: Engine + 'static> Sessions<E> {
             .pull(image, &mut report)
             .await
             .map_err(|source| AttachError::Image { image: image.clone(), source })?;
-        session.phase.send_replace(Phase::Creating(Step::new("creating the container")));
+        session.lifecycle.report(Step::new("creating the container"));
         Ok(())
     }
 }

@@ -1,10 +1,7 @@
 //! Ending a session: container first, then network, then row, so that what is left is always found by its row.
 
-use super::{
-    AttachError, Cause, Happening, Sessions,
-    entry::{Phase, Session},
-};
-use crate::{engine::Engine, link::Link, sys::crash};
+use super::{AttachError, Cause, Happening, Sessions, lifecycle::DestroyRecorded, live_session::Session};
+use crate::{engine::Engine, link::Link, store::StoreError, sys::crash};
 use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
 
@@ -20,49 +17,48 @@ pub(super) const AT_ONCE: usize = 4;
 /// for instance. A busy machine takes seconds for each.
 const TURN: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(10) };
 
-/// How often what was made is tried to be removed before those who wait are told; the rest goes on behind them.
+/// How often the removal of a failed creation is tried before the waiting clients get the error; it goes on afterwards.
 const UNDO_TRIES: u32 = 3;
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Begins to destroy, once; nobody can enter from now on. What the engine refuses is tried again until it is done.
     pub(super) fn destroy(&self, session: &Rc<Session>, cause: Cause, reason: impl AsRef<str>) {
-        if !session.is_running() {
-            return;
+        let reason = reason.as_ref();
+        if session.lifecycle.destroy() {
+            self.mark_destroying(session, cause, reason);
+            self.cut_off(session, reason);
+            self.finish_destroying(session);
         }
-        self.condemn(session, cause, reason.as_ref());
-        self.close(session, reason.as_ref());
-        self.finish_destroying(session);
     }
 
-    /// Tells and writes that it ends: from now on nobody enters, and a crash does not forget it.
-    pub(super) fn condemn(&self, session: &Session, cause: Cause, reason: &str) {
+    /// Reports and records that a session is being removed: a later broker completes it.
+    pub(super) fn mark_destroying(&self, session: &Session, cause: Cause, reason: &str) {
         self.remember(session, format!("your container was removed: {reason}"));
         self.notify(session, &Happening::Destroying { cause, reason });
         crash::point("destroy.begun");
-        self.write_end(session, reason);
+        self.begin_removal(session, reason);
     }
 
-    /// Removes what a failed creation made, then tells those who wait for it.
+    /// Removes what a failed creation made, then returns its error to the waiting clients.
     pub(super) async fn undo(&self, session: &Rc<Session>, error: AttachError) {
         crash::point("destroy.undoing");
         let reason = format!("it could not be created: {error}");
-        self.write_end(session, &reason);
-        self.close(session, &reason);
-        let failed = Phase::Failed(Arc::new(error));
+        if !session.lifecycle.fail(Arc::new(error)) {
+            return;
+        }
+        self.begin_removal(session, &reason);
+        self.cut_off(session, &reason);
         let mut pause = RETRY.0;
         for _ in 0..UNDO_TRIES {
             match self.remove(session).await {
-                Ok(()) => {
-                    session.phase.send_replace(failed);
-                    return self.forget(session);
-                }
+                Ok(()) => return self.forget(session),
                 Err(error) => tracing::debug!(%error, session = %session.id, "removing what was made"),
             }
             time::sleep(pause).await;
             pause *= 2;
         }
         // The engine is away. The key stays taken, so that nothing is created twice.
-        session.phase.send_replace(failed);
+        session.lifecycle.report_failure();
         self.remove_until_gone(session).await;
         self.forget(session);
     }
@@ -76,21 +72,18 @@ impl<E: Engine + 'static> Sessions<E> {
         });
     }
 
-    fn write_end(&self, session: &Session, reason: &str) {
-        session.phase.send_replace(Phase::Destroying);
+    fn begin_removal(&self, session: &Session, reason: &str) {
         session.set_expiry(None);
-        // Removing goes on even if this cannot be written: it is tried again before the row goes.
+        // The removal goes on even if this cannot be recorded: it is tried again before the row is deleted.
         if let Err(error) = self.record_destroy(session, reason) {
-            tracing::debug!(%error, session = %session.id, "writing that the session ends");
+            tracing::debug!(%error, session = %session.id, "recording that the session ends");
         }
         crash::point("destroy.state-stored");
     }
 
-    /// Cuts the guest off, and with it whoever is connected still.
-    pub(super) fn close(&self, session: &Session, reason: &str) {
-        session.link.replace(None);
-        let channels = std::mem::take(&mut *session.channels.borrow_mut());
-        for channel in channels {
+    /// Ends the link to the guest, and with it the connections that are still open.
+    pub(super) fn cut_off(&self, session: &Session, reason: &str) {
+        for channel in session.guest.cut_off() {
             self.disconnected(session, channel, None, Some(reason));
         }
     }
@@ -99,12 +92,9 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut pause = RETRY.0;
         while let Err(error) = self.remove_in_turn(session).await {
             tracing::debug!(%error, session = %session.id, "removing a session; trying again");
-            session.remains.send_modify(|(failures, last)| {
-                *failures += 1;
-                *last = Some(Arc::new(error));
-            });
+            session.lifecycle.removal_failed(error);
             let hurried = async {
-                session.hurry.notified().await;
+                session.lifecycle.hurried().await;
                 // However many wait, the engine is not asked more often than this.
                 time::sleep(RETRY.0).await;
             };
@@ -120,9 +110,9 @@ impl<E: Engine + 'static> Sessions<E> {
     async fn remove_in_turn(&self, session: &Session) -> Result<(), AttachError> {
         let turn = tokio::select! {
             turn = self.0.removals.acquire() => turn.ok(),
-            () = session.hurry.notified() => {
-                // Whoever waits still does if this fails.
-                session.hurry.notify_one();
+            () = session.lifecycle.hurried() => {
+                // The client still waits if this fails.
+                session.lifecycle.stay_hurried();
                 None
             }
         };
@@ -136,24 +126,11 @@ impl<E: Engine + 'static> Sessions<E> {
         removal.await
     }
 
-    /// Why a session is not gone, once its removal has failed so often that whoever waits for it should know.
-    pub(super) async fn remains(session: &Session) -> AttachError {
-        let mut remains = session.remains.subscribe();
-        let enough = remains.borrow().0 + UNDO_TRIES;
-        session.hurry.notify_one();
-        // The sender is the session's own, and outlives this.
-        match remains.wait_for(|(failures, _)| *failures >= enough).await.map(|remains| remains.1.clone()) {
-            Ok(Some(error)) => AttachError::Remains(error),
-            _ => std::future::pending().await,
-        }
-    }
-
     /// Removes container, network, socket and row. Can be repeated.
     async fn remove(&self, session: &Session) -> Result<(), AttachError> {
         let failed = |step| move |source| AttachError::Engine { step, source };
-        // Copied out first: a borrow must not live across an await.
-        let container = session.container.borrow().clone();
-        let network = session.network.borrow().clone();
+        let container = session.engine.container();
+        let network = session.engine.network();
         if let Some(container) = &container {
             self.0.engine.remove_container(container).await.map_err(failed("removing the container"))?;
             crash::point("destroy.container-removed");
@@ -178,11 +155,15 @@ impl<E: Engine + 'static> Sessions<E> {
         Link::remove_directory(&self.0.sockets, &session.id)
             .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
         crash::point("destroy.directory-removed");
-        self.record_destroy(session, "it was found half made or half removed")?;
+        let recorded = self.record_destroy(session, "it was found half made or half removed")?;
         self.record_all_disconnects(session)?;
         crash::point("destroy.ends-written");
-        self.0.store.delete(&session.id)?;
+        self.delete_row(session, recorded)?;
         crash::point("destroy.row-deleted");
         Ok(())
+    }
+
+    fn delete_row(&self, session: &Session, _: DestroyRecorded) -> Result<(), StoreError> {
+        self.0.store.delete(&session.id)
     }
 }

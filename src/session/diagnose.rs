@@ -88,7 +88,7 @@ impl<E: Engine + 'static> Sessions<E> {
             }
         }
         let running: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
-        let is_silent = |session: &super::Session| !session.link().is_some_and(|link| link.is_up());
+        let is_silent = |session: &super::Session| !session.guest.is_up();
         let silent = running.iter().filter(|one| is_silent(one)).map(|one| one.key.to_string()).collect();
         Diagnosis {
             engine,

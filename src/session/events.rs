@@ -1,6 +1,12 @@
 //! What a guest tells, and what follows from it.
 
-use super::{Happening, Sessions, entry::Session, idle, recording::MISSED};
+use super::{
+    Happening, Sessions,
+    guest_side::{Closed, Greeting},
+    idle,
+    live_session::Session,
+    recording::MISSED,
+};
 use crate::{
     domain::ChannelId,
     engine::Engine,
@@ -23,9 +29,9 @@ impl<E: Engine + 'static> Sessions<E> {
                 sessions.hear(&session, event);
             }
         })?;
-        link.set_idle_timeout(session.rules.get().idle_timeout.as_secs());
+        link.set_idle_timeout(session.rules().idle_timeout.as_secs());
         let link = Rc::new(link);
-        session.link.replace(Some(Rc::clone(&link)));
+        session.guest.listens(Rc::clone(&link));
         Ok(link)
     }
 
@@ -35,17 +41,19 @@ impl<E: Engine + 'static> Sessions<E> {
                 self.note_protocol(session, protocol);
                 self.greet(session, channels.into_iter().collect());
                 // A row may say that nobody is there when somebody came just before a crash, and the other way round.
-                if session.connections() > 0 {
+                if session.guest.connections() > 0 {
                     self.occupy(session);
                 }
                 self.check_deserted(session);
             }
             GuestEvent::Closed { channel, outcome } => {
                 // One that nobody knows is the guest's own affair.
-                let idle = session.ended_idle.borrow_mut().remove(&channel) && outcome.is_none();
-                if session.channels.borrow_mut().remove(&channel) {
-                    let reason = session.closing.borrow().clone();
-                    self.disconnected(session, channel, outcome, if idle { Some("idle") } else { reason.as_deref() });
+                if let Some(closed) = session.guest.closed(channel, outcome) {
+                    let reason = match closed {
+                        Closed::Idle => Some("idle".to_owned()),
+                        Closed::Otherwise => session.lifecycle.closing_reason(),
+                    };
+                    self.disconnected(session, channel, outcome, reason.as_deref());
                     self.check_deserted(session);
                 }
             }
@@ -57,23 +65,13 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Takes the channels that the guest says are open, as far as the broker opened them: a guest that belongs to the
     /// container's root invents others, which would count as connections, keep the session for ever, and fill the log
     /// with their ends. Those that it does not name are over.
-    fn greet(&self, session: &Session, told: BTreeSet<ChannelId>) {
-        let (named, opened) = (told.len(), self.opened(session));
-        // Where it is not known which ones were opened, a connection too many does less harm than one too few.
-        let live: BTreeSet<ChannelId> = match &opened {
-            Some(opened) if !session.inherits.replace(false) => {
-                told.into_iter().filter(|channel| opened.contains(channel)).collect()
-            }
-            _ => told,
-        };
-        let invented = named - live.len();
-        let over: Vec<ChannelId> = opened.iter().flatten().filter(|one| !live.contains(one)).copied().collect();
-        session.ended_idle.borrow_mut().retain(|channel| live.contains(channel));
-        *session.channels.borrow_mut() = live;
-        for channel in over {
+    fn greet(&self, session: &Session, named: BTreeSet<ChannelId>) {
+        let opened = self.opened(session);
+        let Greeting { ended, invented } = session.guest.greeted(named, opened.as_ref());
+        for channel in ended {
             self.disconnected(session, channel, None, Some(MISSED));
         }
-        if let Some(channels) = session.invented.count(invented) {
+        if let Some(channels) = invented {
             self.notify(session, &Happening::Invented { channels });
         }
     }
@@ -81,11 +79,9 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Writes down what is spoken with the guest, for whoever wants to know which containers are from before an upgrade.
     /// The guest of a container is always the same: one that speaks less than it did before is another's.
     fn note_protocol(&self, session: &Session, protocol: u32) {
-        if session.protocol.get().is_some_and(|known| protocol <= known) {
-            return;
-        }
-        session.protocol.set(Some(protocol));
-        if let Err(error) = self.0.store.set_protocol(&session.id, protocol) {
+        if session.guest.speaks(protocol)
+            && let Err(error) = self.0.store.set_protocol(&session.id, protocol)
+        {
             tracing::debug!(%error, session = %session.id, "writing the guest's protocol");
         }
     }
@@ -93,13 +89,13 @@ impl<E: Engine + 'static> Sessions<E> {
     /// The guest's connection is gone: the container has most likely died.
     pub(super) fn look_after(&self, session: &Rc<Session>) {
         // One task, however often the guest goes and comes.
-        if session.looked_after.replace(true) {
+        if !session.guest.await_return() {
             return;
         }
         let (sessions, session) = (self.clone(), Rc::clone(session));
         task::spawn_local(async move {
             let mut pause = Duration::from_millis(100);
-            while session.is_running() && session.link().is_some_and(|link| !link.is_up()) {
+            while session.is_running() && session.guest.link().is_some_and(|link| !link.is_up()) {
                 match sessions.destroy_if_dead(&session).await {
                     Ok(true) => break,
                     Ok(false) => {}
@@ -109,7 +105,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 time::sleep(pause).await;
                 pause = (pause * 2).min(ABSENT);
             }
-            session.looked_after.set(false);
+            session.guest.no_longer_awaited();
         });
     }
 }

@@ -1,56 +1,33 @@
 //! Looking whether a session's container still runs, and what follows if not.
 
-use super::{
-    Sessions,
-    ending::{Clues, Ending},
-    entry::Session,
-};
+use super::{Sessions, exit_cause::ExitCause, live_session::Session};
 use crate::engine::{Engine, EngineError};
-use std::{
-    collections::HashSet,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, rc::Rc, time::Duration};
 use tokio::{task, time};
 
 /// How much later than of the end the engine may hear that it was for want of memory.
 const MEMORY_WORD: Duration = Duration::from_millis(250);
 
-/// How long before its end a container was out of memory if that is why it ended.
-const JUST_NOW: Duration = Duration::from_secs(2);
-
-/// Whether somebody looks at a session's container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Examination {
-    /// Nobody.
-    #[default]
-    Idle,
-    /// A task does.
-    Running,
-    /// A task does, and something has happened since it began.
-    Again,
-}
-
 impl<E: Engine + 'static> Sessions<E> {
     /// Looks at the session's container in a task of its own, and destroys the session if the container is dead.
     pub(super) fn examine(&self, session: &Rc<Session>) {
         // One task, however often it is asked for.
-        if session.examination.get() != Examination::Idle {
-            return session.examination.set(Examination::Again);
+        if !session.engine.request_inspection() {
+            return;
         }
         let (sessions, session) = (self.clone(), Rc::clone(session));
         task::spawn_local(async move {
             loop {
-                session.examination.set(Examination::Running);
+                session.engine.begin_inspection();
                 if let Err(error) = sessions.destroy_if_dead(&session).await {
                     // Unknown is not absent. Everything is looked at again once the engine is heard again.
                     tracing::debug!(%error, session = %session.id, "looking at a container");
                 }
-                if !session.is_running() || session.examination.get() == Examination::Running {
+                if !session.is_running() || !session.engine.is_inspection_outdated() {
                     break;
                 }
             }
-            session.examination.set(Examination::Idle);
+            session.engine.end_inspection();
         });
     }
 
@@ -62,7 +39,7 @@ impl<E: Engine + 'static> Sessions<E> {
             Ok(found) => {
                 let running: HashSet<_> = found.into_iter().filter(|one| one.running).map(|one| one.id).collect();
                 let is_alive = |session: &Session| {
-                    session.container.borrow().as_ref().is_some_and(|container| running.contains(container))
+                    session.engine.container().is_some_and(|container| running.contains(&container))
                 };
                 sessions.iter().filter(|session| !is_alive(session)).for_each(|session| self.examine(session));
             }
@@ -79,7 +56,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Destroys a session whose container ended like this.
-    pub(super) fn destroy_dead(&self, session: &Rc<Session>, ending: Ending) {
+    pub(super) fn destroy_dead(&self, session: &Rc<Session>, ending: ExitCause) {
         if session.is_running() {
             self.remember(session, ending.for_user());
             self.destroy(session, ending.into(), ending.to_string());
@@ -87,34 +64,24 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// How the session's container ended, if the engine says that it has.
-    pub(super) async fn ending(&self, session: &Session) -> Result<Option<Ending>, EngineError> {
+    pub(super) async fn ending(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
         let first = self.look(session).await?;
-        if !first.is_some_and(Ending::may_be_memory) {
+        if !first.is_some_and(ExitCause::may_be_memory) {
             return Ok(first);
         }
         time::sleep(MEMORY_WORD).await;
         match self.look(session).await {
-            Ok(Some(Ending::OutOfMemory)) => Ok(Some(Ending::OutOfMemory)),
+            Ok(Some(ExitCause::OutOfMemory)) => Ok(Some(ExitCause::OutOfMemory)),
             _ => Ok(first),
         }
     }
 
-    async fn look(&self, session: &Session) -> Result<Option<Ending>, EngineError> {
-        let Some(container) = session.container.borrow().clone() else { return Ok(None) };
+    async fn look(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
+        let Some(container) = session.engine.container() else { return Ok(None) };
         match self.0.engine.inspect_container(&container).await {
-            Ok(status) => Ok(Ending::of(&status, self.clues(session))),
-            Err(EngineError::NoSuchContainer) => Ok(Some(Ending::Removed)),
+            Ok(status) => Ok(ExitCause::of(&status, session.engine.clues(self.0.watched_since.get()))),
+            Err(EngineError::NoSuchContainer) => Ok(Some(ExitCause::Removed)),
             Err(error) => Err(error),
         }
-    }
-
-    fn clues(&self, session: &Session) -> Clues {
-        let recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < JUST_NOW);
-        let memory = match self.0.watched_since.get() {
-            _ if recent(session.memory.get()) => Some(true),
-            Some(since) if since.elapsed() > JUST_NOW => Some(false),
-            _ => None,
-        };
-        Clues { init: session.init.get(), signal: session.signal.get(), memory }
     }
 }

@@ -1,6 +1,6 @@
 //! Ending connections through which nothing goes.
 
-use super::entry::Session;
+use super::live_session::Session;
 use crate::domain::Span;
 use std::time::Duration;
 
@@ -9,15 +9,16 @@ use std::time::Duration;
 ///
 /// The guest need not be believed for that: it can end the connections of its session at any time.
 pub(super) fn hear(session: &Session, seconds: u64) {
-    let timeout = session.rules.get().idle_timeout;
+    let timeout = session.rules().idle_timeout;
     // Whom the guest has not heard of yet when it says so is not idle.
-    let somebody_came = session.last_open.get().is_some_and(|at| at.elapsed() < Duration::from(timeout));
+    let somebody_came = session.guest.opened_within(Duration::from(timeout));
     let is_due = !timeout.is_zero() && seconds.saturating_add(1) >= timeout.as_secs() && !somebody_came;
-    let Some(link) = session.link().filter(|_| is_due && session.is_running() && session.connections() > 0) else {
+    let Some(link) = session.guest.link().filter(|_| is_due && session.is_running() && session.guest.connections() > 0)
+    else {
         return;
     };
     match link.end(&text(timeout)) {
-        Ok(()) => session.ended_idle.borrow_mut().clone_from(&session.channels.borrow()),
+        Ok(()) => session.guest.hung_up_idle(),
         // The guest says it again.
         Err(error) => tracing::debug!(%error, session = %session.id, "ending idle connections"),
     }

@@ -3,7 +3,7 @@
 //! A guest's broken connection usually tells first and works while the engine is away; this is for containers whose
 //! guest says nothing, and for whatever happened while either the engine or the broker was away.
 
-use super::{Sessions, ending::telling, entry::Session};
+use super::{Sessions, live_session::Session};
 use crate::{
     domain::ContainerId,
     engine::{Engine, EngineError, Notice},
@@ -72,12 +72,12 @@ impl<E: Engine + 'static> Sessions<E> {
             }
             Notice::OutOfMemory { container } => {
                 if let Some(session) = self.find_container(&container) {
-                    session.memory.set(Some(Instant::now()));
+                    session.engine.ran_out_of_memory();
                 }
             }
             Notice::Signalled { container, signal } => {
                 if let Some(session) = self.find_container(&container) {
-                    session.signal.set(telling(session.signal.get(), signal));
+                    session.engine.signalled(signal);
                 }
             }
             Notice::Ended { container } | Notice::Removed { container } => {
@@ -86,13 +86,13 @@ impl<E: Engine + 'static> Sessions<E> {
                     self.examine(&session);
                 } else {
                     // Whoever waits for its guest need not.
-                    session.died.notify_one();
+                    session.engine.exited();
                 }
             }
         }
     }
 
     fn find_container(&self, id: &ContainerId) -> Option<Rc<Session>> {
-        self.0.live.borrow().values().find(|session| session.container.borrow().as_ref() == Some(id)).cloned()
+        self.0.live.borrow().values().find(|session| session.engine.is_container(id)).cloned()
     }
 }

@@ -44,8 +44,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     fn made_container(&self, found: &FoundContainer) -> bool {
-        let recorded =
-            |id| self.find_id(id).is_some_and(|session| session.container.borrow().as_ref() == Some(&found.id));
+        let recorded = |id| self.find_id(id).is_some_and(|session| session.engine.is_container(&found.id));
         found.session.as_ref().is_some_and(recorded) || is_proven(found, &self.0.sockets)
     }
 }

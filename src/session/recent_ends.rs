@@ -1,9 +1,6 @@
 //! Why sessions ended, for a moment: those who were connected ask when their connection breaks.
 
-use super::{
-    Sessions,
-    entry::{Phase, Session},
-};
+use super::{Sessions, live_session::Session};
 use crate::{
     domain::{SessionId, UserName},
     engine::Engine,
@@ -61,12 +58,8 @@ impl<E: Engine + 'static> Sessions<E> {
     pub async fn why_ended(&self, id: &SessionId, allowed: impl Fn(&UserName) -> bool) -> Option<String> {
         if let Some(session) = self.find_id(id).filter(|session| allowed(&session.key.user) && session.is_running()) {
             self.examine(&session);
-            let mut phase = session.phase.subscribe();
-            // The guard of the phase must not live across an await.
-            let mut over = async |patience| {
-                timeout(patience, phase.wait_for(|phase| !matches!(phase, Phase::Running))).await.is_ok()
-            };
-            if !over(PATIENCE_WITH_GUEST).await && !session.link().is_some_and(|link| link.is_up()) {
+            let over = async |patience| timeout(patience, session.lifecycle.stopped_running()).await.is_ok();
+            if !over(PATIENCE_WITH_GUEST).await && !session.guest.is_up() {
                 over(PATIENCE).await;
             }
         }

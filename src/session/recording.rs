@@ -3,7 +3,8 @@
 use super::{
     AttachError, Happening, Sessions,
     allowance::{CONNECTION, REFUSAL},
-    entry::Session,
+    lifecycle::DestroyRecorded,
+    live_session::Session,
 };
 use crate::{
     audit::{self, Run, Subject, What as Event},
@@ -39,7 +40,7 @@ impl<E: Engine + 'static> Sessions<E> {
         // The command is in the log as well, at its end.
         let bytes = CONNECTION + 2 * run.cost() as u64;
         if !self.may_write(&session.key.user, "connect", bytes) {
-            session.unlogged.borrow_mut().insert(channel);
+            session.guest.leave_unlogged(channel);
             self.write_unaudited(session, channel);
             return self.check_audit();
         }
@@ -71,7 +72,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Tells that somebody is connected.
     pub(super) fn connected(&self, session: &Session, channel: ChannelId) {
-        if !session.unlogged.borrow().contains(&channel) {
+        if !session.guest.is_unlogged(channel) {
             self.notify(session, &Happening::Connected { channel });
         }
     }
@@ -88,7 +89,7 @@ impl<E: Engine + 'static> Sessions<E> {
             tracing::debug!(%error, session = %session.id, "writing that a connection ended");
             self.mark_unrecorded();
         }
-        if !session.unlogged.borrow_mut().remove(&channel) {
+        if !session.guest.forget_unlogged(channel) {
             self.notify(session, &Happening::Disconnected { channel, outcome, reason });
         }
     }
@@ -107,7 +108,7 @@ impl<E: Engine + 'static> Sessions<E> {
         // What is typed at a shell is no command.
         let run = Some(run(&connection.kind, connection.command.as_deref())).filter(|run| *run != Run::shell());
         with_subject(session, |subject| {
-            let (end, remaining) = (outcome.into(), session.connections());
+            let (end, remaining) = (outcome.into(), session.guest.connections());
             let disconnect = Event::Disconnect { channel, reason, end, remaining };
             let forget = |store: &Store| store.close_connection(channel, &session.id);
             let Some(run) = run else { return self.record(subject, [disconnect], forget) };
@@ -125,16 +126,16 @@ impl<E: Engine + 'static> Sessions<E> {
     pub(super) fn opened(&self, session: &Session) -> Option<BTreeSet<ChannelId>> {
         let written = self.0.store.connections(&session.id).inspect_err(|_| self.mark_unrecorded()).ok()?;
         // What could not be written down counts as long as this broker lives.
-        Some(session.channels.borrow().iter().copied().chain(written).collect())
+        Some(session.guest.channels().into_iter().chain(written).collect())
     }
 
     /// Writes what could not be written when it happened, in sessions whose guest says who is there. The log has it.
     pub(super) fn record_pending(&self) {
         self.0.audit_queue.set_unrecorded(false);
         let sessions: Vec<Rc<Session>> = self.0.live.borrow().values().cloned().collect();
-        for session in sessions.iter().filter(|session| session.link().is_some_and(|link| link.is_up())) {
+        for session in sessions.iter().filter(|session| session.guest.is_up()) {
             let over = self.opened(session).unwrap_or_default();
-            let over = over.difference(&session.channels.borrow()).copied().collect::<Vec<_>>();
+            let over = over.difference(&session.guest.channels()).copied().collect::<Vec<_>>();
             for channel in over {
                 if self.record_disconnect(session, channel, None, Some(MISSED)).is_err() {
                     self.mark_unrecorded();
@@ -154,11 +155,8 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Writes, once, that the session is being removed, and why.
-    pub(super) fn record_destroy(&self, session: &Session, reason: &str) -> Result<(), StoreError> {
-        if session.destroy_recorded.get() {
-            return Ok(());
-        }
-        with_subject(session, |subject| {
+    pub(super) fn record_destroy(&self, session: &Session, reason: &str) -> Result<DestroyRecorded, StoreError> {
+        let write = |subject: &Subject<'_>| {
             self.record(subject, [Event::ContainerDestroy { reason }], |store| {
                 match store.set_state(&session.id, State::Destroying) {
                     // Somebody has put another database in place: what has no row still has a container.
@@ -166,9 +164,8 @@ impl<E: Engine + 'static> Sessions<E> {
                     result => result,
                 }
             })
-        })?;
-        session.destroy_recorded.set(true);
-        Ok(())
+        };
+        session.lifecycle.record_destroy(|| with_subject(session, write))
     }
 
     /// Tells the audit trail of a user who was refused. False if the user was refused too often to write that, here or
@@ -212,6 +209,6 @@ fn run(kind: &str, command: Option<&[u8]>) -> Run {
 
 /// The session as the audit log names it.
 fn with_subject<T>(session: &Session, work: impl FnOnce(&Subject<'_>) -> T) -> T {
-    let (name, container) = (session.name.borrow().clone(), session.container.borrow().clone());
+    let (name, container) = (session.engine.name(), session.engine.container());
     work(&Subject::session(&session.key, &session.id, &name, container.as_ref()))
 }

@@ -2,12 +2,14 @@
 
 use super::{
     Rules, Sessions,
-    entry::{Origin, Phase, Session},
+    engine_side::EngineSide,
+    guest_side::GuestSide,
+    lifecycle::Lifecycle,
+    live_session::{Origin, Session},
 };
 use crate::{
-    domain::{SessionKey, State},
+    domain::SessionKey,
     engine::Engine,
-    protocol::guest::CHANNELS_WRITTEN,
     store::{BadRow, SessionRow, StoreError},
     sys::crash,
 };
@@ -29,32 +31,24 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     fn restore_row(&self, row: SessionRow, rules: Rules) {
-        let live = matches!(row.state, State::Running | State::Grace) && row.container_id.is_some();
-        let phase = if live { Phase::Running } else { Phase::Destroying };
+        let abandoned = row.grace_since.unwrap_or_else(super::now);
+        let lifecycle = Lifecycle::restored(row.state, row.container_id.is_some(), abandoned);
+        let (id, key, image) = (row.id, row.key.clone(), row.image.to_string());
+        let init = row.init_pid.and_then(|pid| u32::try_from(pid).ok());
         let session = Rc::new(Session::new(
-            row.id,
-            row.key.clone(),
-            row.container_name,
-            Origin { image: row.image.to_string(), uid: row.uid, created: row.created_at },
+            Origin { id, key, image, uid: row.uid, created: row.created_at },
             rules,
-            phase,
+            lifecycle,
+            EngineSide::restored(row.container_name, row.container_id, row.network_id, init),
+            GuestSide::restored(row.protocol),
         ));
-        *session.container.borrow_mut() = row.container_id;
-        *session.network.borrow_mut() = row.network_id;
-        session.protocol.set(row.protocol);
-        session.inherits.set(row.protocol.is_some_and(|protocol| protocol < CHANNELS_WRITTEN));
         self.0.live.borrow_mut().insert(row.key, Rc::clone(&session));
-        session.destroy_recorded.set(row.state == State::Destroying);
-        if !live {
+        if !session.is_running() {
             if let Err(error) = self.record_destroy(&session, "the broker ended while it was made") {
                 tracing::debug!(%error, session = %session.id, "writing that the session ends");
             }
             return self.finish_destroying(&session);
         }
-        if row.state == State::Grace {
-            session.abandoned.set(Some(row.grace_since.unwrap_or_else(super::now)));
-        }
-        session.init.set(row.init_pid.and_then(|pid| u32::try_from(pid).ok()));
         self.arm(&session);
         let link = self.listen(&session);
         crash::point("restore.listening");

@@ -3,10 +3,7 @@
 //! Timers do the first by themselves; the pass is for what they could not know: a clock that was set, a database that
 //! was restored, containers that a crash or an older version left.
 
-use super::{
-    Cause, Sessions,
-    expire::{self, Due},
-};
+use super::{Cause, Sessions, deadlines::Due, expire, now};
 use crate::{
     audit::{self, Subject, What},
     domain::SessionId,
@@ -80,7 +77,8 @@ impl<E: Engine + 'static> Sessions<E> {
             let sessions: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
             for session in sessions {
                 let name = session.key.to_string();
-                let Some(at) = expire::past(&session, due).filter(|_| removed.iter().all(|one| one.name != name))
+                let Some(at) =
+                    session.deadlines().past(due, now()).filter(|_| removed.iter().all(|one| one.name != name))
                 else {
                     continue;
                 };
@@ -91,7 +89,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 if !dry_run {
                     // Whoever is connected in spite of a lifetime that is over is told and hung up first.
                     let cause = if due == Due::Grace { Cause::GracePeriod } else { Cause::Lifetime };
-                    self.end(&session, cause, reason.clone());
+                    self.terminate(&session, cause, reason.clone());
                 }
                 removed.push(Removed { kind: Kind::Session, name, reason });
             }

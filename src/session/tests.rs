@@ -560,12 +560,12 @@ fn a_pass_ends_what_no_timer_ended_and_says_why() {
         for session in ["alice", "bob", "carol"].map(session) {
             session.set_expiry(None);
         }
-        let old = Rules { lifetime: Some(Span::from_secs(0)), ..session("alice").rules.get() };
-        session("alice").rules.set(old);
+        let old = Rules { lifetime: Some(Span::from_secs(0)), ..session("alice").rules() };
+        session("alice").replace_rules(old);
         drop(connected.remove(1));
-        until("bob has left", || session("bob").abandoned.get().is_some()).await;
+        until("bob has left", || session("bob").lifecycle.abandoned().is_some()).await;
         session("bob").set_expiry(None);
-        session("bob").abandoned.set(Some(now() - 3600));
+        assert!(session("bob").lifecycle.abandoned_by(now() - 3600));
         let due = [("bob", "the grace period is over"), ("alice", "its lifetime of 0s is over")];
         for dry_run in [true, false] {
             let removed = sessions.sweep(dry_run).await.unwrap();

@@ -6,7 +6,7 @@ use crate::{accounts::AccountError, domain::UidRange};
 /// The guest's arguments in the container of a session.
 fn arguments(host: &Host, sessions: &Sessions<FakeEngine>, user: &str) -> Vec<String> {
     let session = sessions.find(&host.request(user, None).key).unwrap();
-    let container = session.container.borrow().clone().unwrap();
+    let container = session.engine.container().unwrap();
     host.engine.spec_of(&container).unwrap().entrypoint
 }
 

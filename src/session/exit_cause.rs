@@ -21,7 +21,7 @@ pub(super) struct Clues {
 
 /// How a container ended, as far as the engine lets anybody know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum ExitCause {
     /// The kernel killed the first process for want of memory. That of another process ends no container.
     OutOfMemory,
     /// Somebody asked the engine to stop it, or the engine was stopped itself.
@@ -47,7 +47,7 @@ pub(super) enum Ending {
     Restarted,
 }
 
-impl Ending {
+impl ExitCause {
     /// What the engine's answer means; `None` while the container runs.
     pub(super) fn of(status: &ContainerStatus, clues: Clues) -> Option<Self> {
         let Clues { init, signal, memory } = clues;
@@ -81,7 +81,7 @@ impl Ending {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ExitCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfMemory => f.write_str("killed: out of memory"),
@@ -95,8 +95,8 @@ impl fmt::Display for Ending {
     }
 }
 
-/// Which of two signals tells more: an engine that stops a container sends TERM first, and KILL if that is not enough.
-pub(super) fn telling(before: Option<i32>, now: i32) -> Option<i32> {
+/// The decisive one of two signals: an engine that stops a container sends TERM first, and KILL if that is not enough.
+pub(super) fn decisive_signal(before: Option<i32>, now: i32) -> Option<i32> {
     match (before, now) {
         (_, TERM) | (None, KILL) => Some(now),
         _ => before,
@@ -128,22 +128,22 @@ mod tests {
             (ended(3, true), clues(None, Some(true)), "your container ended with exit code 3"),
             (removing, clues(Some(KILL), None), "your container was removed by somebody"),
         ] {
-            assert_eq!(Ending::of(&status, clues).unwrap().for_user(), words);
+            assert_eq!(ExitCause::of(&status, clues).unwrap().for_user(), words);
         }
     }
 
     #[test]
     fn a_container_that_runs_has_not_ended_unless_its_first_process_is_another() {
         let runs = |pid| ContainerStatus { running: true, pid, exit_code: None, ..ended(0, true) };
-        assert_eq!(Ending::of(&runs(Some(7)), clues(Some(KILL), Some(true))), None);
-        assert_eq!(Ending::of(&runs(None), clues(None, None)), None);
-        assert_eq!(Ending::of(&runs(Some(8)), Clues::default()), None);
-        assert_eq!(Ending::of(&runs(Some(8)), clues(None, None)), Some(Ending::Restarted));
+        assert_eq!(ExitCause::of(&runs(Some(7)), clues(Some(KILL), Some(true))), None);
+        assert_eq!(ExitCause::of(&runs(None), clues(None, None)), None);
+        assert_eq!(ExitCause::of(&runs(Some(8)), Clues::default()), None);
+        assert_eq!(ExitCause::of(&runs(Some(8)), clues(None, None)), Some(ExitCause::Restarted));
     }
 
     #[test]
     fn a_stop_that_has_to_kill_is_a_stop_and_other_signals_end_nothing() {
-        let heard = |signals: &[i32]| signals.iter().fold(None, |before, now| telling(before, *now));
+        let heard = |signals: &[i32]| signals.iter().fold(None, |before, now| decisive_signal(before, *now));
         assert_eq!(heard(&[TERM, KILL]), Some(TERM));
         assert_eq!(heard(&[1, KILL]), Some(KILL));
         assert_eq!(heard(&[1, 28]), None);

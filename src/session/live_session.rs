@@ -1,0 +1,139 @@
+//! One session as the broker holds it in memory.
+
+use super::{
+    Rules, Summary, deadlines::Deadlines, engine_side::EngineSide, guest_side::GuestSide, lifecycle::Lifecycle,
+};
+use crate::domain::{SessionId, SessionKey};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+use tokio::task::AbortHandle;
+
+/// A session: what never changes, and one owner for each part that does.
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) key: SessionKey,
+    /// The image, as configured when the session was created.
+    pub(super) image: String,
+    /// The user's id inside; `None` in a container from before users had ids of their own.
+    pub(super) uid: Option<u32>,
+    /// When its row was written, in Unix seconds.
+    pub(super) created: i64,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) engine: EngineSide,
+    pub(super) guest: GuestSide,
+    rules: Cell<Rules>,
+    /// Logins that are about to enter.
+    entering: Cell<u32>,
+    expiry: RefCell<Option<AbortHandle>>,
+}
+
+/// What a session is made of, and which never changes.
+pub(super) struct Origin {
+    pub(super) id: SessionId,
+    pub(super) key: SessionKey,
+    /// See [`Session::image`].
+    pub(super) image: String,
+    /// See [`Session::uid`].
+    pub(super) uid: Option<u32>,
+    /// See [`Session::created`].
+    pub(super) created: i64,
+}
+
+impl Session {
+    pub(super) fn new(
+        Origin { id, key, image, uid, created }: Origin,
+        rules: Rules,
+        lifecycle: Lifecycle,
+        engine: EngineSide,
+        guest: GuestSide,
+    ) -> Self {
+        Self {
+            id,
+            key,
+            image,
+            uid,
+            created,
+            lifecycle,
+            engine,
+            guest,
+            rules: Cell::new(rules),
+            entering: Cell::new(0),
+            expiry: RefCell::new(None),
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.lifecycle.is_running()
+    }
+
+    /// Whether no client is connected or about to enter.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.entering.get() == 0 && self.guest.connections() == 0
+    }
+
+    /// Counts the caller among the logins that are about to enter, until the guard is dropped.
+    pub(super) fn enter(self: &Rc<Self>) -> Entering {
+        self.entering.set(self.entering.get() + 1);
+        Entering(Rc::clone(self))
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        self.rules.get()
+    }
+
+    /// Applies the rules of the last login; returns those of before.
+    pub(super) fn replace_rules(&self, rules: Rules) -> Rules {
+        self.rules.replace(rules)
+    }
+
+    /// What decides when it ends.
+    pub(super) fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            rules: self.rules(),
+            created: self.created,
+            abandoned: self.lifecycle.abandoned(),
+            is_connected: self.guest.connections() > 0,
+        }
+    }
+
+    /// Replaces the timer that will end this session.
+    pub(super) fn set_expiry(&self, timer: Option<AbortHandle>) {
+        if let Some(old) = self.expiry.replace(timer) {
+            old.abort();
+        }
+    }
+
+    /// Takes the timer out without stopping it, for the timer itself.
+    pub(super) fn disarm(&self) {
+        drop(self.expiry.take());
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let Rules { mode, lifetime, .. } = self.rules();
+        Summary {
+            id: self.id.clone(),
+            key: self.key.clone(),
+            container: self.engine.name(),
+            state: self.lifecycle.state(),
+            connections: self.guest.connections(),
+            uid: self.uid,
+            created: self.created,
+            image: self.image.clone(),
+            mode,
+            lifetime,
+            abandoned: self.lifecycle.abandoned(),
+            ends: self.deadlines().end(),
+        }
+    }
+}
+
+/// See [`Session::enter`].
+pub(super) struct Entering(Rc<Session>);
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        self.0.entering.set(self.0.entering.get().saturating_sub(1));
+    }
+}
