@@ -4,6 +4,7 @@ use crate::{client::Finished, peer};
 use serde_json::{Value, json};
 use std::{
     fs::File,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -44,6 +45,8 @@ crowded: {repo: /r, users: ["*"], image: "podspawn-test-crowded:latest", mode: n
 struct Setup {
     script: PathBuf,
     directory: PathBuf,
+    /// The bench host's first process, as this machine numbers it.
+    pid: String,
     next: AtomicUsize,
     /// When this run began, by the bench host's clock: RFC 3339 in UTC, to the second, without a zone.
     began: String,
@@ -64,19 +67,38 @@ enum Hold {
 /// The bench host, for one test.
 pub(crate) struct Bench {
     setup: &'static Setup,
+    asked: Instant,
+    began: Instant,
     _hold: Hold,
+}
+
+/// Adds a line to `conformance.times`: the test, the seconds that it waited for the bench, and those that it took.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let (waited, took) = (self.began - self.asked, self.began.elapsed());
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("?");
+        let line = format!("{:8.1} {:8.1} {test}\n", waited.as_secs_f64(), took.as_secs_f64());
+        // One write each: lines of tests that end at the same time stay whole.
+        let file = File::options().append(true).create(true).open(self.file("conformance.times"));
+        if let Ok(mut file) = file {
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
 }
 
 /// The bench, beside other tests.
 pub(crate) fn shared() -> Bench {
+    let asked = Instant::now();
     let hold = Hold::Shared { _guard: DISTURBING.read().unwrap_or_else(PoisonError::into_inner) };
-    Bench { setup: setup(), _hold: hold }
+    Bench { setup: setup(), asked, began: Instant::now(), _hold: hold }
 }
 
 /// The bench without any other test: for those who stop an engine or a broker.
 pub(crate) fn alone() -> Bench {
+    let asked = Instant::now();
     let hold = Hold::Alone { _guard: DISTURBING.write().unwrap_or_else(PoisonError::into_inner) };
-    Bench { setup: setup(), _hold: hold }
+    Bench { setup: setup(), asked, began: Instant::now(), _hold: hold }
 }
 
 fn setup() -> &'static Setup {
@@ -86,8 +108,10 @@ fn setup() -> &'static Setup {
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench"), PathBuf::from);
         let run = |arguments: &[&str]| Finished::of(Command::new(&script).args(arguments), b"");
         let directory = PathBuf::from(run(&["path"]).success());
-        let up = directory.join("ssh_config").exists() && run(&["exec", "true"]).code == Some(0);
+        let pid = run(&["pid"]);
+        let up = directory.join("ssh_config").exists() && pid.code == Some(0);
         assert!(up, "no bench is up: run `{} up` first", script.display());
+        let pid = pid.success();
         let lock = File::create(directory.join("conformance.lock")).unwrap();
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
         run(&["exec", "bash", "-euc", CLEAN, "-", PROJECTS]).success();
@@ -95,7 +119,7 @@ fn setup() -> &'static Setup {
         let names: Vec<&str> = ["user"].into_iter().chain(names.iter().map(String::as_str)).collect();
         run(&names).success();
         let began = run(&["exec", "date", "--utc", "+%FT%T"]).success();
-        let setup = Setup { script, directory, next: AtomicUsize::new(0), began, _lock: lock };
+        let setup = Setup { script, directory, pid, next: AtomicUsize::new(0), began, _lock: lock };
         peer::install(&setup.command(&[]));
         setup
     })
@@ -118,12 +142,44 @@ fn account(number: usize) -> String {
 }
 
 impl Setup {
+    /// As `docker exec` starts a command in the bench host, at a tenth of its price: tests start thousands. `options` is
+    /// empty or `-u USER[:GROUP]`.
     fn command(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(&self.script);
-        command.arg("exec").args(options);
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.pid, "--all", "--", "env", "--ignore-environment", "container=docker"]);
+        command.args(["LANG=C.UTF-8", PATH]);
+        let ["-u", user] = options else {
+            command.arg("HOME=/root");
+            return command;
+        };
+        match user.split_once(':') {
+            Some((user, group)) => {
+                command.args(["HOME=/", "setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--"]);
+            }
+            None => {
+                let Account { group, home } = self.account(user);
+                command.arg(format!("HOME={home}"));
+                command.args(["setpriv", "--reuid", user, "--regid", &group, "--init-groups", "--"]);
+            }
+        }
         command
     }
+
+    fn account(&self, user: &str) -> Account {
+        let accounts = std::fs::read_to_string(format!("/proc/{}/root/etc/passwd", self.pid)).unwrap();
+        let account = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|line| line[0] == user);
+        let account = account.unwrap_or_else(|| panic!("the bench host has no account {user}"));
+        Account { group: account[3].to_owned(), home: account[5].to_owned() }
+    }
 }
+
+/// What the bench host's account database says of an account.
+struct Account {
+    group: String,
+    home: String,
+}
+
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Bench {
     /// A fresh account with the server's own settings.
@@ -164,7 +220,7 @@ impl Bench {
         self.bash(&[], script).success()
     }
 
-    /// Runs a bash script on the bench host; `options` are those of `tests/bench exec`.
+    /// Runs a bash script on the bench host; `options` is empty or `-u USER[:GROUP]`.
     pub(crate) fn bash(&self, options: &[&str], script: &str) -> Finished {
         Finished::of(self.setup.command(options).args(["bash", "-c", script]), b"")
     }
@@ -334,8 +390,11 @@ impl Drop for Disturbance<'_> {
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
+    // Conditions are processes on the bench host: the longer one takes to become true, the less often it is tried.
+    let mut pause = Duration::from_millis(50);
     while !condition() {
         assert!(Instant::now() < end, "never came true: {what}");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(pause);
+        pause = (pause * 5 / 4).min(Duration::from_millis(400));
     }
 }

@@ -12,11 +12,13 @@ mod sshd_match;
 
 use crate::{
     bench::{self, Bench, User, eventually},
-    client::Finished,
+    client::{Finished, Process},
     ends::assert_one_line,
     peer::{self, BROKER, Order},
+    refusals::assert_refused,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use podspawn::protocol::guest::MAX_COMMAND_BYTES;
 use serde_json::{Value, json};
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, time::Duration};
 
@@ -270,20 +272,20 @@ fn a_project_that_is_a_path_is_refused() {
 fn a_command_of_almost_128_kib_arrives_and_a_longer_one_is_refused() {
     let bench = bench::shared();
     let (user, plain) = (bench.user(), bench.plain());
-    let command = |length: usize| {
-        let mut bytes = b"echo ${#x} #".to_vec();
-        bytes.resize(length, 0xfe);
-        OsString::from_vec(bytes)
+    let run = |user: &User<'_>, length: usize| {
+        let mut command = b"echo ${#x} #".to_vec();
+        command.resize(length, 0xfe);
+        Finished::of(user.ssh(&[]).arg(OsString::from_vec(command)), b"")
     };
-    // sshd hands it over in one variable, which execve(2) bounds to 128 KiB with its name.
+    // sshd hands it over in one variable, which execve(2) bounds to 128 KiB with its name and the zero at its end.
     let longest = 128 * 1024 - "SSH_ORIGINAL_COMMAND=".len() - 1;
-    let input = |user: &User<'_>, length: usize| Finished::of(user.ssh(&[]).arg(command(length)), b"");
-    let fits = longest.min(130_000);
-    assert_eq!(input(&user, fits).success(), "0");
-    assert_eq!(input(&plain, fits).success(), "0");
-    let ours = input(&user, 131_000);
-    assert!(ours.code == Some(0) || ours.code == Some(255) || ours.code == Some(126), "{ours:.400?}");
-    assert_eq!(user.run("echo fine").success(), "fine");
+    assert_eq!(run(&user, longest).quiet_success(), "0");
+    assert_eq!(run(&plain, longest).quiet_success(), "0");
+    let refused = run(&user, longest + 1);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert_eq!(refused.text(), "");
+    assert!(refused.errors().contains("Argument list too long"), "{refused:?}");
+    assert_eq!(user.run("echo fine").quiet_success(), "fine");
 }
 
 #[test]
@@ -291,11 +293,19 @@ fn a_forged_command_beyond_the_bound_is_refused() {
     let bench = bench::shared();
     let user = bench.user();
     user.run("true").success();
-    // An argument of the peer's own is bounded as well, so the message is repeated to its length there.
-    let order = Order::Deaf { socket: BROKER.into(), bytes: BASE64_STANDARD.encode(vec![b'A'; 50_000]), hold_ms: 5000 };
-    assert_eq!(peer::send(&bench, &user.name, &order)["closed"], true);
+    let method = "io.podspawn.Sessions.Attach";
+    let attach_with = |length: usize| {
+        let order = Order::LongCommand { socket: BROKER.into(), method: method.into(), length };
+        peer::send(&bench, &user.name, &order)["replies"][0].clone()
+    };
+    let fits = attach_with(MAX_COMMAND_BYTES - 1);
+    assert!(fits["error"].is_null() && fits["parameters"]["channelFd"] == 0, "{fits}");
+    let refused = attach_with(MAX_COMMAND_BYTES);
+    assert_eq!(refused["error"], "io.podspawn.Sessions.Denied", "{refused}");
+    assert!(refused["parameters"].to_string().contains(&MAX_COMMAND_BYTES.to_string()), "{refused}");
     let newline = json!({ "command": BASE64_STANDARD.encode(b"a\0b") });
     assert_eq!(attach_as(&bench, &user.name, &newline)["error"], "org.varlink.service.InvalidParameter");
+    assert_eq!(user.run("echo fine").quiet_success(), "fine");
 }
 
 #[test]
@@ -424,13 +434,32 @@ fn a_guest_that_is_frozen_is_a_refusal_for_its_own_user_only() {
     let bench = bench::shared();
     let (user, other) = (bench.user(), bench.user());
     user.run("true").success();
-    let container = user.container();
-    let pid = bench.root(&format!("docker inspect --format '{{{{.State.Pid}}}}' {container}"));
+    eventually("no connection is counted", || user.connections() == 0);
+    let pid = bench.root(&format!("docker inspect --format '{{{{.State.Pid}}}}' {}", user.container()));
     bench.root(&format!("kill -STOP {pid}"));
-    let stuck = crate::client::Process::start(user.ssh(&[]).arg("true"));
+    // The guest's socket holds the first logins, two or three of such a length; the next one finds no place there.
+    let command = format!("echo through #{}", "x".repeat(100_000));
+    let mut held = Vec::new();
+    let refused = loop {
+        let mut login = Process::start(user.ssh(&[]).arg(&command));
+        login.send(Vec::new());
+        eventually("the login is held or refused", || {
+            login.has_ended() || user.connections() > u64::try_from(held.len()).unwrap()
+        });
+        if login.has_ended() {
+            break login.finish();
+        }
+        held.push(login);
+        assert!(held.len() < 10, "a guest that is frozen takes every login");
+    };
+    assert_refused(&refused, &["your container does not take new connections"]);
+    assert!(!held.is_empty(), "{refused:?}");
     assert_eq!(other.run("echo others").quiet_success(), "others");
     bench.root(&format!("kill -CONT {pid}"));
-    assert_eq!(stuck.finish().code, Some(0));
+    for login in held {
+        assert_eq!(login.finish().quiet_success(), "through");
+    }
+    assert_eq!(user.run("echo fine").quiet_success(), "fine");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) const BROKER: &str = "/run/podspawn/broker.sock";
 pub(crate) enum Order {
     /// Sends bytes (base64) and reads until the end, or until nothing has come for so long.
     Say { socket: String, bytes: String, shut: bool, patience_ms: u64 },
+    /// Sends a call with a command of so many bytes and reads as [`Order::Say`] does: as an argument, an order is too short.
+    LongCommand { socket: String, method: String, length: usize },
     /// Sends bytes (base64) and counts replies until there are so many, or none has come for long.
     Ask { socket: String, bytes: String, replies: usize },
     /// Opens so many connections, says the same on each, and holds all of them for a while.
@@ -136,6 +138,13 @@ fn obey(order: Order) -> Value {
                 Ok(stream) => serde_json::to_value(converse(stream, &decode(&bytes), shut, patience_ms)).unwrap(),
                 Err(error) => json!({ "replies": [{ "connect": error }], "closed": true }),
             }
+        }
+        Order::LongCommand { socket, method, length } => {
+            let command = BASE64_STANDARD.encode(vec![b'x'; length]);
+            let call = json!({ "method": method, "parameters": { "environment": {}, "command": command } });
+            let mut stream = UnixStream::connect(socket).unwrap();
+            let bytes = [call.to_string().as_bytes(), b"\0"].concat();
+            serde_json::to_value(converse(&mut stream, &bytes, true, 30_000)).unwrap()
         }
         Order::Ask { socket, bytes, replies } => {
             let mut stream = UnixStream::connect(socket).unwrap();
