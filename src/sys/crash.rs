@@ -1,4 +1,4 @@
-//! Dying at a chosen moment, for the fault suite. Without the feature `crash-points` nothing of it is in the program.
+//! Dying at a chosen moment, for the fault suite. A release build has nothing of it, unless the feature `crash-points` is on.
 //!
 //! A point lies between two steps of which a crash may take the second. The suite arms one by its name, or by
 //! `name:3` for the third passing, in [`ORDER`]. Only root and the broker's own user can write there.
@@ -53,13 +53,13 @@ pub const POINTS: &[&str] = &[
 pub const ORDER: &str = "/run/podspawn/guests/crash-at";
 
 /// Dies here, as SIGKILL would have it, if that was ordered.
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(any(debug_assertions, feature = "crash-points")))]
 #[inline(always)]
 #[allow(clippy::inline_always)] // or the names would be in the program
 pub const fn point(_: &str) {}
 
 /// Dies here, as SIGKILL would have it, if that was ordered.
-#[cfg(feature = "crash-points")]
+#[cfg(any(debug_assertions, feature = "crash-points"))]
 pub fn point(name: &'static str) {
     use std::{collections::BTreeMap, fs, sync::Mutex};
 

@@ -1,5 +1,11 @@
 //! The bench host, and the accounts on it that tests are given.
 
+// Another suite includes this file by its path.
+#[path = "bench/disturbance.rs"]
+mod disturbance;
+
+pub(crate) use disturbance::{Disturbance, START_BROKER, STOP_BROKER, orphan};
+
 use crate::{client::Finished, peer};
 use serde_json::{Value, json};
 use std::{
@@ -58,7 +64,7 @@ static SETUP: OnceLock<Setup> = OnceLock::new();
 static MAKING: Mutex<()> = Mutex::new(());
 static DISTURBING: RwLock<()> = RwLock::new(());
 
-/// Keeps disruptive tests away, or everybody.
+/// Keeps disruptive tests away, or all others.
 enum Hold {
     Shared { _guard: RwLockReadGuard<'static, ()> },
     Alone { _guard: RwLockWriteGuard<'static, ()> },
@@ -88,17 +94,29 @@ impl Drop for Bench {
 }
 
 /// The bench, beside other tests.
+#[track_caller]
 pub(crate) fn shared() -> Bench {
+    assert_ne!(is_alone(), Some(true), "a test in a module `alone` takes the bench alone");
     let asked = Instant::now();
     let hold = Hold::Shared { _guard: DISTURBING.read().unwrap_or_else(PoisonError::into_inner) };
     Bench { setup: setup(), asked, began: Instant::now(), _hold: hold }
 }
 
-/// The bench without any other test: for those who stop an engine or a broker.
+/// The bench without any other test, for those that stop an engine or a broker. They are in modules called `alone`:
+/// `tests/run` gives them a bench host of their own, where they wait for no other test.
+#[track_caller]
 pub(crate) fn alone() -> Bench {
+    assert_ne!(is_alone(), Some(false), "a test that takes the bench alone is in a module `alone`");
     let asked = Instant::now();
     let hold = Hold::Alone { _guard: DISTURBING.write().unwrap_or_else(PoisonError::into_inner) };
     Bench { setup: setup(), asked, began: Instant::now(), _hold: hold }
+}
+
+/// Whether the test of this thread is in a module called `alone`; `None` if this is no test's thread.
+fn is_alone() -> Option<bool> {
+    let thread = std::thread::current();
+    let (modules, _) = thread.name()?.rsplit_once("::")?;
+    Some(modules.split("::").any(|module| module == "alone"))
 }
 
 fn setup() -> &'static Setup {
@@ -329,60 +347,6 @@ impl User<'_> {
         let container = self.container();
         let mut command = self.bench.command(&[]);
         Finished::of(command.args(["docker", "exec", "--user", "0", &container, "sh", "-c", script]), b"")
-    }
-}
-
-/// Something of the bench that a test breaks, mended when it is dropped, whatever happened meanwhile.
-pub(crate) struct Disturbance<'a> {
-    bench: &'a Bench,
-    mend: String,
-}
-
-/// Makes a container of a session that the broker does not know, as a restored database leaves it. `docker` may be
-/// `create` or `run --detach`.
-pub(crate) fn orphan(docker: &str, name: &str, id: &str) -> String {
-    let labels = format!("--label managed-by=podspawn --label podspawn.session={id}");
-    format!(
-        "install -d -o podspawn /run/podspawn/guests/{id} && docker network create {labels} podspawn-{id} &&
-         docker {docker} --name {name} {labels} --network podspawn-{id} \
-            --mount type=bind,source=/run/podspawn/guests/{id},target=/.podspawn/run,readonly podspawn-workload:latest \
-            sleep 600"
-    )
-}
-
-/// Stopping the broker for good, and having it back.
-pub(crate) const STOP_BROKER: &str = "systemctl stop podspawn-broker.socket podspawn-broker.service";
-pub(crate) const START_BROKER: &str = "systemctl start podspawn-broker.socket";
-
-impl<'a> Disturbance<'a> {
-    pub(crate) fn of(bench: &'a Bench, disturb: &str, mend: impl Into<String>) -> Self {
-        let disturbance = Self { bench, mend: mend.into() };
-        bench.root(disturb);
-        disturbance
-    }
-
-    /// What `make` prints in place of the file `name` of `directory`, which may be a link; `then` follows either way.
-    pub(crate) fn of_file(bench: &'a Bench, directory: &str, name: &str, make: &str, then: &str) -> Self {
-        let disturb = format!(
-            "cd {directory} && cp -P --remove-destination {name} /run/podspawn-test/\n\
-             {{ {make}\n}} >new && chmod 0644 new && mv new {name}\n{then}"
-        );
-        let mend = format!("cd {directory} && cp -P /run/podspawn-test/{name} new && mv new {name}\n{then}");
-        Self::of(bench, &disturb, mend)
-    }
-
-    /// Another server configuration: what the filter `edit` makes of the bench's own.
-    pub(crate) fn of_config(bench: &'a Bench, edit: &str) -> Self {
-        let own = include_str!("../bench.d/config.yaml");
-        Self::of_file(bench, "/etc/podspawn", "config.yaml", &format!("{edit} <<'END'\n{own}END"), "")
-    }
-}
-
-impl Drop for Disturbance<'_> {
-    fn drop(&mut self) {
-        let mended = self.bench.bash(&[], &self.mend);
-        // A second panic would end the whole run.
-        assert!(mended.code == Some(0) || std::thread::panicking(), "`{}` failed: {mended:?}", self.mend);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a user may try, and gets nothing by.
 
+mod alone;
 mod budgets;
 mod confinement;
 mod descriptors;
@@ -8,7 +9,6 @@ mod guests;
 mod identity;
 mod operators;
 mod sftp;
-mod sshd_match;
 
 use crate::{
     bench::{self, Bench, User, eventually},
@@ -234,25 +234,6 @@ fn a_client_that_never_reads_is_let_go() {
     assert_eq!(found["closed"], true, "{found}");
     assert!(memory() < before + 10_000, "{before} KiB, then {} KiB", memory());
     assert_serves(&bench);
-}
-
-#[test]
-fn ten_thousand_connections_of_one_user_keep_nobody_else_out() {
-    let bench = bench::alone();
-    let user = bench.user();
-    bench.user().run("true").success();
-    let before = broker_pid(&bench);
-    std::thread::scope(|scope| {
-        let order = Order::Crowd { socket: BROKER.into(), count: 10_000, bytes: String::new(), hold_ms: 8000 };
-        let (bench, name) = (&bench, user.name.as_str());
-        let crowd = scope.spawn(move || peer::send(bench, name, &order));
-        std::thread::sleep(Duration::from_secs(2));
-        assert_serves(bench);
-        let found = crowd.join().unwrap();
-        assert!(found["held"].as_u64().unwrap() <= 256, "{found}");
-    });
-    assert_eq!(broker_pid(&bench), before);
-    eventually("the user gets in again", || user.run("true").code == Some(0));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! The kernel writes a terminal's times with a precision of eight seconds, which the guest allows for.
 
+mod alone;
+
 use crate::{
     bench::{self, Disturbance, START_BROKER, STOP_BROKER, User, eventually},
     client::Process,
@@ -132,21 +134,4 @@ fn a_shell_that_is_typed_at_is_not_idle_and_neither_is_one_that_shows_something(
     for terminal in [&mut typed, &mut shows, &mut shows_by_name] {
         assert!(!terminal.has_ended(), "{:?}", terminal.shown());
     }
-}
-
-#[test]
-fn a_silence_that_began_before_the_broker_was_there_again_ends_as_any() {
-    let bench = bench::alone();
-    let user = bench.user();
-    let mut process = user.start(&QUIET, READY);
-    let down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
-    thread::sleep(TIMEOUT * 2);
-    assert!(!process.has_ended(), "without a broker nobody is hung up");
-    drop(down);
-    let began = Instant::now();
-    // Whoever asks activates it.
-    eventually("nobody is connected", || user.connections() == 0);
-    assert!(began.elapsed() < TIMEOUT, "the silence counts from when it began: {:?}", began.elapsed());
-    let done = process.finish();
-    assert_eq!((done.code, done.errors()), (Some(255), format!("{TOLD}\n")), "{done:?}");
 }

@@ -1,5 +1,7 @@
 //! What a container may use, and how many there may be.
 
+mod alone;
+
 use crate::{
     bench::{self, Disturbance, User, eventually},
     modes::STAY,
@@ -106,21 +108,4 @@ fn max_per_user_is_refused_with_the_command_that_frees_one_and_that_frees_one() 
     assert_eq!(user.ssh_in("three", "echo now").success(), "now");
     assert_eq!(bench.bash(&["-u", name], &format!("podspawn stop {name}@two")).success(), "");
     eventually("two are left", || user.containers().len() == 2);
-}
-
-#[test]
-fn max_containers_is_refused_and_those_that_exist_are_entered() {
-    let bench = bench::alone();
-    let (here, newcomer) = (bench.user(), bench.user());
-    here.run("true").success();
-    {
-        let _limited = Disturbance::of_config(&bench, "sed 's/max_containers: [0-9]*/max_containers: 1/'");
-        assert_refused(
-            &newcomer.run("true"),
-            &["this host is at its limit of 1 containers", "resources.max_containers"],
-        );
-        newcomer.assert_gone();
-        assert_eq!(here.run("echo still").success(), "still");
-    }
-    assert_eq!(newcomer.run("echo now").success(), "now");
 }

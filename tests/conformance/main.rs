@@ -10,6 +10,7 @@
 #![allow(clippy::format_collect)]
 
 mod agent;
+mod alone;
 mod audit;
 mod backup;
 mod bench;
@@ -33,13 +34,11 @@ mod modes;
 mod own_sessions;
 mod peer;
 mod privileges;
-mod prove;
 mod refusals;
 mod setup;
 mod shell;
 mod slow_reader;
 mod terminal;
 mod transfer;
-mod upgrade;
 mod users;
 mod verify_image;

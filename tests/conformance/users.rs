@@ -1,5 +1,7 @@
 //! `add-user`, `remove-user` and `list-users`: who gets in, who no longer does, and what is left of them.
 
+mod alone;
+
 use crate::{
     bench::{self, Bench, eventually},
     client::Finished,
@@ -292,18 +294,4 @@ fn keys_are_fetched_over_tls_from_a_server_that_the_host_trusts() {
     assert_eq!(done.code, Some(2), "{done:?}");
     assert!(done.errors().contains("only https is safe"), "{done:?}");
     bench.bash(&[], "pkill -f 's_server -accept 18443'; rm -rf /run/podspawn-test/tls");
-}
-
-#[test]
-fn what_nixos_made_is_named_with_its_option() {
-    let bench = bench::alone();
-    let guest = Guest::new(&bench, "u-nix");
-    let _mend = bench::Disturbance::of(
-        &bench,
-        "mkdir -p /nix/store/x && touch /nix/store/x/u-nix && ln -s /nix/store/x/u-nix /etc/podspawn/keys/u-nix",
-        "rm -rf /nix/store/x /etc/podspawn/keys/u-nix; rmdir /nix/store /nix || true",
-    );
-    assert_refused(&guest.add(&format!("--key '{}'", key(&bench))), "services.podspawn.users.u-nix.keys");
-    assert_refused(&guest.remove(""), "made by NixOS");
-    bench.root("! getent passwd u-nix && test -L /etc/podspawn/keys/u-nix");
 }

@@ -9,7 +9,7 @@
 
 mod audit;
 #[path = "../conformance/bench.rs"]
-#[allow(dead_code)] // the conformance suite uses more of it
+#[allow(dead_code, unused_imports)] // the conformance suite uses more of it
 mod bench;
 mod checks;
 #[path = "../conformance/client.rs"]

@@ -1,5 +1,7 @@
 //! What the kernel has once for all containers and the host: one tenant takes as much as it can, another needs some.
 
+mod alone;
+
 use crate::{
     bench::{self, Bench, DEADLINE, Disturbance, User, eventually},
     client::{Finished, Process},
@@ -120,21 +122,4 @@ fn set<'a>(bench: &'a Bench, key: &str) -> Disturbance<'a> {
     let before = bench.root(&format!("cat {file}"));
     let value = shipped(key).max(before.trim().parse().unwrap());
     Disturbance::of(bench, &format!("echo {value} >{file}"), format!("echo {before} >{file}"))
-}
-
-#[test]
-fn asynchronous_io_is_bounded_by_the_memory_of_the_container_that_uses_it() {
-    let bench = bench::alone();
-    let (alice, bob) = (bench.user_with("memory: 96m"), bench.user());
-    bob.run("true").success();
-    let takes = |user: &User<'_>, contexts: u32| Taker::start(user, &format!("{TAKE_AIO}{contexts}"));
-    let _set = set(&bench, "fs.aio-max-nr");
-    // As much as the kernel has for everybody at its default, held.
-    let greedy = takes(&alice, 4);
-    assert_eq!(greedy.says(), "4");
-    let other = takes(&bob, 4);
-    assert_eq!(other.says(), "4");
-    // And as much as there is: it is the container's memory that ends, before the kernel says that there is no more.
-    assert_eq!(takes(&alice, 1_000_000).says(), "");
-    assert_eq!(takes(&bob, 1).says(), "1");
 }

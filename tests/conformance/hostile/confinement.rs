@@ -1,6 +1,8 @@
 //! Nothing of a podspawn user runs on the host but sshd's forced command: no start-up file of a shell, no user manager,
 //! no job, whoever put the account into the group.
 
+mod alone;
+
 use crate::{
     bench::{self, Bench, Disturbance, eventually},
     client::Finished,
@@ -228,29 +230,4 @@ fn a_conversion_that_is_killed_anywhere_lets_nobody_out_and_can_be_repeated_or_u
     }
     assert_eq!(bench.root(facts), before);
     bench.root("! test -e /var/lib/podspawn-accounts/killed && ! test -e /etc/podspawn/keys/killed");
-}
-
-/// Who has an account is told by the methods that sshd offers, unless passwords are off for all.
-#[test]
-fn where_passwords_are_off_sshd_answers_alike_for_every_name() {
-    let bench = bench::alone();
-    let methods = |name: &str| {
-        let ask = ["-o", "PreferredAuthentications=none", "-o", "ControlPath=none", "-l", name];
-        let told = Finished::of(bench.plain().ssh(&ask).arg("true"), b"").errors();
-        told.split_once("Permission denied ").map_or(told.clone(), |(_, methods)| methods.trim().to_owned())
-    };
-    let user = bench.user();
-    let place = "/etc/ssh/sshd_config.d/04-names.conf";
-    let _mend = Disturbance::of(
-        &bench,
-        &format!(
-            "printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\n' >{place}; \
-             ! sshd -T | grep -q persourcepenalties || echo PerSourcePenalties no >>{place}; systemctl reload ssh; sleep 0.2"
-        ),
-        format!("rm {place}; systemctl reload ssh; sleep 0.2"),
-    );
-    eventually("sshd has read it", || methods("plain") == "(publickey).");
-    for name in [&user.name, "no-such-user", "root"] {
-        assert_eq!(methods(name), "(publickey).", "{name}");
-    }
 }
