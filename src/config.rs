@@ -5,7 +5,10 @@
 
 mod error;
 mod fields;
+mod keys;
 mod project;
+mod readers;
+mod reference;
 mod security;
 mod server;
 mod user;
@@ -13,7 +16,9 @@ mod value;
 mod yaml;
 
 pub use error::{ConfigError, FileError};
+pub use keys::{Key, Row, Values};
 pub use project::{Project, ProjectUsers, Projects};
+pub use reference::reference;
 pub use security::Security;
 pub use server::{Auth, Backups, Config, Defaults, Log, Resources, SessionTimes, StatePaths};
 pub use user::{Dotfiles, MAX_ENV, MAX_ENV_BYTES, UserOverrides, VariableName};

@@ -1,7 +1,7 @@
 //! Reading a mapping key by key, collecting every mistake instead of stopping at the first.
 //!
-//! The keys that are asked for are the keys that exist: what was never asked for is unknown. No second list of names
-//! can drift from the code that reads them.
+//! A key is known if the code asks for it; every other key of the file is unknown. No second list of names can drift from
+//! the code that reads them.
 
 use super::{
     error::ConfigError,
@@ -43,8 +43,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The mapping at `node`; nothing there is an empty mapping, since a section whose lines are all commented out
-    /// is one.
+    /// The mapping at `node`. A null is an empty mapping: it is a section whose lines are all commented out.
     pub(super) fn of(place: &'a Node, node: &'a Node, path: &str, mistakes: &'a Mistakes) -> Self {
         let mut entries: Vec<(&Node, &str, &Node)> = Vec::new();
         match &node.value {
@@ -109,14 +108,14 @@ impl<'a> Fields<'a> {
         Fields::of(place, node, &self.name(key), self.mistakes).entries
     }
 
-    /// Lets `read` ask for every key; what it did not ask for is unknown.
+    /// Lets `read` ask for every key, and reports the others as unknown.
     pub(super) fn all<T>(mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let value = read(&mut self);
         self.refuse_unknown();
         value
     }
 
-    /// A value by its own rules; what is wrong with it is told with the key's name.
+    /// A value by its own rules; a mistake is reported with the key's name.
     pub(super) fn read_with<T, E: Display>(
         &mut self,
         key: &'static str,
@@ -127,16 +126,6 @@ impl<'a> Fields<'a> {
         parsed(node, &name, self.mistakes, parse)
     }
 
-    /// Reads into `into`, which keeps its value if the key is absent or wrong.
-    pub(super) fn read<T: FromStr>(&mut self, key: &'static str, into: &mut T)
-    where
-        T::Err: Display,
-    {
-        if let Some(value) = self.read_with(key, str::parse) {
-            *into = value;
-        }
-    }
-
     /// A setting that may be absent.
     pub(super) fn optional<T: FromStr>(&mut self, key: &'static str) -> Option<T>
     where
@@ -145,16 +134,7 @@ impl<'a> Fields<'a> {
         self.read_with(key, str::parse)
     }
 
-    /// A setting that may be absent, which `""` says as well.
-    pub(super) fn optional_or_empty<T: FromStr>(&mut self, key: &'static str) -> Option<T>
-    where
-        T::Err: Display,
-    {
-        let parse = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
-        self.read_with(key, parse).flatten()
-    }
-
-    /// A setting that may not be absent; `None` has been told.
+    /// A setting that may not be absent; `None` has been reported.
     pub(super) fn required<T: FromStr>(&mut self, key: &'static str) -> Option<T>
     where
         T::Err: Display,
@@ -165,27 +145,21 @@ impl<'a> Fields<'a> {
         self.optional(key)
     }
 
-    /// Reads `true` or `false`.
-    pub(super) fn flag(&mut self, key: &'static str, into: &mut bool) {
-        let parse = |text: &str| match text {
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        self.read_with(key, |text| match text {
             "true" | "True" | "TRUE" => Ok(true),
             "false" | "False" | "FALSE" => Ok(false),
             _ => Err(format!("{} is neither true nor false", quote(text))),
-        };
-        if let Some(value) = self.read_with(key, parse) {
-            *into = value;
-        }
+        })
     }
 
-    /// Reads a whole number within bounds.
-    pub(super) fn number(&mut self, key: &'static str, bounds: std::ops::RangeInclusive<u32>, into: &mut u32) {
-        let parse = |text: &str| match text.parse() {
+    /// A whole number within bounds.
+    pub(super) fn number(&mut self, key: &'static str, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        self.read_with(key, |text| match text.parse() {
             Ok(number) if bounds.contains(&number) => Ok(number),
             _ => Err(format!("{} is not a number from {} to {}", quote(text), bounds.start(), bounds.end())),
-        };
-        if let Some(value) = self.read_with(key, parse) {
-            *into = value;
-        }
+        })
     }
 
     /// Reads a list, each item by its own rules; `None` if the key is absent.
@@ -249,25 +223,9 @@ fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
         return None;
     }
     let key = key.to_ascii_lowercase().replace('-', "_");
-    let (distance, near) = known.iter().map(|name| (distance(&key, name), *name)).min()?;
+    let (distance, near) = known.iter().map(|name| (strsim::levenshtein(&key, name), *name)).min()?;
     // A third of the letters wrong is still a slip; more is another word.
     (distance <= near.len().max(3) / 3).then_some(near)
-}
-
-/// The least number of letters to insert, delete or replace (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -283,12 +241,5 @@ mod tests {
         assert_eq!(nearest("tll", &known), Some("ttl"));
         assert_eq!(nearest("colour", &known), None);
         assert_eq!(nearest(&"x".repeat(100_000), &known), None);
-    }
-
-    #[test]
-    fn distances_are_levenshteins() {
-        for (a, b, expected) in [("", "abc", 3), ("kitten", "sitting", 3), ("abc", "abc", 0), ("flaw", "lawn", 2)] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-        }
     }
 }

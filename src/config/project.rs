@@ -11,7 +11,8 @@
 use super::{
     error::ConfigError,
     fields::{Fields, Mistakes, parsed},
-    server::{cpus, memory, ttl},
+    keys::{Key, Row},
+    readers::{CPUS, MEMORY, TTL},
     value::{Branch, LoginShell, Repository},
     yaml,
 };
@@ -102,8 +103,32 @@ impl Projects {
     }
 }
 
+/// Every key of a project.
+pub(super) const KEYS: [Row; 12] = [
+    Row::Own(Key::own(
+        "repo",
+        "a URL of git, or `user@host:path`; required",
+        "The repository of the project. This version clones and builds nothing from it.",
+    )),
+    Row::Own(Key::own("branch", "a branch such as `main`", "The branch. Without it, the repository's default.")),
+    Row::Own(Key::own(
+        "users",
+        "a list of login names, or `[\"*\"]` for all users",
+        "The users who may enter the project. Without the key no user may.",
+    )),
+    Row::Overrides("defaults.image"),
+    Row::Overrides("session.mode"),
+    Row::Overrides("defaults.cpus"),
+    Row::Overrides("defaults.memory"),
+    Row::Overrides("defaults.shell"),
+    Row::Overrides("session.grace_period"),
+    Row::Overrides("session.max_lifetime"),
+    Row::Overrides("session.ttl"),
+    Row::Overrides("session.idle_timeout"),
+];
+
 impl Project {
-    /// `None` if there is no repository, which has been told.
+    /// `None` if there is no repository, which has been reported.
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let repo = fields.required("repo");
         Some(Self {
@@ -111,12 +136,12 @@ impl Project {
             users: users(fields),
             image: fields.optional("image"),
             mode: fields.optional("mode"),
-            cpus: fields.read_with("cpus", cpus),
-            memory: fields.read_with("memory", memory),
+            cpus: (CPUS.read)(fields, "cpus"),
+            memory: (MEMORY.read)(fields, "memory"),
             shell: fields.optional("shell"),
             grace_period: fields.optional("grace_period"),
             max_lifetime: fields.optional("max_lifetime"),
-            ttl: fields.read_with("ttl", ttl),
+            ttl: (TTL.read)(fields, "ttl"),
             idle_timeout: fields.optional("idle_timeout"),
             // Last: every key has to be asked for before a missing repository ends this.
             repo: repo?,

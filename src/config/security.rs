@@ -2,6 +2,8 @@
 
 use super::{
     fields::{Fields, parsed},
+    keys::{Reader, section},
+    readers::{FLAG, OPTIONAL_PATH, UID_RANGE, number, optional},
     value::{AbsolutePath, Wrong, quote},
 };
 use crate::domain::{Hardening, UidRange};
@@ -10,27 +12,29 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Where a container finds what is podspawn's own; nothing may be mounted over it.
 const GUEST_DIR: &str = "/.podspawn";
 
-/// What containers may do. The seccomp profile is named here and read elsewhere ([`Self::hardening`]).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Security {
-    /// Capabilities to drop, without `CAP_`, or `ALL`.
-    pub cap_drop: Vec<String>,
-    /// Capabilities to give back, without `CAP_`.
-    pub cap_add: Vec<String>,
-    /// Whether set-uid programs inside gain nothing.
-    pub no_new_privileges: bool,
-    /// Most processes and threads of a container.
-    pub pids_limit: u32,
-    /// Whether the root file system is read-only.
-    pub readonly_rootfs: bool,
-    /// Mount point in the container → mount options.
-    pub tmpfs: BTreeMap<AbsolutePath, String>,
-    /// The engine's OCI runtime; `None` is its default.
-    pub runtime: Option<String>,
-    /// A file with a seccomp profile; `None` is the engine's default profile.
-    pub seccomp_profile: Option<AbsolutePath>,
-    /// The user ids of users inside containers.
-    pub uid_range: UidRange,
+section! {
+    /// `security`. The seccomp profile is named here and read elsewhere ([`Security::hardening`]).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Security in "security" {
+        /// Capabilities that containers lose, with or without `CAP_`. `ALL` is every one.
+        cap_drop: Vec<String> = DROPPED, "[ALL]";
+        /// Capabilities that containers get back after `cap_drop`, with or without `CAP_`.
+        cap_add: Vec<String> = ADDED, "[CHOWN, SETUID, SETGID, DAC_OVERRIDE, FOWNER, NET_BIND_SERVICE]";
+        /// Whether set-uid programs gain nothing in containers.
+        no_new_privileges: bool = FLAG, "true";
+        /// Most processes and threads of a container.
+        pids_limit: u32 = number::<MIN_PIDS, MAX_PIDS>(), "256";
+        /// Whether the root file system of containers is read-only.
+        readonly_rootfs: bool = FLAG, "false";
+        /// File systems in memory: mount points in the container, each with mount options as for mount(8).
+        tmpfs: BTreeMap<AbsolutePath, String> = TMPFS, "{}";
+        /// The engine's OCI runtime, such as `runsc`; `""` is the engine's default.
+        runtime: Option<String> = RUNTIME, "\"\"";
+        /// A file with a seccomp profile; `""` is the engine's default profile.
+        seccomp_profile: Option<AbsolutePath> = OPTIONAL_PATH, "\"\"";
+        /// The user ids of users inside containers. Each user gets one of them, and no account of the host may have it.
+        uid_range: UidRange = UID_RANGE, "65536-99999";
+    }
 }
 
 /// Fewer processes than a shell with a pipe and an editor need.
@@ -38,26 +42,19 @@ const MIN_PIDS: u32 = 16;
 /// `PID_MAX_LIMIT` of a 64-bit kernel.
 const MAX_PIDS: u32 = 4_194_304;
 
-impl Default for Security {
-    fn default() -> Self {
-        Self {
-            cap_drop: vec!["ALL".to_owned()],
-            cap_add: ["CHOWN", "SETUID", "SETGID", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"]
-                .map(str::to_owned)
-                .to_vec(),
-            no_new_privileges: true,
-            pids_limit: 256,
-            readonly_rootfs: false,
-            tmpfs: BTreeMap::new(),
-            runtime: None,
-            seccomp_profile: None,
-            uid_range: UidRange::DEFAULT,
-        }
-    }
-}
+const DROPPED: Reader<Vec<String>> =
+    Reader::new("a list of capabilities (capabilities(7)), or `[ALL]`", |fields, key| {
+        fields.list(key, |text| capability(text, true))
+    });
+const ADDED: Reader<Vec<String>> =
+    Reader::new("a list of capabilities", |fields, key| fields.list(key, |text| capability(text, false)));
+const TMPFS: Reader<BTreeMap<AbsolutePath, String>> =
+    Reader::new("a mapping such as `{ /tmp: \"size=64m,noexec\" }`", |fields, key| Some(tmpfs(fields, key)));
+const RUNTIME: Reader<Option<String>> =
+    Reader::new("the name of a runtime, or `\"\"`", |fields, key| optional(fields, key, runtime));
 
 impl Security {
-    /// As the engine is told, with the content of the seccomp profile.
+    /// The settings for the engine, with the content of the seccomp profile.
     #[must_use]
     pub fn hardening(&self, seccomp: Option<Arc<str>>) -> Hardening {
         Hardening {
@@ -70,82 +67,21 @@ impl Security {
             seccomp,
         }
     }
-
-    pub(super) fn read(&mut self, fields: &mut Fields<'_>) {
-        if let Some(drop) = fields.list("cap_drop", |text| capability(text, true)) {
-            self.cap_drop = drop;
-        }
-        if let Some(add) = fields.list("cap_add", |text| capability(text, false)) {
-            self.cap_add = add;
-        }
-        fields.flag("no_new_privileges", &mut self.no_new_privileges);
-        fields.number("pids_limit", MIN_PIDS..=MAX_PIDS, &mut self.pids_limit);
-        fields.flag("readonly_rootfs", &mut self.readonly_rootfs);
-        self.read_tmpfs(fields);
-        if let Some(runtime) = fields.read_with("runtime", runtime) {
-            self.runtime = runtime;
-        }
-        self.seccomp_profile = fields.optional_or_empty("seccomp_profile");
-        fields.read("uid_range", &mut self.uid_range);
-    }
-
-    fn read_tmpfs(&mut self, fields: &mut Fields<'_>) {
-        let name = fields.name("tmpfs");
-        let mistakes = fields.mistakes();
-        for (key_node, key, value) in fields.names("tmpfs") {
-            let mount_point = parsed(key_node, &name, mistakes, mount_point);
-            let options = parsed(value, &format!("{name}.{key}"), mistakes, mount_options);
-            if let (Some(mount_point), Some(options)) = (mount_point, options) {
-                self.tmpfs.insert(mount_point, options);
-            }
-        }
-    }
 }
 
-/// Every capability of capabilities(7), without `CAP_`.
-const CAPABILITIES: [&str; 41] = [
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "AUDIT_WRITE",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "KILL",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "MKNOD",
-    "NET_ADMIN",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_CHROOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "SYSLOG",
-    "WAKE_ALARM",
-];
+fn tmpfs(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<AbsolutePath, String> {
+    let name = fields.name(key);
+    let mistakes = fields.mistakes();
+    let mut mounts = BTreeMap::new();
+    for (key_node, key, value) in fields.names(key) {
+        let mount_point = parsed(key_node, &name, mistakes, mount_point);
+        let options = parsed(value, &format!("{name}.{key}"), mistakes, mount_options);
+        if let (Some(mount_point), Some(options)) = (mount_point, options) {
+            mounts.insert(mount_point, options);
+        }
+    }
+    mounts
+}
 
 fn capability(text: &str, all: bool) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
@@ -157,22 +93,19 @@ fn capability(text: &str, all: bool) -> Result<String, String> {
             Err("\"ALL\" would undo cap_drop; name the capabilities".to_owned())
         };
     }
-    if CAPABILITIES.contains(&name) {
+    if format!("CAP_{name}").parse::<caps::Capability>().is_ok() {
         Ok(name.to_owned())
     } else {
         Err(Wrong::new(text, "a capability such as NET_BIND_SERVICE; capabilities(7) lists them").to_string())
     }
 }
 
-/// `""` is the engine's default. The characters are those of runtimes in dockerd's configuration and of shim names.
-fn runtime(text: &str) -> Result<Option<String>, Wrong> {
-    if text.is_empty() {
-        return Ok(None);
-    }
+/// The characters are those of runtimes in dockerd's configuration and of shim names.
+fn runtime(text: &str) -> Result<String, Wrong> {
     let valid = text.len() <= 128
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if valid { Ok(Some(text.to_owned())) } else { Err(Wrong::new(text, "a runtime of the engine such as runsc")) }
+    if valid { Ok(text.to_owned()) } else { Err(Wrong::new(text, "a runtime of the engine such as runsc")) }
 }
 
 fn mount_point(text: &str) -> Result<AbsolutePath, String> {
@@ -254,9 +187,8 @@ mod tests {
 
     #[test]
     fn a_runtime_is_a_name() {
-        assert_eq!(runtime("").unwrap(), None);
-        assert_eq!(runtime("io.containerd.runsc.v1").unwrap().as_deref(), Some("io.containerd.runsc.v1"));
-        for bad in ["-x", "/usr/bin/runc", "a b"] {
+        assert_eq!(runtime("io.containerd.runsc.v1").unwrap(), "io.containerd.runsc.v1");
+        for bad in ["", "-x", "/usr/bin/runc", "a b"] {
             runtime(bad).unwrap_err();
         }
     }

@@ -3,14 +3,14 @@
 use super::{
     error::ConfigError,
     fields::{Fields, Mistakes},
+    keys::{FIRST_VERSION, Key, Values, section},
+    readers::{CPUS, ENGINE, FLAG, IMAGE, MEMORY, MODE, OPTIONAL_PATH, PATH, SHELL, SPAN, SUBNET, TTL, number},
     security::Security,
-    value::{AbsolutePath, EngineHost, LoginShell, Wrong, quote},
+    value::{AbsolutePath, EngineHost, LoginShell},
     yaml,
 };
 use crate::domain::{Cpus, ImageRef, Mode, Pool, Size, Span, Subnet};
 
-/// The smallest memory limit that the engine takes.
-const MIN_MEMORY_BYTES: u64 = 6 << 20;
 /// More containers than a host carries; a number above it is a slip.
 const MAX_CONTAINERS: u32 = 100_000;
 /// Backups of ten years, one a day.
@@ -45,131 +45,179 @@ pub struct Config {
     pub metrics: Metrics,
 }
 
-/// `auth`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Auth {
-    /// The directory with one file of public keys per user.
-    pub key_dir: AbsolutePath,
+section! {
+    /// `auth`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Auth in "auth" {
+        /// The directory with one file of public keys per user. The files belong to root.
+        key_dir: AbsolutePath = PATH, "/etc/podspawn/keys";
+    }
 }
 
-/// `defaults`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Defaults {
-    /// The image of users and projects that name none.
-    pub image: ImageRef,
-    /// The login shell to prefer; the guest falls back to what the image has.
-    pub shell: LoginShell,
-    /// Processors per container.
-    pub cpus: Cpus,
-    /// Memory per container.
-    pub memory: Size,
+section! {
+    /// `defaults`.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Defaults in "defaults" {
+        /// The image of containers. The engine pulls it at the first login.
+        image: ImageRef = IMAGE, "ubuntu:24.04";
+        /// The login shell. Where the image does not have it, another shell runs and the terminal says so. A shell that
+        /// ends every login, such as `/bin/false`, is refused.
+        shell: LoginShell = SHELL, "/bin/bash";
+        /// Processors of each container.
+        cpus: Cpus = CPUS, "2.0";
+        /// Memory of each container.
+        memory: Size = MEMORY, "2g";
+    }
 }
 
-/// `session`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionTimes {
-    /// What happens after the last disconnect.
-    pub mode: Mode,
-    /// How long a session waits for a reconnect in mode `grace-period`.
-    pub grace_period: Span,
-    /// The longest life of a session; 0 is no limit.
-    pub max_lifetime: Span,
-    /// The whole life in mode `ttl`.
-    pub ttl: Span,
-    /// How long a connection may be silent; 0 is no limit.
-    pub idle_timeout: Span,
+section! {
+    /// `session`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SessionTimes in "session" {
+        /// What happens to a container after the last disconnect. `grace-period` keeps it for `grace_period`; a
+        /// reconnect cancels. `destroy-on-disconnect` removes it at once. `ttl` keeps it until it is `ttl` old. `named`
+        /// and `persistent` are the same: they keep it until it is stopped, and the home directory beyond that.
+        mode: Mode = MODE, "grace-period";
+        /// How long a container waits for a reconnect in mode `grace-period`.
+        grace_period: Span = SPAN, "60s";
+        /// The longest life of a container in the modes `grace-period` and `destroy-on-disconnect`; `0s` is no limit.
+        /// Connected users see a notice 10, 5 and 1 minutes before the end.
+        max_lifetime: Span = SPAN, "8h";
+        /// The whole life of a container in mode `ttl`.
+        ttl: Span = TTL, "8h";
+        /// Closes every connection of a session through which no bytes were sent or received for this long; `0s` is no
+        /// limit. Users see a message first; then `mode` applies as after any disconnect. It takes up to a quarter of
+        /// the value longer, at most 30 s, and 8 s more if a terminal is open. Bytes count that a program reads or
+        /// writes; unread input, background processes and the SSH agent do not count.
+        idle_timeout: Span = SPAN, "0s";
+    }
 }
 
-/// `state`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatePaths {
-    /// The database.
-    pub db_path: AbsolutePath,
-    /// Persistent homes, one directory per user.
-    pub homes_dir: AbsolutePath,
+section! {
+    /// `state`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct StatePaths in "state" {
+        /// The database of the broker. Outside of `/var/lib/podspawn` the broker's unit needs `ReadWritePaths=`.
+        db_path: AbsolutePath = PATH, "/var/lib/podspawn/state.db";
+        /// Homes of mode `named`, one directory per user. The directory belongs to `podspawn` with mode 0700 and does
+        /// not contain the database. Outside of `/var/lib/podspawn` the broker's unit needs `ReadWritePaths=`.
+        homes_dir: AbsolutePath = PATH, "/var/lib/podspawn/homes";
+    }
 }
 
-/// `log`. An empty text is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// A log file beside the journal.
-    pub file: Option<AbsolutePath>,
-    /// The audit log.
-    pub audit_log: Option<AbsolutePath>,
-    /// Whether nobody gets in while the audit log cannot be written.
-    pub audit_required: bool,
+section! {
+    /// `log`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Log in "log" {
+        /// A log file beside the journal. `/etc/logrotate.d/podspawn` rotates `/var/log/podspawn/podspawn.log`.
+        file: Option<AbsolutePath> = OPTIONAL_PATH, "\"\"";
+        /// The audit log, one JSON object per line. `/etc/logrotate.d/podspawn` rotates
+        /// `/var/log/podspawn/audit.jsonl`.
+        audit_log: Option<AbsolutePath> = OPTIONAL_PATH, "\"\"";
+        /// Whether logins are refused while the audit log cannot be written.
+        audit_required: bool = FLAG, "true";
+    }
 }
 
-/// `resources`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resources {
-    /// Most containers on this host.
-    pub max_containers: u32,
-    /// Most sessions of one user.
-    pub max_per_user: u32,
+section! {
+    /// `resources`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Resources in "resources" {
+        /// Most containers on this host.
+        max_containers: u32 = number::<1, MAX_CONTAINERS>(), "50";
+        /// Most sessions of one user.
+        max_per_user: u32 = number::<1, MAX_CONTAINERS>(), "3";
+    }
 }
 
-/// `backup`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backups {
-    /// The directory with one directory per backup.
-    pub dir: AbsolutePath,
-    /// How many are kept, the newest.
-    pub keep: u32,
+section! {
+    /// `network`, before it is known to be a pool.
+    #[derive(Debug)]
+    struct Network in "network" {
+        /// The addresses of containers. No other network of the host may use them.
+        pool: Subnet = SUBNET, "10.209.0.0/16";
+        /// Bits of the network that each session gets from the pool.
+        prefix: u32 = number::<0, 32>(), "28";
+    }
 }
 
-/// `metrics`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Metrics {
-    /// Whether users are named. Whoever may look at the metrics then knows who is there.
-    pub per_user: bool,
+section! {
+    /// `engine`.
+    #[derive(Debug)]
+    struct Engine in "engine" {
+        /// The socket of the container engine on this host.
+        host: EngineHost = ENGINE, "unix:///var/run/docker.sock";
+    }
 }
+
+section! {
+    /// `backup`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Backups in "backup" {
+        /// The directory with one directory per backup.
+        dir: AbsolutePath = PATH, "/var/backups/podspawn";
+        /// How many backups are kept. The oldest ones are removed.
+        keep: u32 = number::<1, MAX_BACKUPS>(), "14";
+    }
+}
+
+section! {
+    /// `metrics`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Metrics in "metrics" {
+        /// Names users in the metrics. All accounts that may read the metrics then see who is connected.
+        per_user: bool = FLAG, "false";
+    }
+}
+
+/// It has no section, and its default depends on where `config.yaml` is.
+const PROJECTS_FILE: Key = Key {
+    section: "",
+    name: "projects_file",
+    values: Values::Words("an absolute path"),
+    default: Some("/etc/podspawn/projects.yaml"),
+    since: FIRST_VERSION,
+    meaning: "The file of projects. Without the key it is `projects.yaml` beside `config.yaml`.",
+};
+
+/// Every key of `config.yaml`, by section.
+pub(super) const KEYS: [&[Key]; 12] = [
+    Auth::KEYS,
+    Defaults::KEYS,
+    SessionTimes::KEYS,
+    StatePaths::KEYS,
+    Log::KEYS,
+    Resources::KEYS,
+    Network::KEYS,
+    Security::KEYS,
+    Engine::KEYS,
+    &[PROJECTS_FILE],
+    Backups::KEYS,
+    Metrics::KEYS,
+];
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            auth: Auth { key_dir: AbsolutePath::known("/etc/podspawn/keys") },
-            defaults: built_in::defaults(),
-            session: SessionTimes {
-                mode: Mode::GracePeriod,
-                grace_period: Span::from_secs(60),
-                max_lifetime: Span::from_secs(8 * 3600),
-                ttl: Span::from_secs(8 * 3600),
-                idle_timeout: Span::from_secs(0),
-            },
-            state: StatePaths {
-                db_path: AbsolutePath::known("/var/lib/podspawn/state.db"),
-                homes_dir: AbsolutePath::known("/var/lib/podspawn/homes"),
-            },
-            log: Log { file: None, audit_log: None, audit_required: true },
-            resources: Resources { max_containers: 50, max_per_user: 3 },
-            network: built_in::network(),
+            auth: Auth::default(),
+            defaults: Defaults::default(),
+            session: SessionTimes::default(),
+            state: StatePaths::default(),
+            log: Log::default(),
+            resources: Resources::default(),
+            network: built_in_pool(),
             security: Security::default(),
-            engine: EngineHost::known("/var/run/docker.sock"),
+            engine: Engine::default().host,
             projects_file: None,
-            backup: Backups { dir: AbsolutePath::known("/var/backups/podspawn"), keep: 14 },
+            backup: Backups::default(),
             metrics: Metrics::default(),
         }
     }
 }
 
-/// Defaults whose types have no constructor that cannot fail; a test parses each.
-#[allow(clippy::expect_used)] // constants of this file, held by `the_defaults_are_those_of_the_contract`
-mod built_in {
-    use super::{Cpus, Defaults, LoginShell, Pool};
-
-    pub(super) fn defaults() -> Defaults {
-        Defaults {
-            image: "ubuntu:24.04".parse().expect("a valid image"),
-            shell: LoginShell::known("/bin/bash"),
-            cpus: Cpus::try_from(2.0).expect("a valid number of cpus"),
-            memory: "2g".parse().expect("a valid size"),
-        }
-    }
-
-    pub(super) fn network() -> Pool {
-        Pool::new("10.209.0.0/16".parse().expect("a valid network"), 28).expect("a valid pool")
-    }
+#[allow(clippy::expect_used)] // constants of this file, read by `every_default_is_valid`
+fn built_in_pool() -> Pool {
+    Network::default().pool().expect("a valid pool")
 }
 
 impl Config {
@@ -182,8 +230,8 @@ impl Config {
         mistakes.or(config)
     }
 
-    /// `auth.key_dir` of a file whose other keys may be wrong. Whoever answers sshd keeps no last good configuration,
-    /// and a slip elsewhere in the file must not lock everybody out.
+    /// `auth.key_dir` of a file whose other keys may be wrong. The answer to sshd uses no last good configuration, and a
+    /// slip elsewhere in the file must not refuse every login.
     #[must_use]
     pub fn key_dir(text: &str) -> AbsolutePath {
         let mut config = Self::default();
@@ -195,103 +243,64 @@ impl Config {
     }
 
     fn read(&mut self, top: &mut Fields<'_>) {
-        top.section("auth", |auth| auth.read("key_dir", &mut self.auth.key_dir));
-        top.section("defaults", |defaults| {
-            let own = &mut self.defaults;
-            defaults.read("image", &mut own.image);
-            defaults.read("shell", &mut own.shell);
-            own.cpus = defaults.read_with("cpus", cpus).unwrap_or(own.cpus);
-            own.memory = defaults.read_with("memory", memory).unwrap_or(own.memory);
-        });
-        top.section("session", |session| {
-            let own = &mut self.session;
-            session.read("mode", &mut own.mode);
-            session.read("grace_period", &mut own.grace_period);
-            session.read("max_lifetime", &mut own.max_lifetime);
-            own.ttl = session.read_with("ttl", ttl).unwrap_or(own.ttl);
-            session.read("idle_timeout", &mut own.idle_timeout);
-        });
-        top.section("state", |state| {
-            state.read("db_path", &mut self.state.db_path);
-            state.read("homes_dir", &mut self.state.homes_dir);
-            let StatePaths { db_path, homes_dir } = &self.state;
-            // A user called like a file of the broker's would have that for a home.
-            if db_path.as_path().starts_with(homes_dir.as_path())
-                && let Some(place) = state.node("homes_dir").or_else(|| state.node("db_path"))
-            {
-                state
-                    .mistakes()
-                    .at(place, "state.homes_dir: homes need a directory to themselves, without state.db in it");
-            }
-        });
-        top.section("log", |log| {
-            self.log.file = log.optional_or_empty("file");
-            self.log.audit_log = log.optional_or_empty("audit_log");
-            log.flag("audit_required", &mut self.log.audit_required);
-            if let (Some(file), Some(node)) = (&self.log.file, log.node("audit_log"))
-                && self.log.audit_log.as_ref() == Some(file)
-            {
-                log.mistakes().at(node, "log.audit_log is the same file as log.file; each needs its own");
-            }
-        });
-        top.section("resources", |resources| {
-            resources.number("max_containers", 1..=MAX_CONTAINERS, &mut self.resources.max_containers);
-            resources.number("max_per_user", 1..=MAX_CONTAINERS, &mut self.resources.max_per_user);
-        });
+        top.section("auth", |auth| self.auth.read(auth));
+        top.section("defaults", |defaults| self.defaults.read(defaults));
+        top.section("session", |session| self.session.read(session));
+        top.section("state", |state| self.state.read_checked(state));
+        top.section("log", |log| self.log.read_checked(log));
+        top.section("resources", |resources| self.resources.read(resources));
         top.section("network", |network| self.network = pool(network).unwrap_or(self.network));
         top.section("security", |security| self.security.read(security));
-        top.section("engine", |engine| engine.read("host", &mut self.engine));
-        self.projects_file = top.optional("projects_file");
-        top.section("backup", |backup| {
-            backup.read("dir", &mut self.backup.dir);
-            backup.number("keep", 1..=MAX_BACKUPS, &mut self.backup.keep);
+        top.section("engine", |fields| {
+            let mut engine = Engine { host: self.engine.clone() };
+            engine.read(fields);
+            self.engine = engine.host;
         });
-        top.section("metrics", |metrics| metrics.flag("per_user", &mut self.metrics.per_user));
+        self.projects_file = top.optional(PROJECTS_FILE.name);
+        top.section("backup", |backup| self.backup.read(backup));
+        top.section("metrics", |metrics| self.metrics.read(metrics));
+    }
+}
+
+impl StatePaths {
+    fn read_checked(&mut self, fields: &mut Fields<'_>) {
+        self.read(fields);
+        // A user called like a file of the broker's would have that for a home.
+        if self.db_path.as_path().starts_with(self.homes_dir.as_path())
+            && let Some(place) = fields.node("homes_dir").or_else(|| fields.node("db_path"))
+        {
+            let message = "state.homes_dir: homes need a directory to themselves, without state.db in it";
+            fields.mistakes().at(place, message);
+        }
+    }
+}
+
+impl Log {
+    fn read_checked(&mut self, fields: &mut Fields<'_>) {
+        self.read(fields);
+        if let (Some(file), Some(node)) = (&self.file, fields.node("audit_log"))
+            && self.audit_log.as_ref() == Some(file)
+        {
+            fields.mistakes().at(node, "log.audit_log is the same file as log.file; each needs its own");
+        }
+    }
+}
+
+impl Network {
+    /// The pool, or why the network cannot be cut into such subnets.
+    fn pool(&self) -> Result<Pool, String> {
+        let prefix = u8::try_from(self.prefix).map_err(|error| error.to_string())?;
+        Pool::new(self.pool, prefix).map_err(|invalid| invalid.to_string())
     }
 }
 
 /// Network and prefix are valid or wrong together.
 fn pool(fields: &mut Fields<'_>) -> Option<Pool> {
-    let default = Config::default().network;
-    let mut network: Subnet = default.network();
-    let mut prefix = 28;
-    fields.read("pool", &mut network);
-    fields.number("prefix", 0..=32, &mut prefix);
+    let mut network = Network::default();
+    network.read(fields);
     let place = fields.node("prefix").or_else(|| fields.node("pool"))?;
-    match u8::try_from(prefix).map(|prefix| Pool::new(network, prefix)) {
-        Ok(Ok(pool)) => Some(pool),
-        Ok(Err(invalid)) => {
-            fields.mistakes().at(place, &format!("network.prefix: {invalid}"));
-            None
-        }
-        Err(_) => None,
-    }
-}
-
-/// A number of processors; shared by every file that can say one.
-pub(super) fn cpus(text: &str) -> Result<Cpus, String> {
-    let number: f64 = text.parse().map_err(|_| format!("{} is not a number of cpus such as 2.0", quote(text)))?;
-    Cpus::try_from(number).map_err(|invalid| invalid.to_string())
-}
-
-/// A memory limit; shared by every file that can say one.
-pub(super) fn memory(text: &str) -> Result<Size, String> {
-    let size: Size = text.parse().map_err(|invalid: crate::domain::Invalid| invalid.to_string())?;
-    if size.as_bytes() < MIN_MEMORY_BYTES {
-        return Err(format!("{} is less than the 6m that the engine needs; 2g is two gibibytes", quote(text)));
-    }
-    Ok(size)
-}
-
-/// A time to live; shared by every file that can say one.
-pub(super) fn ttl(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse().map_err(|invalid: crate::domain::Invalid| invalid.to_string())?;
-    if span.is_zero() {
-        return Err(
-            Wrong::new(text, "a time to live, which is more than 0s; mode named keeps until stopped").to_string()
-        );
-    }
-    Ok(span)
+    let checked = network.pool().map_err(|why| fields.mistakes().at(place, &format!("network.prefix: {why}")));
+    checked.ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use super::{
     error::ConfigError,
     fields::{Fields, Mistakes, parsed},
-    server::{cpus, memory},
+    keys::{Key, Row},
+    readers::{CPUS, MEMORY, optional},
     value::{CommandLine, LoginShell, Repository, quote},
     yaml,
 };
@@ -71,6 +72,37 @@ impl std::str::FromStr for VariableName {
     }
 }
 
+/// Every key of a user's file.
+pub(super) const KEYS: [Row; 8] = [
+    Row::Overrides("defaults.image"),
+    Row::Overrides("defaults.cpus"),
+    Row::Overrides("defaults.memory"),
+    Row::Overrides("defaults.shell"),
+    Row::Overrides("session.mode"),
+    Row::Own(Key::own(
+        "env",
+        "a mapping of at most 32 names to values, 16 KiB in all",
+        "Environment variables of every process. They are no place for secrets: all accounts of the host may be able to \
+         read the file. Names that begin with `LD_` are refused.",
+    )),
+    Row::Own(Key {
+        section: "dotfiles",
+        ..Key::own(
+            "repo",
+            "a URL of git, or `user@host:path`; required in `dotfiles`",
+            "A repository that the image's git clones to `~/.dotfiles` of a fresh home.",
+        )
+    }),
+    Row::Own(Key {
+        section: "dotfiles",
+        ..Key::own(
+            "install",
+            "one line of at most 1024 bytes",
+            "A command that the user's shell runs in `~/.dotfiles` after the clone, for at most a minute.",
+        )
+    }),
+];
+
 impl UserOverrides {
     /// The overrides in `text`, or every mistake in it. An empty text is none.
     pub fn parse(text: &str) -> Result<Self, Vec<ConfigError>> {
@@ -78,8 +110,8 @@ impl UserOverrides {
         let mistakes = Mistakes::default();
         let overrides = Fields::of(&root, &root, "", &mistakes).all(|top| Self {
             image: top.optional("image"),
-            cpus: top.read_with("cpus", cpus),
-            memory: top.read_with("memory", memory),
+            cpus: (CPUS.read)(top, "cpus"),
+            memory: (MEMORY.read)(top, "memory"),
             shell: top.optional("shell"),
             mode: top.optional("mode"),
             env: env(top),
@@ -91,7 +123,7 @@ impl UserOverrides {
 
 fn dotfiles(fields: &mut Fields<'_>) -> Option<Dotfiles> {
     let repo = fields.required("repo");
-    let install = fields.optional_or_empty("install");
+    let install = optional(fields, "install", str::parse).flatten();
     Some(Dotfiles { repo: repo?, install })
 }
 

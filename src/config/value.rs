@@ -53,12 +53,6 @@ impl AbsolutePath {
     pub fn as_path(&self) -> &Path {
         Path::new(&*self.0)
     }
-
-    /// A path of this program's own, known to be valid.
-    pub(super) fn known(text: &'static str) -> Self {
-        debug_assert!(text.parse::<Self>().is_ok(), "{text}");
-        Self(text.into())
-    }
 }
 
 impl AsRef<Path> for AbsolutePath {
@@ -88,12 +82,6 @@ pub struct LoginShell(AbsolutePath);
 
 /// Programs that are an account's shell where nobody is to log in.
 const NO_SHELLS: [&str; 7] = ["nologin", "false", "true", "sync", "halt", "shutdown", "reboot"];
-
-impl LoginShell {
-    pub(super) fn known(text: &'static str) -> Self {
-        Self(AbsolutePath::known(text))
-    }
-}
 
 impl AsRef<str> for LoginShell {
     fn as_ref(&self) -> &str {
@@ -200,10 +188,6 @@ impl EngineHost {
     #[must_use]
     pub fn socket(&self) -> &Path {
         self.0.as_path()
-    }
-
-    pub(super) fn known(path: &'static str) -> Self {
-        Self(AbsolutePath::known(path))
     }
 }
 
