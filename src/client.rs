@@ -2,9 +2,11 @@
 //!
 //! For processes that live as long as one connection and must stay small: no runtime, one call at a time.
 
-use crate::protocol::varlink::{DENIED, MAX_REPLY_BYTES, NO_SUCH_SESSION, Reason, UNAVAILABLE};
+use crate::protocol::varlink::{
+    Call, DENIED, MAX_REPLY_BYTES, NO_SUCH_SESSION, PERMISSION_DENIED, Reason, UNAVAILABLE,
+};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use std::{
     io::{self, IoSliceMut, Write},
     mem::MaybeUninit,
@@ -22,27 +24,30 @@ pub enum CallError {
     /// The broker could not do it now; the text is for the user.
     #[error("{0}")]
     Unavailable(String),
-    /// The broker answered with another error.
+    /// The broker replied with another error.
     #[error("the broker answered {0}")]
     Failed(String),
-    /// Nothing listens.
+    /// No process listens.
     #[error("the podspawn broker cannot be reached: {0}")]
     Unreachable(#[source] io::Error),
-    /// The connection broke before the answer came.
+    /// The connection broke before the reply arrived.
     #[error("the podspawn broker went away: {0}")]
     Broken(#[source] io::Error),
-    /// Nothing came for so long.
+    /// No reply arrived within this time.
     #[error("the podspawn broker did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// What came is no reply.
+    /// The message is no reply.
     #[error("the podspawn broker answered something unexpected")]
     Malformed(#[source] serde_json::Error),
+    /// The reply exceeds [`MAX_REPLY_BYTES`].
+    #[error("the reply of the podspawn broker is larger than {} MiB", MAX_REPLY_BYTES >> 20)]
+    TooLarge,
 }
 
 #[derive(Serialize)]
-struct Call<'a, P> {
+struct Message<'a, P> {
     method: &'a str,
-    parameters: P,
+    parameters: &'a P,
     more: bool,
 }
 
@@ -72,14 +77,19 @@ impl Client {
         Ok(Self { stream, timeout, buffer: Vec::new(), fds: Vec::new() })
     }
 
-    /// Calls `method` and gives each reply but the last to `progress`; returns the last and its descriptors.
-    pub fn call<P: Serialize, R: DeserializeOwned>(
+    /// Calls the method `C`; returns its reply.
+    pub fn call<C: Call>(&mut self, parameters: &C::Parameters) -> Result<C::Reply, CallError> {
+        self.call_with_progress::<C>(parameters, |_| ()).map(|(reply, _)| reply)
+    }
+
+    /// Calls the method `C` and gives each reply but the last to `progress`; returns the last and its descriptors.
+    pub fn call_with_progress<C: Call>(
         &mut self,
-        method: &str,
-        parameters: P,
-        mut progress: impl FnMut(R),
-    ) -> Result<(R, Vec<OwnedFd>), CallError> {
-        let mut bytes = serde_json::to_vec(&Call { method, parameters, more: true }).map_err(CallError::Malformed)?;
+        parameters: &C::Parameters,
+        mut progress: impl FnMut(C::Reply),
+    ) -> Result<(C::Reply, Vec<OwnedFd>), CallError> {
+        let message = Message { method: C::METHOD.name(), parameters, more: true };
+        let mut bytes = serde_json::to_vec(&message).map_err(CallError::Malformed)?;
         bytes.push(0);
         self.stream.write_all(&bytes).map_err(|error| self.io_error(error))?;
         loop {
@@ -114,7 +124,7 @@ impl Client {
                 return Ok(message);
             }
             if self.buffer.len() > MAX_REPLY_BYTES {
-                return Err(CallError::Unreachable(io::Error::from(io::ErrorKind::InvalidData)));
+                return Err(CallError::TooLarge);
             }
             let mut chunk = [0; 4096];
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -141,7 +151,7 @@ fn refusal(name: String, parameters: &str) -> CallError {
     match (name.as_str(), reason) {
         (DENIED | NO_SUCH_SESSION, Ok(reason)) => CallError::Denied(reason),
         (UNAVAILABLE, Ok(reason)) => CallError::Unavailable(reason),
-        ("org.varlink.service.PermissionDenied", _) => {
+        (PERMISSION_DENIED, _) => {
             CallError::Denied("that is for root, members of podspawn-admin, and users about themselves".to_owned())
         }
         _ => CallError::Failed(name),

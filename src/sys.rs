@@ -17,6 +17,7 @@ pub mod passing;
 pub mod program;
 pub mod pty;
 pub mod random;
+pub mod rate;
 pub mod readiness;
 pub mod record;
 pub mod replace;

@@ -4,7 +4,7 @@
 //! never ends; a user must not make the broker hold either. Nor may it take the broker's time with values that no method
 //! has: 256 KiB of `[0,0,…]` are 130,000 of them.
 
-use super::admit::Share;
+use super::peers::Share;
 use crate::protocol::varlink::MAX_MESSAGE_BYTES;
 use std::os::fd::{AsFd, BorrowedFd};
 use zlink::{
@@ -139,7 +139,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let result = runtime.block_on(async {
             let (mut reader, _writer) =
-                Connection::new(Capped::new(Stream::try_from(ours).unwrap(), Share::of_a_test())).split();
+                Connection::new(Capped::new(Stream::try_from(ours).unwrap(), Share::unused())).split();
             reader.receive_call::<Value>().await.map(drop)
         });
         drop(writer.join());

@@ -1,14 +1,17 @@
-//! One Varlink connection: calls in, replies out, each with a deadline.
+//! One Varlink connection: calls and their replies, each with a deadline.
 
 use super::{
-    admit::Counted,
-    authorize::Caller,
+    caller::Caller,
     capped::Capped,
-    methods::{Answer, Broker, Failure},
+    methods,
+    peers::Admitted,
+    reply::{Answer, Failure},
+    state::Broker,
 };
+use crate::engine::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{os::fd::OwnedFd, rc::Rc, time::Duration};
+use std::{os::fd::OwnedFd, time::Duration};
 use tokio::{
     sync::watch,
     time::{interval, timeout},
@@ -18,21 +21,21 @@ use zlink::{
     connection::{Connection, ReadConnection, WriteConnection, socket::Socket},
 };
 
-/// How long a peer may be connected without asking anything.
+/// How long a peer may be connected without a call.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a peer may leave a reply unread once the socket's buffer is full.
 const WRITE: Duration = Duration::from_secs(10);
-/// The longest silence while a call is being worked on: the last report is repeated.
+/// The longest silence while a call is carried out: the last report is repeated.
 const KEEPALIVE: Duration = Duration::from_secs(5);
-/// The longest that one call may take: a large image over a slow network.
+/// The longest duration of one call: the pull of a large image over a slow network.
 const CALL: Duration = Duration::from_mins(30);
 
 type Reader = ReadConnection<<Capped as Socket>::ReadHalf>;
 type Writer = WriteConnection<<Capped as Socket>::WriteHalf>;
 
-/// A call as it comes in; the flags are zlink's.
+/// A call as it is read; zlink reads its flags.
 #[derive(Debug, Clone, Deserialize)]
-struct Method {
+struct RawCall {
     method: String,
     #[serde(default)]
     parameters: Option<Value>,
@@ -44,28 +47,30 @@ struct ErrorReply<'a> {
     parameters: Value,
 }
 
-/// Serves the connection until the peer goes, is silent for too long or says something that is no call.
-pub(super) async fn serve<E: crate::engine::Engine + 'static>(
-    broker: Rc<Broker<E>>,
-    caller: Caller,
-    turn: &Counted,
+/// Serves the connection until the peer closes it, is silent for too long or sends something that is no call.
+pub(super) async fn serve<E: Engine + 'static>(
+    broker: &Broker<E>,
+    caller: &Caller,
+    admitted: &Admitted,
     connection: Connection<Capped>,
 ) {
     let (mut reader, mut writer) = connection.split();
-    while let Ok(Ok((call, _fds))) = timeout(IDLE, reader.receive_call::<Method>()).await {
-        // Every method of ours has an answer that somebody should read.
+    while let Ok(Ok((call, _fds))) = timeout(IDLE, reader.receive_call::<RawCall>()).await {
+        // Every method has a reply that the caller should read.
         if call.oneway() {
             return;
         }
         let more = call.more();
-        let Method { method, parameters } = call.method().clone();
-        // The message is not kept while it is being worked on.
+        let RawCall { method, parameters } = call.method().clone();
+        // Frees the message before the call is carried out.
         drop(call);
-        turn.wait().await;
+        admitted.next_call().await;
+        let _in_flight = broker.in_flight.guard();
         let parameters = parameters.unwrap_or_else(|| json!({}));
-        let Some(answer) = answer(&broker, &caller, &method, parameters, more, &mut reader, &mut writer).await else {
-            return;
-        };
+        let (reports, progress) = watch::channel(None);
+        let work = methods::call(broker, caller, &method, parameters, reports);
+        let progress = more.then_some(progress);
+        let Some(answer) = finish(work, progress, &mut reader, &mut writer).await else { return };
         if reply(&mut writer, answer).await.is_none() {
             return;
         }
@@ -75,51 +80,59 @@ pub(super) async fn serve<E: crate::engine::Engine + 'static>(
 /// The method and the parameters of a call, as a connection reads them.
 #[cfg(fuzzing)]
 pub(super) fn read(bytes: &[u8]) -> Option<(String, Value)> {
-    let call: zlink::Call<Method> = serde_json::from_slice(bytes).ok()?;
-    let Method { method, parameters } = call.method().clone();
+    let call: zlink::Call<RawCall> = serde_json::from_slice(bytes).ok()?;
+    let RawCall { method, parameters } = call.method().clone();
     Some((method, parameters.unwrap_or_else(|| json!({}))))
 }
 
-/// Answers the first call with a failure and hangs up.
+/// Answers the first call with a failure and closes the connection.
 pub(super) async fn refuse(connection: Connection<Capped>, reason: &str) {
     let (mut reader, mut writer) = connection.split();
-    if let Ok(Ok(_)) = timeout(IDLE, reader.receive_call::<Method>()).await {
+    if let Ok(Ok(_)) = timeout(IDLE, reader.receive_call::<RawCall>()).await {
         let _ = reply(&mut writer, Err(Failure::unavailable(reason))).await;
     }
 }
 
-/// Works on one call; `None` if the peer went away meanwhile.
-async fn answer<E: crate::engine::Engine + 'static>(
-    broker: &Broker<E>,
-    caller: &Caller,
-    method: &str,
-    parameters: Value,
-    more: bool,
+/// Waits for the result of a call and reports its progress to a caller that asked for it. `None` if the peer closed the
+/// connection meanwhile.
+async fn finish(
+    work: impl Future<Output = Result<Answer, Failure>>,
+    progress: Option<watch::Receiver<Option<Value>>>,
     reader: &mut Reader,
     writer: &mut Writer,
 ) -> Option<Result<Answer, Failure>> {
-    let (report, mut reports) = watch::channel(None);
-    let work = timeout(CALL, broker.call(caller, method, parameters, report));
-    tokio::pin!(work);
+    let mut work = std::pin::pin!(timeout(CALL, work));
+    let mut progress = progress;
     let mut ticks = interval(KEEPALIVE);
     ticks.reset();
     loop {
-        let send = tokio::select! {
+        tokio::select! {
             biased;
             result = &mut work => {
                 return Some(result.unwrap_or_else(|_| Err(Failure::unavailable("that took too long; try again"))));
             }
-            // A client that waits has nothing to say: whatever comes, its end above all, ends the connection.
-            _ = reader.receive_call::<Method>() => return None,
-            Ok(()) = reports.changed() => true,
-            _ = ticks.tick() => true,
-        };
-        let last: Option<Value> = reports.borrow_and_update().clone();
-        if let (true, true, Some(parameters)) = (send, more, last) {
+            // A waiting client sends nothing: whatever is read, an end of file above all, ends the connection.
+            _ = reader.receive_call::<RawCall>() => return None,
+            () = changed(&mut progress) => {}
+            _ = ticks.tick() => {}
+        }
+        let last: Option<Value> = progress.as_mut().and_then(|progress| progress.borrow_and_update().clone());
+        if let Some(parameters) = last {
             let reply = Reply::new(Some(parameters)).set_continues(Some(true));
             timeout(WRITE, writer.send_reply(&reply, Vec::new())).await.ok()?.ok()?;
         }
     }
+}
+
+/// Waits for the next report.
+async fn changed(progress: &mut Option<watch::Receiver<Option<Value>>>) {
+    if let Some(progress) = progress
+        && progress.changed().await.is_ok()
+    {
+        return;
+    }
+    // No report will come.
+    std::future::pending().await
 }
 
 async fn reply(writer: &mut Writer, answer: Result<Answer, Failure>) -> Option<()> {

@@ -3,7 +3,7 @@
 //! In the journal the fields are `PODSPAWN_USER`, `PODSPAWN_PROJECT`, `PODSPAWN_SESSION`, `PODSPAWN_CONTAINER` and
 //! `PODSPAWN_EVENT`. Values of environment variables and comments of keys never get here.
 
-use super::authorize::Caller;
+use super::caller::Caller;
 use crate::{
     domain::{ImageRef, Outcome, SessionKey, UserName},
     log::LogFile,

@@ -1,9 +1,14 @@
 //! Bringing settings, state, engine and sessions together.
 
-use super::{admit::Admission, events, look::Looks, methods::Broker, rest};
+use super::{
+    events,
+    gauges::GaugeCache,
+    idle_snapshot,
+    peers::Peers,
+    state::{Broker, auditing, log_path},
+};
 use crate::{
     backup,
-    config::AbsolutePath,
     engine::{DockerEngine, Measured},
     log::LogFile,
     measure::{
@@ -11,9 +16,10 @@ use crate::{
         catalog::{CREATED, CREATION_TIME, DESTROYED},
     },
     policy,
-    session::{AttachError, Auditing, GuestBinary, Happening, Observer, Rules, Sessions},
-    settings::{HostVariables, Live, Settings},
+    session::{AttachError, GuestBinary, Happening, Observer, Rules, Sessions},
+    settings::{HostVariables, Live},
     store::{Store, StoreError},
+    sys::tally::Tally,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -43,17 +49,6 @@ impl Unready {
     }
 }
 
-/// Where the audit log is, by the settings.
-pub(super) fn auditing(settings: &Settings) -> Option<Auditing> {
-    let log = &settings.config.log;
-    log.audit_log.as_ref().map(|path| Auditing { path: path.as_path().into(), required: log.audit_required })
-}
-
-/// Where the log file is, by the settings.
-pub(super) fn log_path(settings: &Settings) -> Option<&Path> {
-    settings.config.log.file.as_ref().map(AbsolutePath::as_path)
-}
-
 /// Counts what happens, and tells the log.
 fn observer(measures: Rc<Measures>) -> Observer {
     Box::new(move |summary, happening| {
@@ -75,11 +70,7 @@ fn observer(measures: Rc<Measures>) -> Observer {
 
 /// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine. What a restore has
 /// left half-way is not opened.
-pub(super) fn prepare(
-    etc: &Path,
-    log: &LogFile,
-    admission: &Admission,
-) -> Result<Broker<Measured<DockerEngine>>, Unready> {
+pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker<Measured<DockerEngine>>, Unready> {
     if backup::is_restore_pending(etc) {
         return Err(Unready {
             for_user: "the server's state is being restored; try again later, or ask the administrator",
@@ -104,7 +95,7 @@ pub(super) fn prepare(
         }
     })?;
     let measures = Rc::new(Measures::default());
-    rest::end(&measures);
+    idle_snapshot::take_over(&measures);
     let engine = DockerEngine::new(&config.engine.to_string()).map_err(|error| Unready::state(&error, "engine"))?;
     let engine = Measured::new(engine, Rc::clone(&measures));
     let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
@@ -138,8 +129,8 @@ pub(super) fn prepare(
         host: RefCell::new(host),
         log: log.clone(),
         measures,
-        looks: Looks::new(admission.clone(), database),
+        gauges: GaugeCache::new(peers.clone(), database),
         last_login: Cell::new(None),
-        in_flight: Rc::default(),
+        in_flight: Tally::default(),
     })
 }

@@ -1,11 +1,11 @@
-//! The broker's life: take the socket, drop privileges, bring the sessions back, serve, leave when idle.
+//! The server: takes the socket, drops privileges, restores the sessions, serves, and exits when idle.
 
 use super::{
-    admit::{Admission, refuse, welcome},
+    accept::Connections,
     events,
-    methods::Broker,
     prepare::{Unready, prepare},
     privileges::drop_capabilities,
+    state::Broker,
 };
 use crate::{
     engine::{DockerEngine, Measured},
@@ -24,28 +24,28 @@ use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
     task::LocalSet,
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 
-/// How often it tells systemd that it lives (a third of the unit's `WatchdogSec`) and how it is.
+/// The interval of status and watchdog messages to systemd, a third of the unit's `WatchdogSec`.
 const TICK: Duration = Duration::from_secs(10);
-/// How long calls may take that are being worked on when the broker is told to stop; below the unit's `TimeoutStopSec`.
+/// How long calls in flight may take once the broker is told to stop; below the unit's `TimeoutStopSec`.
 const FINISH: Duration = Duration::from_secs(10);
-/// How long it stays when only a timer wanted something.
+/// How long a broker that only a timer has used stays.
 const TIMER_EXIT: Duration = Duration::from_secs(20);
-/// How often a broker that cannot work looks whether it can.
+/// The interval of attempts to get ready.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Runs the broker on the files under `etc`, until it has had no session for `idle_exit` or is told to stop. It says
-/// where `log` is to be.
+/// Runs the broker with the files under `etc`, until no session has existed for `idle_exit` or a signal stops it. The
+/// settings determine where `log` is written.
 pub fn run(etc: &Path, idle_exit: Duration, log: LogFile) -> anyhow::Result<()> {
     let listener = activated_listener()?;
     drop_capabilities()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     LocalSet::new().block_on(&runtime, async {
         let listener = UnixListener::from_std(listener).context("listening")?;
-        let result = Life::new(idle_exit, log)?.live(&listener, etc).await;
-        tell(&[NotifyState::Stopping]);
+        let result = Server::new(idle_exit, log)?.run(&listener, etc).await;
+        notify_systemd(&[NotifyState::Stopping]);
         result
     })
 }
@@ -65,19 +65,19 @@ fn activated_listener() -> anyhow::Result<StdListener> {
     Ok(listener)
 }
 
-/// What ends the broker or keeps systemd content.
-struct Life {
+/// The signals, timers and connections of the running broker.
+struct Server {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
     ticks: Interval,
-    watched: bool,
+    is_watched: bool,
     idle_exit: Duration,
-    admission: Admission,
+    connections: Connections,
     log: LogFile,
 }
 
-impl Life {
+impl Server {
     fn new(idle_exit: Duration, log: LogFile) -> anyhow::Result<Self> {
         let mut ticks = interval(TICK.min(idle_exit).max(Duration::from_secs(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,22 +86,22 @@ impl Life {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             ticks,
-            watched: watchdog_enabled(false).is_some(),
+            is_watched: watchdog_enabled(false).is_some(),
             idle_exit,
-            admission: Admission::default(),
+            connections: Connections::default(),
             log,
         })
     }
 
-    async fn live(mut self, listener: &UnixListener, etc: &Path) -> anyhow::Result<()> {
+    async fn run(mut self, listener: &UnixListener, etc: &Path) -> anyhow::Result<()> {
         match self.become_ready(listener, etc).await? {
             Some(broker) => self.serve(listener, &broker).await,
             None => Ok(()),
         }
     }
 
-    /// Brings settings, state and sessions together. While that is not possible everybody is told why; `None` when told
-    /// to stop meanwhile.
+    /// Reads the settings and the state and restores the sessions. While that fails, every call is answered with the reason.
+    /// `None` if a signal stops the broker meanwhile.
     async fn become_ready(
         &mut self,
         listener: &UnixListener,
@@ -113,31 +113,31 @@ impl Life {
         loop {
             tokio::select! {
                 biased;
-                _ = retry.tick() => match prepare(etc, &self.log, &self.admission) {
+                _ = retry.tick() => match prepare(etc, &self.log, &self.connections.peers) {
                     Ok(broker) => {
                         let broker = Rc::new(broker);
-                        tell(&[NotifyState::Ready, NotifyState::Status(status(&broker))]);
+                        notify_systemd(&[NotifyState::Ready, NotifyState::Status(status(&broker))]);
                         return Ok(Some(broker));
                     }
                     Err(why) => {
-                        // Once, not every second.
+                        // Logs each reason once, not every second.
                         if unready.as_ref() != Some(&why) {
                             events::unready(&why.for_log);
-                            tell(&[NotifyState::Ready, NotifyState::Status(why.for_log.join("; "))]);
+                            notify_systemd(&[NotifyState::Ready, NotifyState::Status(why.for_log.join("; "))]);
                         }
                         unready = Some(why);
                     }
                 },
-                // Not before the first attempt: whoever activates the broker is waiting to be accepted already, and the
-                // timer may fire a little later than the socket is ready.
+                // Not before the first attempt: the connection that activated the broker waits already, and the timer may
+                // fire a little later than the socket is ready.
                 accepted = listener.accept(), if unready.is_some() => {
                     let reason = unready.as_ref().map_or("the server is starting; try again", |why| why.for_user);
                     if let Some(stream) = accepted_or_pause(accepted).await {
-                        refuse(&self.admission, stream, reason);
+                        self.connections.refuse(stream, reason);
                     }
                 }
                 _ = self.ticks.tick() => self.watchdog(Vec::new()),
-                // The files are looked at all the time.
+                // Each attempt reads the files anyway.
                 _ = self.hangup.recv() => {}
                 _ = self.terminate.recv() => return Ok(None),
                 _ = self.interrupt.recv() => return Ok(None),
@@ -145,7 +145,7 @@ impl Life {
         }
     }
 
-    /// Accepts connections until there is nothing to stay for.
+    /// Accepts connections until the broker is idle or a signal stops it.
     async fn serve(
         mut self,
         listener: &UnixListener,
@@ -156,20 +156,19 @@ impl Life {
         loop {
             tokio::select! {
                 accepted = listener.accept() => if let Some(stream) = accepted_or_pause(accepted).await {
-                    welcome(&self.admission, stream, broker);
+                    self.connections.accept(stream, broker);
                 },
                 _ = self.ticks.tick() => {
-                    if !broker.sessions.is_empty() || !self.admission.is_empty() {
+                    if !broker.sessions.is_empty() || self.connections.peers.keep_running() {
                         last_use = Instant::now();
                     }
                     last_use = broker.last_login.get().map_or(last_use, |login| login.max(last_use));
-                    // A timer that asked for a pass is no reason to stay.
+                    // A cleanup by the timer alone does not keep the broker running.
                     let patience = if last_use == began { self.idle_exit.min(TIMER_EXIT) } else { self.idle_exit };
                     if last_use.elapsed() >= patience {
                         events::idle_exit(self.idle_exit);
                         broker.sessions.tidy();
-                        broker.sessions.close_audit();
-                        broker.rest().await;
+                        broker.shut_down().await;
                         return Ok(());
                     }
                     events::log_file(&self.log);
@@ -184,25 +183,19 @@ impl Life {
         Ok(())
     }
 
-    /// Answers what was asked before the end was: an upgrade in the middle of a creation is nobody's failed login. Who
-    /// connects meanwhile waits for the next broker.
+    /// Lets calls in flight finish, so that an upgrade fails no login. Later connections wait for the next broker.
     async fn finish(broker: &Broker<Measured<DockerEngine>>) {
-        tell(&[NotifyState::Stopping]);
-        let deadline = Instant::now() + FINISH;
-        while broker.in_flight.get() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        // A reply that was made a moment ago has yet to be written.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        broker.sessions.close_audit();
-        broker.rest().await;
+        notify_systemd(&[NotifyState::Stopping]);
+        // A call is in flight until its reply is written.
+        let _ = timeout(FINISH, broker.in_flight.zero()).await;
+        broker.shut_down().await;
     }
 
     fn watchdog(&self, mut states: Vec<NotifyState>) {
-        if self.watched {
+        if self.is_watched {
             states.push(NotifyState::Watchdog);
         }
-        tell(&states);
+        notify_systemd(&states);
     }
 }
 
@@ -212,7 +205,7 @@ async fn accepted_or_pause<A>(
     match accepted {
         Ok((stream, _)) => Some(stream),
         Err(error) => {
-            // Out of descriptors: those who are connected will leave.
+            // Out of descriptors, as a rule: connections that close free some.
             events::accept_failed(&error);
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
@@ -225,9 +218,9 @@ fn status(broker: &Broker<Measured<DockerEngine>>) -> String {
     format!("{sessions} sessions, {connections} connections")
 }
 
-/// Tells systemd; started otherwise there is nobody to tell.
-fn tell(states: &[NotifyState]) {
+/// Sends systemd the states; does nothing where systemd has not started the broker.
+fn notify_systemd(states: &[NotifyState]) {
     if let Err(error) = notify(false, states) {
-        tracing::warn!("telling systemd: {error}");
+        tracing::warn!("notifying systemd: {error}");
     }
 }

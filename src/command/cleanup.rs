@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{Span, chain},
-    protocol::varlink::{CLEANUP, CleanupParameters, CleanupReply},
+    protocol::varlink::{CleanupParameters, methods::Cleanup},
     sys::stderr,
 };
 use std::{
@@ -49,7 +49,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// One pass, with a table of what it removed.
 pub(super) fn pass(broker: &Broker, dry_run: bool) -> anyhow::Result<()> {
     let parameters = CleanupParameters { dry_run };
-    let (reply, _): (CleanupReply, _) = broker.connect()?.call(CLEANUP, parameters, |_| ())?;
+    let reply = broker.connect()?.call::<Cleanup>(&parameters)?;
     if reply.removed.is_empty() {
         return Ok(());
     }

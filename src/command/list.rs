@@ -4,7 +4,7 @@ use super::table::{Cell, Table};
 use crate::{
     client::Client,
     domain::{Span, text},
-    protocol::varlink::{LIST, ListReply, OWN, SOCKET_PATH, SessionInfo},
+    protocol::varlink::{Own, SOCKET_PATH, SessionInfo, methods::List},
     sys::clock::unix_seconds,
 };
 use anyhow::Context as _;
@@ -46,16 +46,16 @@ impl Broker {
 
 /// Runs the verb.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    print(&options.broker, serde_json::json!({}), options.json)
+    print(&options.broker, Own::default(), options.json)
 }
 
 /// Prints the sessions of the caller's account alone.
 pub(super) fn own(broker: &Broker, json: bool) -> anyhow::Result<()> {
-    print(broker, serde_json::json!({ OWN: true }), json)
+    print(broker, Own::ONLY, json)
 }
 
-fn print(broker: &Broker, parameters: serde_json::Value, json: bool) -> anyhow::Result<()> {
-    let (reply, _): (ListReply, _) = broker.connect()?.call(LIST, parameters, |_| ())?;
+fn print(broker: &Broker, own: Own, json: bool) -> anyhow::Result<()> {
+    let reply = broker.connect()?.call::<List>(&own)?;
     let mut stdout = io::stdout().lock();
     if json {
         let json = serde_json::to_string_pretty(&reply.sessions).context("writing JSON")?;

@@ -13,7 +13,7 @@ use crate::{
     },
     config::UserOverrides,
     domain::{UserName, chain, text},
-    protocol::varlink::{LIST, ListReply},
+    protocol::varlink::{Own, methods::List},
     settings,
     sshd::block::GROUP,
     sys::clock::unix_days,
@@ -131,7 +131,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 /// How many sessions each user has.
 fn sessions(broker: &Broker) -> anyhow::Result<BTreeMap<String, usize>> {
-    let (reply, _): (ListReply, _) = broker.connect()?.call(LIST, serde_json::json!({}), |_| ())?;
+    let reply = broker.connect()?.call::<List>(&Own::default())?;
     let mut count = BTreeMap::new();
     for session in reply.sessions {
         *count.entry(session.user).or_default() += 1;

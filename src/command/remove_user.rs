@@ -18,7 +18,10 @@ use crate::{
     config::AbsolutePath,
     doctor::immutable,
     domain::{UserName, chain, plain},
-    protocol::varlink::{LIST, ListReply, Nothing, SOCKET_PATH, STOP, SessionInfo, StopParameters},
+    protocol::varlink::{
+        Own, SOCKET_PATH, SessionInfo, StopParameters,
+        methods::{List, Stop},
+    },
     settings,
     sshd::block::GROUP,
 };
@@ -159,11 +162,11 @@ impl<'a> Removal<'a> {
     }
 
     fn sessions(&self) -> anyhow::Result<Vec<SessionInfo>> {
-        let (reply, _): (ListReply, _) = self
+        let reply = self
             .options
             .broker
             .connect()?
-            .call(LIST, serde_json::json!({}), |_| ())
+            .call::<List>(&Own::default())
             .with_context(|| format!("whether {} has sessions cannot be found out", self.user))?;
         Ok(reply.sessions.into_iter().filter(|session| session.user == self.user.as_ref()).collect())
     }
@@ -213,7 +216,7 @@ impl<'a> Removal<'a> {
             anyhow::ensure!(Instant::now() < end, "the sessions of {} do not end: podspawn list", self.user);
             for session in sessions.iter().filter(|session| session.status != "destroying") {
                 let parameters = StopParameters { user: Some(session.user.clone()), project: session.project.clone() };
-                match self.options.broker.connect()?.call::<_, Nothing>(STOP, parameters, |_| ()) {
+                match self.options.broker.connect()?.call::<Stop>(&parameters) {
                     Ok(_) => self.options.say(format_args!("stopped {}", name(session))),
                     // Gone by itself, or asked again in the next round.
                     Err(error) => tracing::debug!("stop: {error}"),

@@ -7,7 +7,10 @@ use crate::{
         catalog::{BROKER_RUNNING, UP},
         gauge, truth,
     },
-    protocol::measurements::{Family, MEASUREMENTS, MeasurementsReply},
+    protocol::{
+        measurements::Family,
+        varlink::{Nothing, methods::Measurements},
+    },
     sys::listening,
 };
 use std::{path::Path, time::Duration};
@@ -59,8 +62,7 @@ fn look(socket: &Path, last: &Path) -> (Condition, Vec<Family>, Option<String>) 
 
 fn ask(socket: &Path) -> Result<Vec<Family>, CallError> {
     let mut client = Client::connect(socket, TIMEOUT)?;
-    let (reply, _): (MeasurementsReply, _) = client.call(MEASUREMENTS, serde_json::json!({}), |_| ())?;
-    Ok(reply.families)
+    Ok(client.call::<Measurements>(&Nothing {})?.families)
 }
 
 #[cfg(test)]
@@ -69,6 +71,7 @@ mod tests {
     use crate::{
         measure::catalog::SESSIONS,
         openmetrics::{Dialect, render},
+        protocol::measurements::MeasurementsReply,
     };
     use std::{
         fs,

@@ -17,7 +17,7 @@ use crate::{
     domain::{Outcome, plain, text},
     protocol::{
         stream::{self, Kind},
-        varlink::{ATTACH, AttachReply},
+        varlink::{AttachReply, methods::Attach},
     },
     sys::{descriptor, signals},
 };
@@ -113,11 +113,14 @@ fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<
     // Progress would be noise in a script's output even on a terminal: only for people in a shell.
     let mut display = super::progress::Display::new(request.terminal && std::io::stderr().is_terminal());
     let mut ask = || {
-        Client::connect(socket, BROKER_TIMEOUT)?.call(ATTACH, &request.parameters, |reply: AttachReply| {
-            if let Some(step) = reply.progress {
-                display.show(&step);
-            }
-        })
+        Client::connect(socket, BROKER_TIMEOUT)?.call_with_progress::<Attach>(
+            &request.parameters,
+            |reply: AttachReply| {
+                if let Some(step) = reply.progress {
+                    display.show(&step);
+                }
+            },
+        )
     };
     let mut result = ask();
     // A broker that dies before it answers is started again by the next connection, and knows what it had begun.

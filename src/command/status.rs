@@ -10,7 +10,7 @@ use crate::{
     openmetrics::{Dialect, render},
     protocol::{
         measurements::LAST_MEASUREMENTS,
-        varlink::{OWN, SNAPSHOT, SnapshotReply},
+        varlink::{Own, SnapshotReply, methods::Snapshot},
     },
     sys::{replace::Replacement, stderr},
 };
@@ -49,16 +49,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.prometheus {
         return prometheus(options);
     }
-    print(&options.broker, serde_json::json!({}), options.json)
+    print(&options.broker, Own::default(), options.json)
 }
 
 /// Prints the numbers of the caller's account alone.
 pub(super) fn own(broker: &Broker, json: bool) -> anyhow::Result<()> {
-    print(broker, serde_json::json!({ OWN: true }), json)
+    print(broker, Own::ONLY, json)
 }
 
-fn print(broker: &Broker, parameters: serde_json::Value, json: bool) -> anyhow::Result<()> {
-    let (reply, _): (SnapshotReply, _) = broker.connect()?.call(SNAPSHOT, parameters, |_| ())?;
+fn print(broker: &Broker, own: Own, json: bool) -> anyhow::Result<()> {
+    let reply = broker.connect()?.call::<Snapshot>(&own)?;
     let mut stdout = io::stdout().lock();
     if json {
         let json = serde_json::to_string_pretty(&reply).context("writing JSON")?;

@@ -1,7 +1,7 @@
 //! `podspawn stop [USER][@PROJECT]`: ends a session.
 
 use super::list::Broker;
-use crate::protocol::varlink::{Nothing, STOP, StopParameters};
+use crate::protocol::varlink::{StopParameters, methods::Stop};
 use std::str::FromStr;
 
 /// Options of the verb.
@@ -38,16 +38,16 @@ impl FromStr for Target {
 /// Runs the verb.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let Target { user, project } = options.session.unwrap_or_default();
-    ask(&options.broker, StopParameters { user, project })
+    ask(&options.broker, &StopParameters { user, project })
 }
 
 /// Ends the caller's own session, of a project if it names one.
 pub(super) fn own(broker: &Broker, project: Option<String>) -> anyhow::Result<()> {
-    ask(broker, StopParameters { user: None, project })
+    ask(broker, &StopParameters { user: None, project })
 }
 
-fn ask(broker: &Broker, parameters: StopParameters) -> anyhow::Result<()> {
-    broker.connect()?.call::<_, Nothing>(STOP, parameters, |_| ())?;
+fn ask(broker: &Broker, parameters: &StopParameters) -> anyhow::Result<()> {
+    broker.connect()?.call::<Stop>(parameters)?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::{
         image::{self, Wanted},
     },
     domain::ImageRef,
-    protocol::varlink::{VERIFY_IMAGE, VerifyImageParameters, VerifyImageReply},
+    protocol::varlink::{VerifyImageParameters, VerifyImageReply, methods::VerifyImage},
 };
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -46,9 +46,9 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
     };
     let parameters = VerifyImageParameters { image: options.image.to_string() };
-    let result = options.broker.connect()?.call(VERIFY_IMAGE, parameters, show);
+    let result = options.broker.connect()?.call_with_progress::<VerifyImage>(&parameters, show);
     display.clear();
-    let (reply, _): (VerifyImageReply, _) = result?;
+    let (reply, _) = result?;
     let lines = lines(&options.image, &reply)?;
     let text = if options.json { as_json(&lines)? } else { as_text(&lines, colour()) };
     io::stdout().lock().write_all(text.as_bytes())?;

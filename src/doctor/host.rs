@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     config::Config,
     domain::UserName,
-    protocol::varlink::{DIAGNOSE, DiagnoseReply, SOCKET_PATH},
+    protocol::varlink::{DiagnoseReply, Nothing, SOCKET_PATH, methods::Diagnose},
     settings::{self, FileError, Settings},
     sshd::{self, Connection, Effective, Sshd, block::GROUP},
     sys::systemd,
@@ -79,8 +79,7 @@ impl Host {
     fn ask(&self) -> Result<DiagnoseReply, String> {
         let ask = || {
             let mut client = Client::connect(&self.socket, BROKER).map_err(|error| error.to_string())?;
-            let asked = client.call(DIAGNOSE, serde_json::json!({}), |_: DiagnoseReply| ());
-            asked.map(|(reply, _)| reply).map_err(|error| error.to_string())
+            client.call::<Diagnose>(&Nothing {}).map_err(|error| error.to_string())
         };
         let reply = ask()?;
         if reply.silent.is_empty() {

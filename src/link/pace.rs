@@ -1,18 +1,14 @@
-//! Not more than so many in so long: what is more waits, where whoever sends it pays for it.
+//! A rate whose excess waits: the sender of too many packets waits for its next turn.
 
+use crate::sys::rate::Rate;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-pub(super) struct Pace {
-    most: u32,
-    window: Duration,
-    begin: Instant,
-    count: u32,
-}
+pub(super) struct Pace(Rate);
 
 impl Pace {
     pub(super) fn new(most: u32, window: Duration) -> Self {
-        Self { most, window, begin: Instant::now(), count: 0 }
+        Self(Rate::new(most, window, Instant::now().into()))
     }
 
     /// Waits for the next turn and takes it. Cancel-safe: a turn that was not reached is not taken.
@@ -20,22 +16,14 @@ impl Pace {
         self.then(async || ()).await;
     }
 
-    /// Does `act` when there is a turn, which is taken when it is done.
+    /// Waits for a turn, does `act`, then takes the turn.
     pub(super) async fn then<T>(&mut self, act: impl AsyncFnOnce() -> T) -> T {
-        if self.begin.elapsed() >= self.window {
-            self.restart();
-        }
-        if self.count >= self.most {
-            sleep_until(self.begin + self.window).await;
-            self.restart();
+        while let Some(until) = self.0.full_until(Instant::now().into()) {
+            sleep_until(until.into()).await;
         }
         let result = act().await;
-        self.count += 1;
+        self.0.take();
         result
-    }
-
-    fn restart(&mut self) {
-        (self.begin, self.count) = (Instant::now(), 0);
     }
 }
 
@@ -44,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_much_waits_for_the_next_window() {
+    fn an_event_too_many_waits_for_the_next_window() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let window = Duration::from_millis(50);
@@ -52,7 +40,6 @@ mod tests {
             for _ in 0..3 {
                 pace.wait().await;
             }
-            assert!(begin.elapsed() < window);
             pace.wait().await;
             assert!(begin.elapsed() >= window);
             assert_eq!(pace.then(async || 7).await, 7);

@@ -1,20 +1,18 @@
-//! What `io.podspawn.Metrics.Measurements` answers: families of samples, whoever shows them.
+//! The reply of `io.podspawn.Metrics.Measurements`: families of samples.
 //!
-//! The one who measures names and explains; the one who shows knows no name. Neither has to know the other's version.
+//! The broker names and explains them; whatever exports them needs no knowledge of any name. Neither depends on the other's
+//! version.
 
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// `io.podspawn.Metrics.Measurements`.
-pub const MEASUREMENTS: &str = "io.podspawn.Metrics.Measurements";
-
-/// Where a broker that leaves because it has nothing to do writes its last measurements.
+/// The file with the last measurements of a broker that exited because it was idle.
 pub const LAST_MEASUREMENTS: &str = "/run/podspawn/measurements/last.json";
 
-/// What a backup writes anew when it is complete, for its own directory is nobody else's to look into.
+/// The file that a completed backup touches: the backup's own directory is not readable for the broker.
 pub const BACKUP_STAMP: &str = "/var/lib/podspawn-backup/last";
 
-/// Most bytes of them.
+/// Largest size of [`LAST_MEASUREMENTS`], in bytes.
 pub const MAX_MEASUREMENTS_BYTES: usize = 4 * 1024 * 1024;
 
 /// Parameters of the reply to `Measurements`, and what is in [`LAST_MEASUREMENTS`].
@@ -22,21 +20,21 @@ pub const MAX_MEASUREMENTS_BYTES: usize = 4 * 1024 * 1024;
 pub struct MeasurementsReply {
     /// In the order in which they are shown.
     pub families: Vec<Family>,
-    /// Whether the broker has left since, with nothing to do: then nobody has to be asked.
+    /// Whether the broker has exited since because it was idle: then it need not be started to be asked.
     #[serde(default)]
     pub resting: bool,
 }
 
-/// Samples that have a name, a meaning and a type in common.
+/// Samples with the same name, meaning and type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Family {
-    /// As it is asked for: of a counter with its `_total`.
+    /// The metric's name; a counter's ends in `_total`.
     pub name: Cow<'static, str>,
     /// A sentence without its full stop.
     pub help: Cow<'static, str>,
-    /// What may be done with the values.
+    /// The type.
     pub kind: Kind,
-    /// No two have the same labels.
+    /// No two samples have the same labels.
     pub samples: Vec<Sample>,
 }
 
@@ -44,37 +42,37 @@ pub struct Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Goes up, and begins anew at 0.
+    /// Increases, and restarts at 0.
     Counter,
-    /// Goes up and down.
+    /// Increases and decreases.
     Gauge,
-    /// Counts by size.
+    /// Counts by upper bound.
     Histogram,
-    /// A gauge whose name ends as only a counter's may.
+    /// A gauge whose name has a suffix reserved for counters.
     Unknown,
 }
 
 /// One value, or one histogram.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// By name.
+    /// Values by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<Cow<'static, str>, Cow<'static, str>>,
-    /// Of everything but a histogram.
+    /// The value; absent for a histogram.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Of a histogram.
+    /// The histogram, for that type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram: Option<Histogram>,
 }
 
-/// How many there were of which size.
+/// The distribution of observed values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     /// Upper bounds, ascending.
     pub bounds: Vec<f64>,
-    /// One for each bound, of those above the one before; and one of those above the last.
+    /// The number of values up to each bound and above the one before; then the number above the last bound.
     pub counts: Vec<u64>,
-    /// Of all sizes together.
+    /// The sum of all values.
     pub sum: f64,
 }

@@ -18,7 +18,7 @@ use account::Account;
 use anyhow::{Context as _, Result, ensure};
 use podspawn::{
     client::Client,
-    protocol::varlink::{LIST, ListReply, SOCKET_PATH},
+    protocol::varlink::{Own, SOCKET_PATH, methods::List},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -74,7 +74,7 @@ fn wait_gone(users: &[String]) -> Result<()> {
     let end = Instant::now() + Duration::from_mins(2);
     loop {
         let mut client = Client::connect(Path::new(SOCKET_PATH), Duration::from_secs(20))?;
-        let (reply, _): (ListReply, _) = client.call(LIST, serde_json::json!({}), drop)?;
+        let reply = client.call::<List>(&Own::default())?;
         if !reply.sessions.iter().any(|session| users.contains(&session.user)) {
             return Ok(());
         }

@@ -1,26 +1,26 @@
-//! `io.podspawn.Admin`: what the administrator and the timers ask.
+//! `io.podspawn.Admin.Cleanup`, which administrators and the timers call.
 
-use super::{Answer, Broker, Failure, parse, removed_info, value};
 use crate::{
-    broker::{authorize::Caller, events},
+    broker::{authorize::Grant, events, reply::Failure, state::Broker},
+    domain::chain,
     engine::Engine,
     measure::catalog::{CLEANUPS, SWEPT},
-    protocol::varlink::{CleanupParameters, CleanupReply},
+    protocol::varlink::{CleanupParameters, CleanupReply, RemovedInfo, methods::Cleanup},
+    session::Removed,
     sys::clock::unix_seconds,
 };
-use serde_json::Value;
 
 impl<E: Engine + 'static> Broker<E> {
-    /// One pass over everything.
-    pub(super) async fn cleanup(&self, caller: &Caller, parameters: Value) -> Result<Answer, Failure> {
-        let CleanupParameters { dry_run } = parse(parameters)?;
-        if !(caller.admin || caller.service) {
-            return Err(Failure::permission_denied());
-        }
+    /// One pass over all sessions, containers, networks and directories.
+    pub(super) async fn cleanup(
+        &self,
+        _: Grant<'_, Cleanup>,
+        CleanupParameters { dry_run }: CleanupParameters,
+    ) -> Result<CleanupReply, Failure> {
         let removed = self.sessions.sweep(dry_run).await.map_err(|error| {
             self.measures.count(&CLEANUPS, "failed");
             events::sweep_failed(&error);
-            Failure::unavailable(format!("the pass could not be finished: {}", events::chain(&error)))
+            Failure::unavailable(format!("the pass could not be finished: {}", chain(&error)))
         })?;
         if !dry_run {
             self.measures.count(&CLEANUPS, "ok");
@@ -30,6 +30,10 @@ impl<E: Engine + 'static> Broker<E> {
             }
             events::swept(&removed);
         }
-        Ok(value(&CleanupReply { removed: removed.into_iter().map(removed_info).collect() }))
+        Ok(CleanupReply { removed: removed.into_iter().map(removed_info).collect() })
     }
+}
+
+pub(super) fn removed_info(Removed { kind, name, reason }: Removed) -> RemovedInfo {
+    RemovedInfo { kind: kind.as_str().to_owned(), name, reason }
 }

@@ -1,11 +1,14 @@
 //! `io.podspawn.Admin.Diagnose`: what only the broker can see of what it needs, for `podspawn doctor`.
 
-use super::{Answer, Broker, Failure, capacity, removed_info, value};
+use super::admin::removed_info;
 use crate::{
-    broker::{authorize::Caller, events},
-    domain::ImageRef,
+    broker::{
+        authorize::Grant,
+        state::{Broker, capacity},
+    },
+    domain::{ImageRef, chain},
     engine::{Engine, EngineInfo},
-    protocol::varlink::{self, DiagnoseReply, EngineReply, ImageInfo, PoolInfo},
+    protocol::varlink::{self, DiagnoseReply, EngineReply, ImageInfo, PoolInfo, methods::Diagnose},
     session::{Diagnosis, PoolUse, UidConflict},
     settings::{Live, Settings},
 };
@@ -24,10 +27,7 @@ const FILES: Duration = Duration::from_secs(2);
 
 impl<E: Engine + 'static> Broker<E> {
     /// How everything is at this moment.
-    pub(super) async fn diagnose(&self, caller: &Caller) -> Result<Answer, Failure> {
-        if !caller.admin {
-            return Err(Failure::permission_denied());
-        }
+    pub(super) async fn diagnose(&self, _: Grant<'_, Diagnose>) -> DiagnoseReply {
         let settings = self.settings_after(Live::refresh);
         let problems = self.settings.borrow().problems().iter().take(MAX_LINES).map(ToString::to_string).collect();
         let capacity = capacity(&settings);
@@ -36,10 +36,10 @@ impl<E: Engine + 'static> Broker<E> {
         let found = self.sessions.diagnose(&capacity, settings.config.security.uid_range, &asked).await;
         let mut reply = reply(found, wanted);
         reply.problems = problems;
-        reply.log_error = self.log.failing().map(|error| events::chain(&error));
+        reply.log_error = self.log.failing().map(|error| chain(&error));
         reply.homes_error = homes_error(settings.config.state.homes_dir.as_path().to_owned()).await;
         reply.newest = self.sessions.list(None).iter().map(|session| session.created).max();
-        Ok(value(&reply))
+        reply
     }
 }
 
@@ -66,7 +66,7 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
     DiagnoseReply {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         engine: engine.map(engine_reply),
-        engine_error: engine_error.map(|error| events::chain(&error)),
+        engine_error: engine_error.map(|error| chain(&error)),
         images: wanted
             .into_iter()
             .map(|(image, of)| ImageInfo { present: present.get(&image).copied(), image: image.to_string(), of })
@@ -86,7 +86,7 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
         has_free_uid: uids.has_free,
         shared_uids: uids.shared.into_iter().take(MAX_LINES).map(|key| key.to_string()).collect(),
         uid_conflicts: uids.conflicts.into_iter().take(MAX_LINES).map(uid_conflict).collect(),
-        audit_error: audit.map(|error| events::chain(&error)),
+        audit_error: audit.map(|error| chain(&error)),
         ..DiagnoseReply::default()
     }
 }

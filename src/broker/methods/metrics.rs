@@ -1,105 +1,41 @@
-//! `io.podspawn.Metrics`: how many there are of what, and everything that is measured.
+//! `io.podspawn.Metrics`: numbers of sessions, and all measurements.
 
-use super::{Answer, Broker, Failure, asks_for_own, value};
 use crate::{
-    broker::authorize::{Caller, Scope},
-    domain::State,
+    broker::{
+        authorize::Grant,
+        reply::Failure,
+        snapshot::{count, number},
+        state::Broker,
+    },
     engine::Engine,
-    protocol::{measurements::MeasurementsReply, varlink::SnapshotReply},
-    session::Summary,
+    protocol::{
+        measurements::MeasurementsReply,
+        varlink::{
+            Own, SnapshotReply,
+            methods::{Measurements, Snapshot},
+        },
+    },
     sys::clock::unix_seconds,
 };
-use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long the engine may take to say what it has. It answers from memory; whoever waits longer is told that it is
-/// unknown.
+/// How long the engine may take for its list of containers. After that their number is unknown.
 const ENGINE: Duration = Duration::from_secs(3);
 
 impl<E: Engine + 'static> Broker<E> {
-    /// The numbers of this moment.
-    pub(super) async fn snapshot(&self, caller: &Caller, parameters: &Value) -> Result<Answer, Failure> {
-        let is_own = asks_for_own(parameters);
-        let user = match if is_own { caller.own() } else { caller.scope() } {
-            Scope::Everybody => None,
-            _ if caller.metrics && !is_own => None,
-            Scope::Own(user) => Some(user),
-            Scope::Nothing => return Err(Failure::permission_denied()),
-        };
+    /// The current numbers of sessions.
+    pub(super) async fn snapshot(&self, grant: Grant<'_, Snapshot>, own: Own) -> Result<SnapshotReply, Failure> {
+        let user = grant.sessions_of(own.is_set())?;
         let containers = timeout(ENGINE, self.sessions.count_containers(user)).await;
         let mut reply = count(&self.sessions.list(user), unix_seconds());
         // An engine that does not answer may have any number.
         reply.containers = containers.ok().and_then(Result::ok).map(number);
-        Ok(value(&reply))
+        Ok(reply)
     }
 
-    /// Everything that is measured.
-    pub(super) async fn measurements(&self, caller: &Caller) -> Result<Answer, Failure> {
-        if !caller.may_measure() {
-            return Err(Failure::permission_denied());
-        }
-        let families = self.look(ENGINE).await;
-        Ok(value(&MeasurementsReply { families, resting: false }))
-    }
-}
-
-pub(crate) fn count(sessions: &[Summary], now: i64) -> SnapshotReply {
-    let of = |state| number(sessions.iter().filter(|session| session.state == state).count());
-    let oldest = sessions.iter().map(|session| session.created).min();
-    SnapshotReply {
-        sessions: number(sessions.len()),
-        creating: of(State::Creating),
-        running: of(State::Running),
-        grace: of(State::Grace),
-        destroying: of(State::Destroying),
-        connections: number(sessions.iter().map(|session| session.connections).sum()),
-        containers: None,
-        oldest_seconds: oldest.map(|created| u64::try_from(now.saturating_sub(created)).unwrap_or(0)),
-    }
-}
-
-fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Mode, SessionId, SessionKey};
-
-    fn session(state: State, created: i64, connections: usize) -> Summary {
-        let key = SessionKey { user: "alice".parse().unwrap(), project: None };
-        Summary {
-            id: SessionId::from_bits(1),
-            container: "podspawn-alice".parse().unwrap(),
-            key,
-            state,
-            connections,
-            uid: Some(65_536),
-            created,
-            image: "debian:12".into(),
-            mode: Mode::GracePeriod,
-            lifetime: None,
-            abandoned: None,
-            ends: None,
-        }
-    }
-
-    #[test]
-    fn sessions_are_counted_by_state_and_the_oldest_is_found() {
-        let sessions = [
-            session(State::Running, 900, 2),
-            session(State::Running, 700, 1),
-            session(State::Grace, 800, 0),
-            session(State::Creating, 1000, 0),
-            session(State::Destroying, 950, 0),
-        ];
-        let reply = count(&sessions, 1000);
-        assert_eq!((reply.sessions, reply.running, reply.grace), (5, 2, 1));
-        assert_eq!((reply.creating, reply.destroying, reply.connections), (1, 1, 3));
-        assert_eq!((reply.oldest_seconds, reply.containers), (Some(300), None));
-        assert_eq!(count(&[], 1000), SnapshotReply::default());
-        assert_eq!(count(&[session(State::Running, 2000, 1)], 1000).oldest_seconds, Some(0), "a clock that was set");
+    /// All measurements.
+    pub(super) async fn measurements(&self, _: Grant<'_, Measurements>) -> MeasurementsReply {
+        MeasurementsReply { families: self.measure(ENGINE).await, resting: false }
     }
 }

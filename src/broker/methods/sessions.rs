@@ -1,11 +1,13 @@
-//! `io.podspawn.Sessions`: entering, listing, stopping.
+//! `io.podspawn.Sessions`: log in, list, stop.
 
-use super::{Answer, Broker, Failure, asks_for_own, capacity, parse, progress_of, to_value, value};
 use crate::{
     broker::{
-        authorize::{Caller, Scope},
+        authorize::Grant,
+        caller::Caller,
         events,
         login::Login,
+        reply::{Answer, Failure, Reports, to_value},
+        state::{Broker, capacity},
     },
     domain::{ProjectName, SessionKey, Span, UserName},
     engine::Engine,
@@ -13,62 +15,41 @@ use crate::{
     protocol::{
         guest::{MAX_COMMAND_BYTES, Program},
         varlink::{
-            AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Reason,
-            SessionInfo, StopParameters,
+            AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Own,
+            Progress, Reason, SessionInfo, StopParameters,
+            methods::{Attach, Ended, List, Stop},
         },
     },
     session::{AttachError, Request, Step, Summary},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::Value;
 use std::time::Instant;
-use tokio::sync::watch;
 
-/// How much of a project's name is told where it is refused.
-const MAX_TOLD: usize = 64;
+/// Most characters of a project's name in the record of a refusal.
+const MAX_PROJECT: usize = 64;
 
 impl<E: Engine + 'static> Broker<E> {
+    /// Opens a channel into the caller's container, which is created if there is none.
     pub(super) async fn attach(
         &self,
-        caller: &Caller,
-        parameters: Value,
-        report: watch::Sender<Option<Value>>,
+        grant: Grant<'_, Attach>,
+        parameters: AttachParameters,
+        reports: Reports,
     ) -> Result<Answer, Failure> {
-        let parameters: AttachParameters = parse(parameters)?;
-        // Whatever was sent: as much of it as a name may have.
-        let project = parameters.project.as_ref().map(|name| name.chars().take(MAX_TOLD).collect::<String>());
-        let Some(user) = &caller.user else { return Err(Failure::permission_denied()) };
+        let user = grant.own()?;
+        // The name is unchecked: no more of it than a valid one can have.
+        let project = parameters.project.as_ref().map(|name| name.chars().take(MAX_PROJECT).collect::<String>());
+        let attempt = Attempt { caller: grant.caller(), user, project: project.as_deref() };
         self.last_login.set(Some(Instant::now()));
         let login = Login::begin(&self.measures);
-        let request = self.request(user, parameters).map_err(|(kind, failure)| {
-            login.denied(kind);
-            let reason = failure.parameters["reason"].as_str().unwrap_or_default();
-            if self.sessions.audit_denial(user, project.as_deref(), Some(caller.uid), reason) {
-                events::refused(caller, user, reason);
-            }
-            failure
-        })?;
+        let request = self.request(user, parameters).map_err(|refusal| self.refused(&attempt, &login, refusal))?;
         let mut progress = |step: &Step| {
             login.waits();
-            report.send_replace(Some(to_value(&AttachReply {
-                progress: Some(progress_of(step)),
-                ..AttachReply::default()
-            })));
+            let reply = AttachReply { progress: Some(progress_of(step)), ..AttachReply::default() };
+            reports.send_replace(Some(to_value(&reply)));
         };
-        let attached = self.sessions.attach(&request, &mut progress).await.map_err(|error| {
-            login.failed(&error);
-            let text = error.for_user();
-            let is_denied = matches!(error, AttachError::Denied(_));
-            let may_log = if is_denied {
-                self.sessions.audit_denial(user, project.as_deref(), Some(caller.uid), &text)
-            } else {
-                self.sessions.may_log_failure(user)
-            };
-            if may_log {
-                events::not_attached(&request.key, &error);
-            }
-            if is_denied { Failure::denied(text) } else { Failure::unavailable(text) }
-        })?;
+        let attached = self.sessions.attach(&request, &mut progress).await;
+        let attached = attached.map_err(|error| self.not_attached(&attempt, &login, &request.key, &error))?;
         login.succeeded();
         let reply = AttachReply {
             progress: None,
@@ -79,7 +60,34 @@ impl<E: Engine + 'static> Broker<E> {
         Ok(Answer { parameters: to_value(&reply), fd: Some(attached.channel) })
     }
 
-    /// Checks what the user asks for against the settings.
+    /// Counts and records a login that policy refused before any session was looked up.
+    fn refused(&self, attempt: &Attempt<'_>, login: &Login, (kind, failure): (&'static str, Failure)) -> Failure {
+        login.denied(kind);
+        let reason = failure.parameters["reason"].as_str().unwrap_or_default();
+        if self.audit_denial(attempt, reason) {
+            events::refused(attempt.caller, attempt.user, reason);
+        }
+        failure
+    }
+
+    /// Counts and records a login that failed later.
+    fn not_attached(&self, attempt: &Attempt<'_>, login: &Login, key: &SessionKey, error: &AttachError) -> Failure {
+        login.failed(error);
+        let text = error.for_user();
+        let is_denied = matches!(error, AttachError::Denied(_));
+        let may_log =
+            if is_denied { self.audit_denial(attempt, &text) } else { self.sessions.may_log_failure(attempt.user) };
+        if may_log {
+            events::not_attached(key, error);
+        }
+        if is_denied { Failure::denied(text) } else { Failure::unavailable(text) }
+    }
+
+    fn audit_denial(&self, attempt: &Attempt<'_>, reason: &str) -> bool {
+        self.sessions.audit_denial(attempt.user, attempt.project, Some(attempt.caller.uid), reason)
+    }
+
+    /// Checks a login against the settings. A refusal has the kind that it is counted by.
     fn request(&self, user: &UserName, parameters: AttachParameters) -> Result<Request, (&'static str, Failure)> {
         let invalid = |failure| ("invalid", failure);
         if parameters.user.as_ref().is_some_and(|claimed| claimed != user.as_ref()) {
@@ -107,30 +115,26 @@ impl<E: Engine + 'static> Broker<E> {
         })
     }
 
-    pub(super) fn list(&self, caller: &Caller, parameters: &Value) -> Result<Answer, Failure> {
-        let user = match if asks_for_own(parameters) { caller.own() } else { caller.scope() } {
-            Scope::Everybody => None,
-            Scope::Own(user) => Some(user),
-            Scope::Nothing => return Err(Failure::permission_denied()),
-        };
-        let sessions = self.sessions.list(user).iter().map(info).collect();
-        Ok(value(&ListReply { sessions }))
+    /// The sessions that the caller may see.
+    pub(super) fn list(&self, grant: Grant<'_, List>, own: Own) -> Result<ListReply, Failure> {
+        let user = grant.sessions_of(own.is_set())?;
+        Ok(ListReply { sessions: self.sessions.list(user).iter().map(info).collect() })
     }
 
-    /// Why a session of the caller's ended. Whether one exists is nobody else's business: the answer is the same as for
-    /// one that goes on.
-    pub(super) async fn ended(&self, caller: &Caller, parameters: Value) -> Result<Answer, Failure> {
-        let EndedParameters { session } = parse(parameters)?;
+    /// Why a session ended. The reply for another user's session is the same as for one that still runs.
+    pub(super) async fn ended(
+        &self,
+        grant: Grant<'_, Ended>,
+        EndedParameters { session }: EndedParameters,
+    ) -> Result<EndedReply, Failure> {
         let session = session.parse().map_err(|_| Failure::invalid("session"))?;
-        if caller.scope() == Scope::Nothing {
-            return Err(Failure::permission_denied());
-        }
-        let reason = self.sessions.why_ended(&session, |user| caller.scope().includes(user)).await;
-        Ok(value(&EndedReply { reason }))
+        let reason = self.sessions.why_ended(&session, |user| grant.covers(user)).await;
+        Ok(EndedReply { reason })
     }
 
-    pub(super) fn stop(&self, caller: &Caller, parameters: Value) -> Result<Answer, Failure> {
-        let parameters: StopParameters = parse(parameters)?;
+    /// Begins to end a session.
+    pub(super) fn stop(&self, grant: Grant<'_, Stop>, parameters: StopParameters) -> Result<Nothing, Failure> {
+        let caller = grant.caller();
         let user = match (&parameters.user, &caller.user) {
             (Some(name), _) => name.parse().map_err(|_| Failure::invalid("user"))?,
             (None, Some(own)) => own.clone(),
@@ -139,8 +143,8 @@ impl<E: Engine + 'static> Broker<E> {
                 return Err(Failure::denied(reason));
             }
         };
-        // Before anything else: whether a session exists is nobody else's business.
-        if !caller.scope().includes(&user) {
+        // First of all: only the user and administrators may learn whether a session exists.
+        if !grant.covers(&user) {
             return Err(Failure::permission_denied());
         }
         let project =
@@ -152,15 +156,28 @@ impl<E: Engine + 'static> Broker<E> {
             None => format!("uid {}", caller.uid),
         };
         if self.sessions.stop(&key, format!("stopped by {by}")) {
-            Ok(value(&Nothing {}))
+            Ok(Nothing {})
         } else {
             let reason = format!("{key} has no running session");
-            Err(Failure { error: NO_SUCH_SESSION, parameters: to_value(&Reason { reason }) })
+            Err(Failure::of(NO_SUCH_SESSION, &Reason { reason }))
         }
     }
 }
 
-/// The program that the original text of a forced command asks for.
+/// One call of Attach, for the records of its refusal.
+struct Attempt<'a> {
+    caller: &'a Caller,
+    user: &'a UserName,
+    /// The project's name as the caller wrote it, shortened.
+    project: Option<&'a str>,
+}
+
+/// The progress report of a step.
+pub(super) fn progress_of(step: &Step) -> Progress {
+    Progress { step: step.text.clone(), done: step.done, total: step.total }
+}
+
+/// The program that a forced command's original text requests.
 fn program(command: Vec<u8>) -> Result<Program, Failure> {
     if command.len() >= MAX_COMMAND_BYTES {
         return Err(Failure::denied(format!(
@@ -170,8 +187,7 @@ fn program(command: Vec<u8>) -> Result<Program, Failure> {
     if command.contains(&0) {
         return Err(Failure::invalid("command"));
     }
-    // sshd runs its configured subsystem through the forced command; the path is one of this host, of which the
-    // container knows nothing.
+    // sshd runs its configured subsystem through the forced command. The path is the host's; the container need not have it.
     let program = command.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
     Ok(if is_sftp { Program::Sftp } else { Program::Command(command) })

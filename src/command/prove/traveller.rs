@@ -13,7 +13,7 @@ use crate::{
     },
     doctor::immutable,
     domain::{UserName, chain, text::hex},
-    protocol::varlink::{LIST, ListReply, SOCKET_PATH},
+    protocol::varlink::{Own, SOCKET_PATH, methods::List},
     sys::{program, random},
 };
 use anyhow::Context as _;
@@ -135,9 +135,9 @@ pub(super) fn remove(name: &str) -> anyhow::Result<()> {
         remove_user::run(&remove_user::Options::all_of(user))?;
     }
     anyhow::ensure!(!left().iter().any(|left| left == name), "its account or key is still there");
-    let (reply, _): (ListReply, _) = Broker { socket: SOCKET_PATH.into() }
+    let reply = Broker { socket: SOCKET_PATH.into() }
         .connect()
-        .and_then(|mut broker| Ok(broker.call(LIST, serde_json::json!({}), |_| ())?))
+        .and_then(|mut broker| Ok(broker.call::<List>(&Own::default())?))
         .context("whether its container is gone cannot be found out")?;
     anyhow::ensure!(reply.sessions.iter().all(|session| session.user != name), "its container is still there");
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::{
     client::Client,
-    protocol::varlink::{ENDED, ENDED_TIMEOUT, EndedParameters, EndedReply},
+    protocol::varlink::{ENDED_TIMEOUT, EndedParameters, methods::Ended},
 };
 use std::{path::PathBuf, sync::mpsc, thread};
 
@@ -23,8 +23,7 @@ pub(super) fn of(socket: PathBuf, session: Option<String>) -> String {
 
 fn ask(socket: &std::path::Path, session: String) -> Option<String> {
     let mut client = Client::connect(socket, ENDED_TIMEOUT).ok()?;
-    let (reply, _): (EndedReply, _) = client.call(ENDED, EndedParameters { session }, |_| ()).ok()?;
-    reply.reason.filter(|reason| !reason.is_empty())
+    client.call::<Ended>(&EndedParameters { session }).ok()?.reason.filter(|reason| !reason.is_empty())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use podspawn::{
     protocol::{
         guest::{FromSpawn, ToSpawn},
         packet,
-        varlink::{ATTACH, AttachParameters, AttachReply},
+        varlink::{AttachParameters, methods::Attach},
     },
     sys::{
         pty,
@@ -122,7 +122,7 @@ fn attach(command: &str) -> OwnedFd {
         command: Some(BASE64_STANDARD.encode(command)),
         environment: BTreeMap::default(),
     };
-    let (_, mut fds) = client.call(ATTACH, parameters, |_: AttachReply| ()).unwrap();
+    let (_, mut fds) = client.call_with_progress::<Attach>(&parameters, |_| ()).unwrap();
     fds.pop().unwrap()
 }
 
