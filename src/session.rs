@@ -14,7 +14,6 @@ mod create;
 mod deadlines;
 mod destroy;
 mod diagnose;
-mod directories;
 mod engine_side;
 mod error;
 mod events;
@@ -30,9 +29,11 @@ mod lifecycle;
 mod live_session;
 mod notice;
 mod own;
+mod provision;
 mod pull;
 mod recent_ends;
 mod recording;
+mod registry;
 mod restore;
 mod subnets;
 mod sweep;
@@ -63,16 +64,10 @@ use crate::{
 use allowance::Allowance;
 use audit_queue::AuditQueue;
 use isolation::Isolation;
-use live_session::Session;
-use std::{
-    cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
-    io,
-    path::PathBuf,
-    rc::Rc,
-    time::{Duration, Instant},
-};
-use tokio::sync::{Notify, OnceCell, Semaphore};
+use notice::EngineWatch;
+use registry::Registry;
+use std::{cell::RefCell, io, path::PathBuf, rc::Rc, time::Duration};
+use tokio::sync::{OnceCell, Semaphore};
 
 /// How many sessions there may be, and where their networks come from. As configured at the time of the request.
 #[derive(Debug, Clone, Copy)]
@@ -192,19 +187,12 @@ struct Inner<E> {
     allowance: Allowance,
     /// What the engine says of its containers' isolation; asked once.
     isolation: OnceCell<Isolation>,
-    live: RefCell<BTreeMap<SessionKey, Rc<Session>>>,
-    /// A session began.
-    begun: Notify,
-    /// The engine was away and is not any more.
-    engine_back: Notify,
+    registry: Registry,
+    engine_watch: EngineWatch,
     /// Sessions that the engine is removing.
     removals: Semaphore,
-    /// Since when the engine tells by itself what happens.
-    watched_since: Cell<Option<Instant>>,
     /// Why sessions ended.
     recent_ends: RefCell<recent_ends::RecentEnds>,
-    /// What carries our label and belongs to no session, because an image is being looked at.
-    verifying: RefCell<BTreeSet<SessionId>>,
 }
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -218,9 +206,7 @@ impl<E: Engine + 'static> Sessions<E> {
         observer: Observer,
         audit_observer: AuditObserver,
     ) -> Self {
-        let (isolation, live) = (OnceCell::new(), RefCell::new(BTreeMap::new()));
         let audit_queue = AuditQueue::new(audit_observer);
-        let (begun, engine_back, recent_ends) = (Notify::new(), Notify::new(), RefCell::default());
         Self(Rc::new(Inner {
             engine,
             store,
@@ -229,35 +215,30 @@ impl<E: Engine + 'static> Sessions<E> {
             observer,
             audit_queue,
             allowance: Allowance::default(),
-            isolation,
-            live,
-            begun,
-            engine_back,
+            isolation: OnceCell::new(),
+            registry: Registry::default(),
+            engine_watch: EngineWatch::default(),
             removals: Semaphore::new(destroy::AT_ONCE),
-            watched_since: Cell::new(None),
-            recent_ends,
-            verifying: RefCell::default(),
+            recent_ends: RefCell::default(),
         }))
     }
 
     /// Whether there is nothing to stay for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.live.borrow().is_empty()
+        self.0.registry.is_empty()
     }
 
     /// How many sessions there are, and how many connections.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let live = self.0.live.borrow();
-        (live.len(), live.values().map(|session| session.guest.connections()).sum())
+        self.0.registry.counts()
     }
 
     /// The sessions of `user`, or of everybody, by user and project.
     #[must_use]
     pub fn list(&self, user: Option<&UserName>) -> Vec<Summary> {
-        let live = self.0.live.borrow();
-        live.values().filter(|session| user.is_none_or(|user| session.key.user == *user)).map(|s| s.summary()).collect()
+        self.0.registry.list(user)
     }
 
     /// What the engine is and can do.
@@ -274,7 +255,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Ends the session of `key` politely; false if there is none. Returns before it is gone.
     #[must_use]
     pub fn stop(&self, key: &SessionKey, reason: String) -> bool {
-        match self.find(key) {
+        match self.0.registry.find(key) {
             Some(session) if session.is_running() => {
                 self.terminate(&session, Cause::Stopped, reason);
                 true
@@ -289,20 +270,6 @@ impl<E: Engine + 'static> Sessions<E> {
         if self.is_empty() {
             self.0.guest.remove_others();
         }
-    }
-
-    fn find(&self, key: &SessionKey) -> Option<Rc<Session>> {
-        self.0.live.borrow().get(key).cloned()
-    }
-
-    fn find_id(&self, id: &SessionId) -> Option<Rc<Session>> {
-        self.0.live.borrow().values().find(|session| session.id == *id).cloned()
-    }
-
-    /// Takes a session that is over out of the list and tells whoever waits for that.
-    fn forget(&self, session: &Session) {
-        self.0.live.borrow_mut().retain(|_, other| other.id != session.id);
-        session.lifecycle.removed();
     }
 }
 

@@ -9,13 +9,14 @@ use super::{
     live_session::{Origin, Session},
     now,
     subnets::Subnets,
+    uids,
 };
 use crate::{
     audit::{Subject, What as AuditEvent},
     domain::{ChannelId, ContainerName, SessionId, SessionKey},
     engine::Engine,
     link::LinkError,
-    policy::{Denial, Plan},
+    policy::Plan,
     protocol::guest::{Login, MAX_CHANNELS, Open, Program},
     store::NewSession,
     sys::{crash, random, seqpacket},
@@ -65,7 +66,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Dropping the future does not stop a creation that others may wait for.
     pub async fn attach(&self, request: &Request, progress: &mut dyn FnMut(&Step)) -> Result<Attached, AttachError> {
         loop {
-            let session = if let Some(session) = self.find(&request.key) {
+            let session = if let Some(session) = self.0.registry.find(&request.key) {
                 session
             } else if let Some(wait) = self.0.allowance.shortage(&request.key.user, CONTAINER) {
                 // Both ends of a container are always written.
@@ -73,10 +74,10 @@ impl<E: Engine + 'static> Sessions<E> {
                 continue;
             } else {
                 let Request { key, plan, capacity, .. } = request;
-                self.check_capacity(key, capacity)?;
-                let uid = self.own_uid(&key.user, plan.uid_range, capacity.accounts).await?;
+                self.0.registry.check_capacity(key, capacity).map_err(AttachError::Denied)?;
+                let uid = uids::own(&self.0.store, &key.user, plan.uid_range, capacity.accounts).await?;
                 // Another login may have begun it meanwhile.
-                match self.find(key) {
+                match self.0.registry.find(key) {
                     Some(session) => session,
                     None => self.begin(request, uid)?,
                 }
@@ -98,7 +99,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Writes the row and starts the creation. Nothing is awaited: whoever comes next finds the session.
     fn begin(&self, request: &Request, uid: u32) -> Result<Rc<Session>, AttachError> {
         let Request { key, plan, capacity, .. } = request;
-        self.check_capacity(key, capacity)?;
+        self.0.registry.check_capacity(key, capacity).map_err(AttachError::Denied)?;
         self.0.allowance.charge(&key.user, CONTAINER);
         let subnets = Subnets::of(capacity.pool, (capacity.routes)())?;
         let subnet = self.0.store.allot_subnet(subnets.pool, &subnets.avoid)?.ok_or(AttachError::NoSubnet)?;
@@ -130,31 +131,9 @@ impl<E: Engine + 'static> Sessions<E> {
             EngineSide::new(name),
             GuestSide::new(),
         ));
-        self.0.live.borrow_mut().insert(key.clone(), Rc::clone(&session));
-        self.0.begun.notify_one();
+        self.0.registry.insert(&session);
         self.spawn_creation(Rc::clone(&session), plan.clone(), subnet, subnets);
         Ok(session)
-    }
-
-    fn check_capacity(&self, key: &SessionKey, capacity: &Capacity) -> Result<(), AttachError> {
-        let live = self.0.live.borrow();
-        // One that is on its way out is no reason to refuse the next.
-        let own: Vec<_> = live
-            .values()
-            .filter(|other| other.key.user == key.user && other.lifecycle.is_wanted())
-            .map(|one| &one.key)
-            .collect();
-        if own.len() >= capacity.per_user as usize {
-            return Err(AttachError::Denied(Denial::TooManySessions {
-                sessions: u32::try_from(own.len()).unwrap_or(u32::MAX),
-                limit: capacity.per_user,
-                free: own.first().map_or_else(|| key.clone(), |first| (*first).clone()),
-            }));
-        }
-        if live.len() >= capacity.total as usize {
-            return Err(AttachError::Denied(Denial::TooManyContainers { limit: capacity.total }));
-        }
-        Ok(())
     }
 
     /// Waits for the session and opens a channel; `None` if it has gone meanwhile and another must be begun.

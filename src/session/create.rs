@@ -1,13 +1,19 @@
-//! Making a session's container and network.
+//! Creating a session: its socket, home, network and container, and the wait for its guest.
 
-use super::{AttachError, Happening, Sessions, Step, home, live_session::Session, subnets::Subnets};
+use super::{
+    AttachError, Happening, Sessions, Step, home,
+    live_session::Session,
+    provision::{Checkpoints, Piece, Provision, container_spec, guest_binds},
+    pull::pull,
+    subnets::Subnets,
+};
 use crate::{
     config::Dotfiles,
-    domain::{Bind, ContainerId, ContainerName, NetworkId, SessionId, Span, Subnet},
-    engine::{ContainerSpec, ContainerStatus, Engine, EngineError, Labels, NetworkSpec},
+    domain::{Bind, ContainerId, ContainerName, ImageRef, NetworkId, Subnet},
+    engine::{ContainerStatus, Engine, EngineError, Labels},
     link::{Link, LinkError},
     policy::Plan,
-    protocol::guest::{DOTFILES, GUEST_BINARY, GUEST_SOCKET_DIR, HOMES, INSTALL, PERSISTENT_HOME, UID},
+    protocol::guest::{DOTFILES, GUEST_BINARY, HOMES, INSTALL, PERSISTENT_HOME, UID},
     sys::crash,
 };
 use std::{
@@ -18,19 +24,10 @@ use std::{
 };
 
 /// How long a new container's guest may take to connect: it does so first of all, but a busy machine is slow.
-pub(super) const GUEST_START: Duration = Duration::from_secs(20);
-
-/// How often another subnet is tried when the engine has a network of its own in the pool.
-pub(super) const MAX_SUBNETS: usize = 64;
-
-/// What the engine grants everybody at its own shutdown before it kills.
-const STOP_TIMEOUT: Span = Span::from_secs(10);
-
-/// Longest host name, in bytes (`HOST_NAME_MAX`, less one for good measure: a DNS label).
-const MAX_HOSTNAME: usize = 63;
+const GUEST_START: Duration = Duration::from_secs(20);
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Creates in a task of its own: it goes on when whoever asked for it goes away.
+    /// Creates a session in a task of its own, which outlives the client that asked for it.
     pub(super) fn spawn_creation(&self, session: Rc<Session>, plan: Plan, subnet: Subnet, subnets: Subnets) {
         let sessions = self.clone();
         tokio::task::spawn_local(async move {
@@ -39,7 +36,7 @@ impl<E: Engine + 'static> Sessions<E> {
                     sessions.notify(&session, &Happening::Created { phases: &phases });
                     session.lifecycle.started();
                     sessions.arm(&session);
-                    // Those who wait are woken now; if there is none, the client went away during the creation.
+                    // Waiting clients are woken now; if there is none, the client went away during the creation.
                     sessions.check_deserted(&session);
                 }
                 Err(error) => {
@@ -50,6 +47,7 @@ impl<E: Engine + 'static> Sessions<E> {
         });
     }
 
+    /// Returns how long each part took.
     async fn create(
         &self,
         session: &Rc<Session>,
@@ -63,93 +61,48 @@ impl<E: Engine + 'static> Sessions<E> {
         let home = Self::home(session, plan).await?;
         crash::point("create.home-made");
         let prepared = Instant::now();
+        let container = self.make(session, plan, home, subnet, subnets).await?;
+        let made = Instant::now();
+        link.expect(self.start(session, &container).await?);
+        let started = Instant::now();
+        self.await_new_guest(session, &link, &container).await?;
+        crash::point("create.guest-up");
+        Ok([
+            ("prepare", prepared - began),
+            ("make", made - prepared),
+            ("start", started - made),
+            ("guest", started.elapsed()),
+        ])
+    }
+
+    /// Makes network and container, and opens the socket to all processes of the container if that is needed.
+    async fn make(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        home: Option<PathBuf>,
+        subnet: Subnet,
+        subnets: Subnets,
+    ) -> Result<ContainerId, AttachError> {
+        let provision = self.provision(session);
         // The engine looks the network up when the container starts, so neither waits for the other.
-        let (network, container, closed) = tokio::join!(
-            self.create_network(session, subnet, subnets),
-            self.create_container(session, plan, home),
+        let (network, container, is_closed) = tokio::join!(
+            provision.create_network(subnet, subnets),
+            self.create_container(&provision, session, plan, home),
             self.root_overrides_modes(plan)
         );
         network?;
         let container = container?;
-        if !closed {
+        if !is_closed {
             Link::open_to_all(&self.0.sockets, &session.id)
                 .map_err(|error| AttachError::Files("cannot open the socket to the container", error))?;
         }
-        let made = Instant::now();
-        let failed = |step| move |source| AttachError::Engine { step, source };
-        self.0.engine.start_container(&container).await.map_err(failed("starting the container"))?;
-        crash::point("create.started");
-        let status = self.0.engine.inspect_container(&container).await.map_err(failed("looking at the container"))?;
-        let Some(pid) = status.pid.and_then(|pid| i32::try_from(pid).ok()) else {
-            return Err(ended_at_once(&status));
-        };
-        session.engine.started(pid.unsigned_abs());
-        crash::point("create.inspected");
-        self.0.store.set_running(&session.id, pid)?;
-        crash::point("create.running-stored");
-        link.expect(pid);
-        let started = Instant::now();
-        let up = tokio::select! {
-            up = link.wait_up(GUEST_START) => up,
-            () = session.engine.has_exited() => false,
-        };
-        if up {
-            crash::point("create.guest-up");
-            return Ok([
-                ("prepare", prepared - began),
-                ("make", made - prepared),
-                ("start", started - made),
-                ("guest", started.elapsed()),
-            ]);
-        }
-        match self.0.engine.inspect_container(&container).await {
-            Ok(status) if !status.running => Err(ended_at_once(&status)),
-            _ => Err(AttachError::Silent(LinkError::Down)),
-        }
+        Ok(container)
     }
 
-    /// Makes the network, with another subnet where the engine has one of its own in the way.
-    async fn create_network(
-        &self,
-        session: &Session,
-        subnet: Subnet,
-        mut subnets: Subnets,
-    ) -> Result<NetworkId, AttachError> {
-        let mut spec = NetworkSpec { name: network_name(&session.id), subnet, labels: labels(session) };
-        for _ in 0..=MAX_SUBNETS {
-            match self.0.engine.create_network(&spec).await {
-                Ok(id) => {
-                    crash::point("create.network-created");
-                    session.engine.network_created(id.clone());
-                    self.0.store.set_network(&session.id, &id)?;
-                    crash::point("create.network-stored");
-                    return Ok(id);
-                }
-                Err(EngineError::SubnetTaken) => {
-                    subnets.avoid.insert(spec.subnet);
-                    let next = self.0.store.allot_subnet(subnets.pool, &subnets.avoid)?;
-                    spec.subnet = next.ok_or(AttachError::NoSubnet)?;
-                    self.0.store.set_subnet(&session.id, spec.subnet)?;
-                    crash::point("create.subnet-stored");
-                }
-                Err(source) => return Err(AttachError::Engine { step: "creating the network", source }),
-            }
-        }
-        Err(AttachError::NoSubnet)
-    }
-
-    /// The user's persistent home on this host, made if need be; `None` where the plan has none.
-    async fn home(session: &Session, plan: &Plan) -> Result<Option<PathBuf>, AttachError> {
-        let Some(homes) = plan.homes_dir.clone() else { return Ok(None) };
-        let user = session.key.user.clone();
-        // It may be on a disk of its own, or on a server far away.
-        let made = tokio::task::spawn_blocking(move || home::make(homes.as_path(), &user)).await;
-        Ok(Some(made.map_err(|error| AttachError::Files("cannot make the home", io::Error::other(error)))??))
-    }
-
-    /// Makes the container, pulling its image and varying its name where needed.
     async fn create_container(
         &self,
+        provision: &Provision<'_, E, RowCheckpoints<'_, E>>,
         session: &Session,
         plan: &Plan,
         home: Option<PathBuf>,
@@ -167,98 +120,125 @@ impl<E: Engine + 'static> Sessions<E> {
             entrypoint.push(format!("{DOTFILES}={repo}"));
             entrypoint.extend(install.iter().map(|install| format!("{INSTALL}={install}")));
         }
-        let name = session.engine.name();
-        let mut spec = container_spec(plan, name, network_name(&session.id), labels(session), binds, entrypoint);
+        let mut spec = container_spec(plan, session.engine.name(), provision.labels.clone(), binds, entrypoint);
         spec.terminals = self.terminals(plan).await;
-        let (mut pulled, mut renamed) = (false, false);
-        loop {
-            match self.0.engine.create_container(&spec).await {
-                Ok(id) => {
-                    crash::point("create.container-created");
-                    session.engine.container_created(id.clone());
-                    self.0.store.set_container(&session.id, &id)?;
-                    crash::point("create.container-stored");
-                    return Ok(id);
-                }
-                Err(EngineError::NoSuchImage(_)) if !pulled => {
-                    self.pull(session, &plan.image).await?;
-                    pulled = true;
-                }
-                Err(EngineError::NameTaken) if !renamed => {
-                    spec.name = spec.name.unique(&session.id);
-                    self.0.store.set_name(&session.id, &spec.name)?;
-                    crash::point("create.name-stored");
-                    session.engine.renamed(spec.name.clone());
-                    renamed = true;
-                }
-                Err(source) => return Err(AttachError::Engine { step: "creating the container", source }),
-            }
+        provision.create_container(spec).await
+    }
+
+    /// Starts the container; returns its first process.
+    async fn start(&self, session: &Session, container: &ContainerId) -> Result<i32, AttachError> {
+        let failed = |step| move |source| AttachError::Engine { step, source };
+        self.0.engine.start_container(container).await.map_err(failed("starting the container"))?;
+        crash::point("create.started");
+        let status = self.0.engine.inspect_container(container).await.map_err(failed("looking at the container"))?;
+        let Some(init) = status.pid.and_then(|pid| i32::try_from(pid).ok()) else {
+            return Err(ended_at_once(&status));
+        };
+        session.engine.started(init.unsigned_abs());
+        crash::point("create.inspected");
+        self.0.store.set_running(&session.id, init)?;
+        crash::point("create.running-stored");
+        Ok(init)
+    }
+
+    async fn await_new_guest(
+        &self,
+        session: &Session,
+        link: &Link,
+        container: &ContainerId,
+    ) -> Result<(), AttachError> {
+        let is_up = tokio::select! {
+            is_up = link.wait_up(GUEST_START) => is_up,
+            () = session.engine.has_exited() => false,
+        };
+        if is_up {
+            return Ok(());
+        }
+        match self.0.engine.inspect_container(container).await {
+            Ok(status) if !status.running => Err(ended_at_once(&status)),
+            _ => Err(AttachError::Silent(LinkError::Down)),
         }
     }
 
-    async fn pull(&self, session: &Session, image: &crate::domain::ImageRef) -> Result<(), AttachError> {
-        let mut layers = super::pull::Layers::new(image);
-        session.lifecycle.report(layers.step());
-        let mut report = |progress| {
-            if let Some(step) = layers.update(progress) {
-                session.lifecycle.report(step);
-            }
+    /// The user's persistent home on this host, made if need be; `None` if the plan has none.
+    async fn home(session: &Session, plan: &Plan) -> Result<Option<PathBuf>, AttachError> {
+        let Some(homes) = plan.homes_dir.clone() else { return Ok(None) };
+        let user = session.key.user.clone();
+        // It may be on a disk of its own, or on a remote server.
+        let made = tokio::task::spawn_blocking(move || home::make(homes.as_path(), &user)).await;
+        Ok(Some(made.map_err(|error| AttachError::Files("cannot make the home", io::Error::other(error)))??))
+    }
+
+    /// Makes and removes what the session has of the engine, and writes that to its row.
+    pub(super) fn provision<'a>(&'a self, session: &'a Session) -> Provision<'a, E, RowCheckpoints<'a, E>> {
+        let (user, project) = (session.key.user.clone(), session.key.project.clone());
+        Provision {
+            sessions: self,
+            labels: Labels { user, project, session: session.id.clone() },
+            made: &session.engine,
+            checkpoints: RowCheckpoints { sessions: self, session },
+        }
+    }
+}
+
+/// Writes each step of a session's provisioning to its row.
+pub(super) struct RowCheckpoints<'a, E> {
+    sessions: &'a Sessions<E>,
+    session: &'a Session,
+}
+
+impl<E: Engine + 'static> Checkpoints for RowCheckpoints<'_, E> {
+    type Error = AttachError;
+
+    async fn pull(&self, image: &ImageRef) -> Result<(), AttachError> {
+        let report = |step| {
+            self.session.lifecycle.report(step);
         };
-        self.0
-            .engine
-            .pull(image, &mut report)
-            .await
-            .map_err(|source| AttachError::Image { image: image.clone(), source })?;
-        session.lifecycle.report(Step::new("creating the container"));
+        pull(&self.sessions.0.engine, image, report).await?;
+        self.session.lifecycle.report(Step::new("creating the container"));
         Ok(())
     }
-}
 
-/// A container with a session's limits, hardening and network, whatever runs in it.
-pub(super) fn container_spec(
-    plan: &Plan,
-    name: ContainerName,
-    network: String,
-    labels: Labels,
-    binds: Vec<Bind>,
-    entrypoint: Vec<String>,
-) -> ContainerSpec {
-    let mut hostname = name.to_string();
-    hostname.truncate(MAX_HOSTNAME);
-    ContainerSpec {
-        name,
-        hostname,
-        image: plan.image.clone(),
-        network,
-        labels,
-        limits: plan.limits,
-        hardening: plan.hardening.clone(),
-        terminals: None,
-        binds,
-        entrypoint,
-        // The user's own variables go with every connection: a change takes effect at the next login.
-        environment: Vec::new(),
-        stop_timeout: STOP_TIMEOUT,
+    fn network_created(&self, id: &NetworkId) -> Result<(), AttachError> {
+        crash::point("create.network-created");
+        self.sessions.0.store.set_network(&self.session.id, id)?;
+        crash::point("create.network-stored");
+        Ok(())
+    }
+
+    fn subnet_changed(&self, subnet: Subnet) -> Result<(), AttachError> {
+        self.sessions.0.store.set_subnet(&self.session.id, subnet)?;
+        crash::point("create.subnet-stored");
+        Ok(())
+    }
+
+    fn container_created(&self, id: &ContainerId) -> Result<(), AttachError> {
+        crash::point("create.container-created");
+        self.sessions.0.store.set_container(&self.session.id, id)?;
+        crash::point("create.container-stored");
+        Ok(())
+    }
+
+    fn renamed(&self, name: &ContainerName) -> Result<(), AttachError> {
+        self.sessions.0.store.set_name(&self.session.id, name)?;
+        crash::point("create.name-stored");
+        Ok(())
+    }
+
+    fn removed(&self, piece: Piece) {
+        match piece {
+            Piece::Container => crash::point("destroy.container-removed"),
+            Piece::FoundContainer => crash::point("destroy.found-container-removed"),
+            Piece::Network => crash::point("destroy.network-removed"),
+            Piece::FoundNetwork => crash::point("destroy.found-network-removed"),
+            Piece::Directory => crash::point("destroy.directory-removed"),
+        }
     }
 }
 
-/// What the container sees of the host: the guest's program, and the socket that it speaks on.
-pub(super) fn guest_binds(program: PathBuf, sockets: PathBuf) -> Vec<Bind> {
-    let bind = |source, target: &str| Bind { source, target: target.into(), writable: false };
-    vec![bind(program, GUEST_BINARY), bind(sockets, GUEST_SOCKET_DIR)]
-}
-
+/// The container ended before its guest connected.
 pub(super) fn ended_at_once(status: &ContainerStatus) -> AttachError {
     let exit_code = status.exit_code.unwrap_or_default();
     let source = EngineError::Refused(format!("the container ended at once with exit code {exit_code}"));
     AttachError::Engine { step: "starting the container", source }
-}
-
-/// Unlike a container's, nobody types a network's name: the id makes it unique.
-pub(super) fn network_name(id: &SessionId) -> String {
-    format!("podspawn-{id}")
-}
-
-fn labels(session: &Session) -> Labels {
-    Labels { user: session.key.user.clone(), project: session.key.project.clone(), session: session.id.clone() }
 }

@@ -1,7 +1,7 @@
 //! Ending a session: container first, then network, then row, so that what is left is always found by its row.
 
 use super::{AttachError, Cause, Happening, Sessions, lifecycle::DestroyRecorded, live_session::Session};
-use crate::{engine::Engine, link::Link, store::StoreError, sys::crash};
+use crate::{engine::Engine, store::StoreError, sys::crash};
 use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
 
@@ -72,6 +72,12 @@ impl<E: Engine + 'static> Sessions<E> {
         });
     }
 
+    /// Frees the key of a session that is over and wakes the tasks that wait for that.
+    fn forget(&self, session: &Session) {
+        self.0.registry.remove(&session.id);
+        session.lifecycle.removed();
+    }
+
     fn begin_removal(&self, session: &Session, reason: &str) {
         session.set_expiry(None);
         // The removal goes on even if this cannot be recorded: it is tried again before the row is deleted.
@@ -100,7 +106,7 @@ impl<E: Engine + 'static> Sessions<E> {
             };
             tokio::select! {
                 () = time::sleep(pause) => pause = (pause * 2).min(RETRY.1),
-                () = self.0.engine_back.notified() => pause = RETRY.0,
+                () = self.0.engine_watch.regained() => pause = RETRY.0,
                 () = hurried => pause = RETRY.0 * 2,
             }
         }
@@ -128,33 +134,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Removes container, network, socket and row. Can be repeated.
     async fn remove(&self, session: &Session) -> Result<(), AttachError> {
-        let failed = |step| move |source| AttachError::Engine { step, source };
-        let container = session.engine.container();
-        let network = session.engine.network();
-        if let Some(container) = &container {
-            self.0.engine.remove_container(container).await.map_err(failed("removing the container"))?;
-            crash::point("destroy.container-removed");
-        } else {
-            // The answer that named it may have been lost: what was made for the session is meant.
-            let found = self.containers().await.map_err(failed("looking for the container"))?;
-            for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
-                self.0.engine.remove_container(&found.id).await.map_err(failed("removing the container"))?;
-                crash::point("destroy.found-container-removed");
-            }
-        }
-        if let Some(network) = &network {
-            self.0.engine.remove_network(network).await.map_err(failed("removing the network"))?;
-            crash::point("destroy.network-removed");
-        } else {
-            let found = self.networks().await.map_err(failed("looking for the network"))?;
-            for found in found.iter().filter(|found| found.session.as_ref() == Some(&session.id)) {
-                self.0.engine.remove_network(&found.id).await.map_err(failed("removing the network"))?;
-                crash::point("destroy.found-network-removed");
-            }
-        }
-        Link::remove_directory(&self.0.sockets, &session.id)
-            .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
-        crash::point("destroy.directory-removed");
+        self.provision(session).remove().await?;
         let recorded = self.record_destroy(session, "it was found half made or half removed")?;
         self.record_all_disconnects(session)?;
         crash::point("destroy.ends-written");

@@ -87,9 +87,8 @@ impl<E: Engine + 'static> Sessions<E> {
                 Err(_) => break,
             }
         }
-        let running: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
-        let is_silent = |session: &super::Session| !session.guest.is_up();
-        let silent = running.iter().filter(|one| is_silent(one)).map(|one| one.key.to_string()).collect();
+        let running = self.0.registry.running();
+        let silent = running.iter().filter(|one| !one.guest.is_up()).map(|one| one.key.to_string()).collect();
         Diagnosis {
             engine,
             orphans,
@@ -107,7 +106,7 @@ impl<E: Engine + 'static> Sessions<E> {
     async fn uid_use(&self, range: UidRange, accounts: HostAccounts) -> UidUse {
         let taken = self.0.store.taken_uids().unwrap_or_default();
         let sessions: Vec<(SessionKey, Option<u32>)> =
-            self.0.live.borrow().values().map(|session| (session.key.clone(), session.uid)).collect();
+            self.0.registry.all().iter().map(|session| (session.key.clone(), session.uid)).collect();
         let shared = sessions.iter().filter(|(_, uid)| uid.is_none()).map(|(key, _)| key.clone()).collect();
         let allotted = taken.len();
         let look = tokio::task::spawn_blocking(move || {

@@ -25,7 +25,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let (inner, id) = (Rc::downgrade(&self.0), session.id.clone());
         let link = Link::listen(&self.0.sockets, &session.id, move |event| {
             let Some(sessions) = inner.upgrade().map(Sessions) else { return };
-            if let Some(session) = sessions.find_id(&id) {
+            if let Some(session) = sessions.0.registry.find_id(&id) {
                 sessions.hear(&session, event);
             }
         })?;

@@ -34,7 +34,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Looks at every session's container: nobody knows what happened meanwhile.
     pub(super) async fn examine_all(&self) {
         // Before the engine is asked: what is created later may not be in its answer.
-        let sessions: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
+        let sessions = self.0.registry.running();
         match self.0.engine.containers().await {
             Ok(found) => {
                 let running: HashSet<_> = found.into_iter().filter(|one| one.running).map(|one| one.id).collect();
@@ -50,21 +50,21 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Destroys the session if the engine says that its container has ended; whether it has.
     pub(super) async fn destroy_if_dead(&self, session: &Rc<Session>) -> Result<bool, EngineError> {
-        let Some(ending) = self.ending(session).await? else { return Ok(false) };
-        self.destroy_dead(session, ending);
+        let Some(cause) = self.exit_cause(session).await? else { return Ok(false) };
+        self.destroy_dead(session, cause);
         Ok(true)
     }
 
     /// Destroys a session whose container ended like this.
-    pub(super) fn destroy_dead(&self, session: &Rc<Session>, ending: ExitCause) {
+    pub(super) fn destroy_dead(&self, session: &Rc<Session>, cause: ExitCause) {
         if session.is_running() {
-            self.remember(session, ending.for_user());
-            self.destroy(session, ending.into(), ending.to_string());
+            self.remember(session, cause.for_user());
+            self.destroy(session, cause.into(), cause.to_string());
         }
     }
 
     /// How the session's container ended, if the engine says that it has.
-    pub(super) async fn ending(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
+    pub(super) async fn exit_cause(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
         let first = self.look(session).await?;
         if !first.is_some_and(ExitCause::may_be_memory) {
             return Ok(first);
@@ -79,7 +79,7 @@ impl<E: Engine + 'static> Sessions<E> {
     async fn look(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
         let Some(container) = session.engine.container() else { return Ok(None) };
         match self.0.engine.inspect_container(&container).await {
-            Ok(status) => Ok(ExitCause::of(&status, session.engine.clues(self.0.watched_since.get()))),
+            Ok(status) => Ok(ExitCause::of(&status, session.engine.clues(self.0.engine_watch.since()))),
             Err(EngineError::NoSuchContainer) => Ok(Some(ExitCause::Removed)),
             Err(error) => Err(error),
         }

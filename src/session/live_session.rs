@@ -3,11 +3,11 @@
 use super::{
     Rules, Summary, deadlines::Deadlines, engine_side::EngineSide, guest_side::GuestSide, lifecycle::Lifecycle,
 };
-use crate::domain::{SessionId, SessionKey};
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
+use crate::{
+    domain::{SessionId, SessionKey},
+    sys::tally::{Guard, Tally},
 };
+use std::cell::{Cell, RefCell};
 use tokio::task::AbortHandle;
 
 /// A session: what never changes, and one owner for each part that does.
@@ -25,7 +25,7 @@ pub(super) struct Session {
     pub(super) guest: GuestSide,
     rules: Cell<Rules>,
     /// Logins that are about to enter.
-    entering: Cell<u32>,
+    entering: Tally,
     expiry: RefCell<Option<AbortHandle>>,
 }
 
@@ -59,7 +59,7 @@ impl Session {
             engine,
             guest,
             rules: Cell::new(rules),
-            entering: Cell::new(0),
+            entering: Tally::default(),
             expiry: RefCell::new(None),
         }
     }
@@ -70,13 +70,12 @@ impl Session {
 
     /// Whether no client is connected or about to enter.
     pub(super) fn is_deserted(&self) -> bool {
-        self.entering.get() == 0 && self.guest.connections() == 0
+        self.entering.is_zero() && self.guest.connections() == 0
     }
 
     /// Counts the caller among the logins that are about to enter, until the guard is dropped.
-    pub(super) fn enter(self: &Rc<Self>) -> Entering {
-        self.entering.set(self.entering.get() + 1);
-        Entering(Rc::clone(self))
+    pub(super) fn enter(&self) -> Guard {
+        self.entering.guard()
     }
 
     pub(super) fn rules(&self) -> Rules {
@@ -126,14 +125,5 @@ impl Session {
             abandoned: self.lifecycle.abandoned(),
             ends: self.deadlines().end(),
         }
-    }
-}
-
-/// See [`Session::enter`].
-pub(super) struct Entering(Rc<Session>);
-
-impl Drop for Entering {
-    fn drop(&mut self) {
-        self.0.entering.set(self.0.entering.get().saturating_sub(1));
     }
 }

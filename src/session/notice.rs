@@ -3,17 +3,13 @@
 //! A guest's broken connection usually tells first and works while the engine is away; this is for containers whose
 //! guest says nothing, and for whatever happened while either the engine or the broker was away.
 
-use super::{Sessions, live_session::Session};
-use crate::{
-    domain::ContainerId,
-    engine::{Engine, EngineError, Notice},
-};
+use super::Sessions;
+use crate::engine::{Engine, EngineError, Notice};
 use std::{
     cell::Cell,
-    rc::Rc,
     time::{Duration, Instant},
 };
-use tokio::{task, time};
+use tokio::{sync::Notify, task, time};
 
 /// First pause before the engine is asked again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -27,6 +23,35 @@ pub enum Reach<'a> {
     Back,
 }
 
+/// Whether events of the engine are received.
+#[derive(Default)]
+pub(super) struct EngineWatch {
+    since: Cell<Option<Instant>>,
+    regained: Notify,
+}
+
+impl EngineWatch {
+    /// Events are received from now on. What could not be removed meanwhile is tried again.
+    fn begun(&self) {
+        self.since.set(Some(Instant::now()));
+        self.regained.notify_waiters();
+    }
+
+    fn lost(&self) {
+        self.since.set(None);
+    }
+
+    /// Since when events are received, if they are.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since.get()
+    }
+
+    /// Waits until events are received again.
+    pub(super) async fn regained(&self) {
+        self.regained.notified().await;
+    }
+}
+
 impl<E: Engine + 'static> Sessions<E> {
     /// Watches the engine for as long as this broker lives. `report` is told when it goes away and comes back.
     ///
@@ -36,9 +61,7 @@ impl<E: Engine + 'static> Sessions<E> {
         task::spawn_local(async move {
             let (reached, mut pause) = (Cell::new(true), RETRY.0);
             loop {
-                while sessions.is_empty() {
-                    sessions.0.begun.notified().await;
-                }
+                sessions.0.registry.not_empty().await;
                 let began = Instant::now();
                 let mut hear = |notice| {
                     if notice == Notice::Watching && !reached.replace(true) {
@@ -47,7 +70,7 @@ impl<E: Engine + 'static> Sessions<E> {
                     sessions.hear_engine(notice);
                 };
                 let error = sessions.0.engine.watch(&mut hear).await;
-                sessions.0.watched_since.set(None);
+                sessions.0.engine_watch.lost();
                 if reached.replace(false) {
                     report(&Reach::Lost(&error));
                 }
@@ -64,24 +87,22 @@ impl<E: Engine + 'static> Sessions<E> {
     fn hear_engine(&self, notice: Notice) {
         match notice {
             Notice::Watching => {
-                self.0.watched_since.set(Some(Instant::now()));
-                // Whatever could not be removed while it was away.
-                self.0.engine_back.notify_waiters();
+                self.0.engine_watch.begun();
                 let sessions = self.clone();
                 task::spawn_local(async move { sessions.examine_all().await });
             }
             Notice::OutOfMemory { container } => {
-                if let Some(session) = self.find_container(&container) {
+                if let Some(session) = self.0.registry.find_container(&container) {
                     session.engine.ran_out_of_memory();
                 }
             }
             Notice::Signalled { container, signal } => {
-                if let Some(session) = self.find_container(&container) {
+                if let Some(session) = self.0.registry.find_container(&container) {
                     session.engine.signalled(signal);
                 }
             }
             Notice::Ended { container } | Notice::Removed { container } => {
-                let Some(session) = self.find_container(&container) else { return };
+                let Some(session) = self.0.registry.find_container(&container) else { return };
                 if session.is_running() {
                     self.examine(&session);
                 } else {
@@ -90,9 +111,5 @@ impl<E: Engine + 'static> Sessions<E> {
                 }
             }
         }
-    }
-
-    fn find_container(&self, id: &ContainerId) -> Option<Rc<Session>> {
-        self.0.live.borrow().values().find(|session| session.engine.is_container(id)).cloned()
     }
 }

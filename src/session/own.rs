@@ -4,7 +4,7 @@
 //! and the environment, and every container that an administrator runs of that image carries them. Mounts and the
 //! network are not copied: they belong to the container alone.
 
-use super::{Sessions, create::network_name};
+use super::{Sessions, provision::network_name};
 use crate::{
     engine::{Engine, EngineError, FoundContainer, FoundNetwork},
     link::Link,
@@ -44,7 +44,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     fn made_container(&self, found: &FoundContainer) -> bool {
-        let recorded = |id| self.find_id(id).is_some_and(|session| session.engine.is_container(&found.id));
+        let recorded = |id| self.0.registry.find_id(id).is_some_and(|session| session.engine.is_container(&found.id));
         found.session.as_ref().is_some_and(recorded) || is_proven(found, &self.0.sockets)
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Bind, SessionId},
-        session::create::guest_binds,
+        session::provision::guest_binds,
     };
 
     const SOCKETS: &str = "/run/podspawn/guests";

@@ -1,32 +1,48 @@
-//! The progress of a pull, layer by layer as the engine tells it, as one line.
+//! Pulling an image; its progress, which the engine reports layer by layer, is shown as one line.
 
-use super::Step;
-use crate::{domain::ImageRef, engine::PullProgress};
+use super::{AttachError, Step};
+use crate::{
+    domain::ImageRef,
+    engine::{Engine, PullProgress},
+};
 use std::collections::BTreeMap;
 
 /// Most layers that are counted; an image has at most 127.
 const MAX_LAYERS: usize = 256;
 
-pub(super) struct Layers {
+/// Fetches an image from its registry, passing each line of progress to `show`.
+pub(super) async fn pull(
+    engine: &impl Engine,
+    image: &ImageRef,
+    mut show: impl FnMut(Step),
+) -> Result<(), AttachError> {
+    let mut layers = Layers::new(image);
+    show(layers.shown.clone());
+    let mut report = |progress| {
+        if let Some(step) = layers.update(progress) {
+            show(step);
+        }
+    };
+    engine.pull(image, &mut report).await.map_err(|source| AttachError::Image { image: image.clone(), source })
+}
+
+/// The layers of an image, with the bytes done and in all.
+struct Layers {
     text: String,
     by_name: BTreeMap<String, (u64, u64)>,
     shown: Step,
 }
 
 impl Layers {
-    pub(super) fn new(image: &ImageRef) -> Self {
+    fn new(image: &ImageRef) -> Self {
         let text = format!("pulling {image}");
         let shown = Step::new(text.clone());
         Self { text, by_name: BTreeMap::new(), shown }
     }
 
-    pub(super) fn step(&self) -> Step {
-        self.shown.clone()
-    }
-
-    /// Takes one report; the new line if it reads differently.
-    pub(super) fn update(&mut self, progress: PullProgress) -> Option<Step> {
-        // Extraction counts from 0 again; what a person waits for is the download.
+    /// Takes one report; returns the line if it has changed.
+    fn update(&mut self, progress: PullProgress) -> Option<Step> {
+        // Extraction counts from 0 again; the download takes the time.
         if let (Some(layer), Some(current), Some(total), "Downloading") =
             (progress.layer, progress.current, progress.total, progress.status.as_str())
             && (self.by_name.len() < MAX_LAYERS || self.by_name.contains_key(&layer))
@@ -36,7 +52,7 @@ impl Layers {
         let sum = |part: fn(&(u64, u64)) -> u64| self.by_name.values().map(part).fold(0u64, u64::saturating_add);
         let (done, total) = (sum(|layer| layer.0), sum(|layer| layer.1));
         let step = Step { text: self.text.clone(), done: Some(done), total: Some(total).filter(|total| *total > 0) };
-        // A report per 64 KiB would be a flood: every hundredth part is enough.
+        // The engine reports every 64 KiB; every hundredth part is enough.
         let coarse = |step: &Step| step.done.unwrap_or(0).saturating_mul(100) / step.total.unwrap_or(1).max(1);
         if step.total == self.shown.total && coarse(&step) == coarse(&self.shown) {
             return None;

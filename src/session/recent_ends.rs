@@ -56,7 +56,9 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Why a session ended whose user is `allowed`, in a line for that user; `None` if it has not or nobody knows. Waits
     /// a moment where it may be just ending.
     pub async fn why_ended(&self, id: &SessionId, allowed: impl Fn(&UserName) -> bool) -> Option<String> {
-        if let Some(session) = self.find_id(id).filter(|session| allowed(&session.key.user) && session.is_running()) {
+        if let Some(session) =
+            self.0.registry.find_id(id).filter(|session| allowed(&session.key.user) && session.is_running())
+        {
             self.examine(&session);
             let over = async |patience| timeout(patience, session.lifecycle.stopped_running()).await.is_ok();
             if !over(PATIENCE_WITH_GUEST).await && !session.guest.is_up() {

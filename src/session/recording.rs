@@ -13,7 +13,7 @@ use crate::{
     protocol::guest::Program,
     store::{OpenConnection, Store, StoreError},
 };
-use std::{collections::BTreeSet, rc::Rc};
+use std::collections::BTreeSet;
 
 /// Why a connection is over whose end was not heard of.
 pub(super) const MISSED: &str = "it ended while the broker was away";
@@ -132,7 +132,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Writes what could not be written when it happened, in sessions whose guest says who is there. The log has it.
     pub(super) fn record_pending(&self) {
         self.0.audit_queue.set_unrecorded(false);
-        let sessions: Vec<Rc<Session>> = self.0.live.borrow().values().cloned().collect();
+        let sessions = self.0.registry.all();
         for session in sessions.iter().filter(|session| session.guest.is_up()) {
             let over = self.opened(session).unwrap_or_default();
             let over = over.difference(&session.guest.channels()).copied().collect::<Vec<_>>();

@@ -33,7 +33,7 @@ impl<E: Engine + 'static> Sessions<E> {
     fn restore_row(&self, row: SessionRow, rules: Rules) {
         let abandoned = row.grace_since.unwrap_or_else(super::now);
         let lifecycle = Lifecycle::restored(row.state, row.container_id.is_some(), abandoned);
-        let (id, key, image) = (row.id, row.key.clone(), row.image.to_string());
+        let (id, key, image) = (row.id, row.key, row.image.to_string());
         let init = row.init_pid.and_then(|pid| u32::try_from(pid).ok());
         let session = Rc::new(Session::new(
             Origin { id, key, image, uid: row.uid, created: row.created_at },
@@ -42,7 +42,7 @@ impl<E: Engine + 'static> Sessions<E> {
             EngineSide::restored(row.container_name, row.container_id, row.network_id, init),
             GuestSide::restored(row.protocol),
         ));
-        self.0.live.borrow_mut().insert(row.key, Rc::clone(&session));
+        self.0.registry.insert(&session);
         if !session.is_running() {
             if let Err(error) = self.record_destroy(&session, "the broker ended while it was made") {
                 tracing::debug!(%error, session = %session.id, "writing that the session ends");

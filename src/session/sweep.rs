@@ -1,28 +1,32 @@
-//! One pass over everything: what is due, then what belongs to nobody.
+//! One sweep over all sessions and over what the engine has: what is due, then what is orphaned.
 //!
-//! Timers do the first by themselves; the pass is for what they could not know: a clock that was set, a database that
+//! Timers end sessions by themselves; the sweep is for what they cannot know: a clock that was set, a database that
 //! was restored, containers that a crash or an older version left.
 
 use super::{Cause, Sessions, deadlines::Due, expire, now};
 use crate::{
     audit::{self, Subject, What},
     domain::SessionId,
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, FoundContainer},
+    link::Link,
     sys::crash,
 };
+use std::fs;
 
-/// What a pass removed, or would remove.
+const ORPHANED: &str = "it belongs to no session";
+
+/// What a sweep removed, or would remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Its name: of a session the user and project, of the others what the engine calls it.
+    /// Its name: of a session the user and project, otherwise that in the engine or on disk.
     pub name: String,
-    /// Why.
+    /// The reason of its removal.
     pub reason: String,
 }
 
-/// What a pass removes, in its order.
+/// What a sweep removes, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A session with its container and network.
@@ -36,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As it is shown.
+    /// The name that is shown.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,47 +53,69 @@ impl Kind {
 }
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Ends every session that is due, looks whether each container still runs, and removes containers and networks
-    /// of ours that belong to no session. With `dry_run` it only tells.
+    /// Ends every session that is due, inspects each container, and removes containers, networks and socket directories of
+    /// ours that belong to no session. With `dry_run` it only returns what it would remove.
     ///
-    /// What is being created is never touched: its row, and with it its place among the sessions, comes first. An
+    /// What is being created is never touched: its row, and with it its place in the registry, comes first. An
     /// engine that does not answer is an error, and nothing is concluded from it.
     pub async fn sweep(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
-        let mut removed = self.sweep_due(dry_run);
-        removed.extend(self.sweep_dead(dry_run).await?);
-        removed.extend(self.sweep_orphans(dry_run).await?);
-        removed.extend(self.sweep_directories(dry_run));
+        let sweep = Sweep { sessions: self, dry_run };
+        let mut removed = sweep.due();
+        removed.extend(sweep.beside_due().await?);
         if !dry_run && !removed.is_empty() {
-            let told = removed.iter().map(|one| audit::Removed {
-                kind: one.kind.as_str(),
-                name: &one.name,
-                reason: &one.reason,
-            });
-            self.audit(&Subject::default(), What::Cleanup { removed: told.collect() });
+            self.record_sweep(&removed);
         }
         Ok(removed)
     }
 
-    /// Sessions that the timers should have ended: abandoned ones first, then those that are too old.
-    fn sweep_due(&self, dry_run: bool) -> Vec<Removed> {
+    /// What a sweep would remove beside sessions that are due.
+    pub(super) async fn orphans(&self) -> Result<Vec<Removed>, EngineError> {
+        Sweep { sessions: self, dry_run: true }.beside_due().await
+    }
+
+    fn record_sweep(&self, removed: &[Removed]) {
+        let removed =
+            removed.iter().map(|one| audit::Removed { kind: one.kind.as_str(), name: &one.name, reason: &one.reason });
+        self.audit(&Subject::default(), What::Cleanup { removed: removed.collect() });
+    }
+
+    fn record_orphan(&self, found: &FoundContainer, reason: &str) {
+        let subject = Subject {
+            user: found.user.as_ref().map(AsRef::as_ref),
+            session: found.session.as_ref().map(AsRef::as_ref),
+            container: found.name.as_ref().map(AsRef::as_ref),
+            container_id: Some(found.id.as_ref()),
+            ..Subject::default()
+        };
+        self.audit(&subject, What::ContainerDestroy { reason });
+    }
+}
+
+/// One sweep.
+struct Sweep<'a, E> {
+    sessions: &'a Sessions<E>,
+    /// Only find what would be removed.
+    dry_run: bool,
+}
+
+impl<E: Engine + 'static> Sweep<'_, E> {
+    /// Sessions that the timers should have ended: abandoned ones first, then those that have reached their lifetime.
+    fn due(&self) -> Vec<Removed> {
         let mut removed: Vec<Removed> = Vec::new();
         for due in [Due::Grace, Due::Lifetime] {
-            let sessions: Vec<_> = self.0.live.borrow().values().filter(|one| one.is_running()).cloned().collect();
-            for session in sessions {
+            for session in self.sessions.0.registry.running() {
                 let name = session.key.to_string();
-                let Some(at) =
-                    session.deadlines().past(due, now()).filter(|_| removed.iter().all(|one| one.name != name))
-                else {
+                if removed.iter().any(|one| one.name == name) {
                     continue;
-                };
-                if !dry_run {
+                }
+                let Some(at) = session.deadlines().past(due, now()) else { continue };
+                if !self.dry_run {
                     crash::point("sweep.due-found");
                 }
                 let Some(reason) = expire::reason(&session, due, at) else { continue };
-                if !dry_run {
-                    // Whoever is connected in spite of a lifetime that is over is told and hung up first.
+                if !self.dry_run {
                     let cause = if due == Due::Grace { Cause::GracePeriod } else { Cause::Lifetime };
-                    self.terminate(&session, cause, reason.clone());
+                    self.sessions.terminate(&session, cause, reason.clone());
                 }
                 removed.push(Removed { kind: Kind::Session, name, reason });
             }
@@ -97,74 +123,101 @@ impl<E: Engine + 'static> Sessions<E> {
         removed
     }
 
-    /// Sessions whose container the engine no longer runs. The broken connection of their guest tells first, usually.
-    async fn sweep_dead(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
-        let sessions: Vec<_> = self.0.live.borrow().values().cloned().collect();
+    async fn beside_due(&self) -> Result<Vec<Removed>, EngineError> {
+        let mut removed = self.dead().await?;
+        removed.extend(self.containers().await?);
+        removed.extend(self.networks().await?);
+        // They take little space: the next sweep is early enough.
+        if !self.dry_run
+            && let Err(error) = self.sessions.0.engine.prune_volumes().await
+        {
+            tracing::debug!(%error, "removing volumes of terminals");
+        }
+        removed.extend(self.directories());
+        Ok(removed)
+    }
+
+    /// Sessions whose container the engine no longer runs. Usually the broken link to the guest shows that first.
+    async fn dead(&self) -> Result<Vec<Removed>, EngineError> {
         let mut removed = Vec::new();
-        for session in sessions.into_iter().filter(|session| session.is_running()) {
-            let Some(ending) = self.ending(&session).await? else { continue };
-            if !dry_run {
-                self.destroy_dead(&session, ending);
+        for session in self.sessions.0.registry.running() {
+            // It may have ended while the engine was busy with another.
+            if !session.is_running() {
+                continue;
             }
-            let (name, reason) = (session.key.to_string(), ending.to_string());
+            let Some(exit) = self.sessions.exit_cause(&session).await? else { continue };
+            if !self.dry_run {
+                self.sessions.destroy_dead(&session, exit);
+            }
+            let (name, reason) = (session.key.to_string(), exit.to_string());
             removed.push(Removed { kind: Kind::Session, name, reason });
         }
         Ok(removed)
     }
 
-    /// What a pass would remove beside sessions that are due: sessions whose container ended, and what belongs to none.
-    pub(super) async fn orphans(&self) -> Result<Vec<Removed>, EngineError> {
-        let mut found = self.sweep_dead(true).await?;
-        found.extend(self.sweep_orphans(true).await?);
-        found.extend(self.sweep_directories(true));
-        Ok(found)
-    }
-
-    async fn sweep_orphans(&self, dry_run: bool) -> Result<Vec<Removed>, EngineError> {
+    async fn containers(&self) -> Result<Vec<Removed>, EngineError> {
         let mut removed = Vec::new();
-        let reason = || "it belongs to no session".to_owned();
-        for found in self.containers().await? {
+        for found in self.sessions.containers().await? {
             // Asked anew for each: a session may have begun while the engine was busy.
-            if self.owns(found.session.as_ref()) {
+            if self.is_owned(found.session.as_ref()) {
                 continue;
             }
-            if !dry_run {
-                let subject = Subject {
-                    user: found.user.as_ref().map(AsRef::as_ref),
-                    session: found.session.as_ref().map(AsRef::as_ref),
-                    container: found.name.as_ref().map(AsRef::as_ref),
-                    container_id: Some(found.id.as_ref()),
-                    ..Subject::default()
-                };
-                self.audit(&subject, What::ContainerDestroy { reason: "it belongs to no session" });
-                self.0.engine.remove_container(&found.id).await?;
+            if !self.dry_run {
+                self.sessions.record_orphan(&found, ORPHANED);
+                self.sessions.0.engine.remove_container(&found.id).await?;
                 crash::point("sweep.container-removed");
             }
             let name = found.name.map_or_else(|| found.id.short().to_owned(), |name| name.to_string());
-            removed.push(Removed { kind: Kind::Container, name, reason: reason() });
+            removed.push(orphan(Kind::Container, name));
         }
-        for found in self.networks().await? {
-            if self.owns(found.session.as_ref()) {
+        Ok(removed)
+    }
+
+    async fn networks(&self) -> Result<Vec<Removed>, EngineError> {
+        let mut removed = Vec::new();
+        for found in self.sessions.networks().await? {
+            if self.is_owned(found.session.as_ref()) {
                 continue;
             }
-            if !dry_run {
-                match self.0.engine.remove_network(&found.id).await {
-                    // Somebody has put a container of their own into it.
+            if !self.dry_run {
+                match self.sessions.0.engine.remove_network(&found.id).await {
+                    // It contains a container that podspawn did not make.
                     Err(EngineError::NetworkInUse) => continue,
                     result => result?,
                 }
                 crash::point("sweep.network-removed");
             }
-            removed.push(Removed { kind: Kind::Network, name: found.name, reason: reason() });
-        }
-        // They take no room to speak of: the next pass is early enough.
-        if !dry_run && let Err(error) = self.0.engine.prune_volumes().await {
-            tracing::debug!(%error, "removing volumes of terminals");
+            removed.push(orphan(Kind::Network, found.name));
         }
         Ok(removed)
     }
 
-    fn owns(&self, id: Option<&SessionId>) -> bool {
-        id.is_some_and(|id| self.is_in_use(id))
+    /// Socket directories that a crash left, or of containers that a restored database did not know. Only after the
+    /// orphaned containers: one that runs has its directory mounted.
+    fn directories(&self) -> Vec<Removed> {
+        let sockets = &self.sessions.0.sockets;
+        let Ok(entries) = fs::read_dir(sockets) else { return Vec::new() };
+        // A name that is no id is not ours to remove.
+        let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<SessionId>().ok());
+        let mut removed = Vec::new();
+        for id in ids.filter(|id| !self.is_owned(Some(id))) {
+            if !self.dry_run {
+                if let Err(error) = Link::remove_directory(sockets, &id) {
+                    tracing::debug!(%error, session = %id, "removing an orphaned socket directory");
+                    continue;
+                }
+                crash::point("sweep.directory-removed");
+            }
+            removed.push(orphan(Kind::Directory, id.to_string()));
+        }
+        removed
     }
+
+    fn is_owned(&self, id: Option<&SessionId>) -> bool {
+        id.is_some_and(|id| self.sessions.0.registry.is_in_use(id))
+    }
+}
+
+fn orphan(kind: Kind, name: String) -> Removed {
+    Removed { kind, name, reason: ORPHANED.to_owned() }
 }

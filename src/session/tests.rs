@@ -521,7 +521,7 @@ fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
         let bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
         let store = Store::open(&host.root.path().join("state.db")).unwrap();
         store.delete(&bob.session).unwrap();
-        sessions.0.live.borrow_mut().remove(&host.request("bob", None).key);
+        sessions.0.registry.remove(&bob.session);
         let names = |removed: &[Removed]| removed.iter().map(|one| (one.kind, one.name.clone())).collect::<Vec<_>>();
         let told = sessions.sweep(true).await.unwrap();
         assert_eq!(host.engine.counts(), (2, 2));
@@ -555,7 +555,7 @@ fn a_pass_ends_what_no_timer_ended_and_says_why() {
         for user in ["alice", "bob", "carol"] {
             connected.push(attach(&sessions, &host.request(user, None)).await.unwrap());
         }
-        let session = |user: &str| sessions.find(&host.request(user, None).key).unwrap();
+        let session = |user: &str| sessions.0.registry.find(&host.request(user, None).key).unwrap();
         // No timer will fire, as after a clock that was set back.
         for session in ["alice", "bob", "carol"].map(session) {
             session.set_expiry(None);

@@ -1,10 +1,10 @@
 //! The user id that a user has inside every container, and that no other user and no account of the host has.
 
-use super::{AttachError, Sessions};
+use super::AttachError;
 use crate::{
     accounts::AccountError,
     domain::{UidRange, UserName},
-    engine::Engine,
+    store::Store,
     sys::crash,
 };
 use std::{collections::BTreeSet, io};
@@ -28,57 +28,55 @@ pub struct HostAccounts {
     pub has: fn(&UserName) -> Result<bool, AccountError>,
 }
 
-impl<E: Engine + 'static> Sessions<E> {
-    /// The id of `user`, allotted at the first container and kept. Only for a container that is about to be made: it
-    /// looks at the host's accounts, and gives another id where an account of the host has got the user's.
-    pub(super) async fn own_uid(
-        &self,
-        user: &UserName,
-        range: UidRange,
-        host: HostAccounts,
-    ) -> Result<u32, AttachError> {
-        let mut has_released = false;
-        loop {
-            let current = self.0.store.uid(user)?;
-            let taken = self.0.store.taken_uids()?;
-            match blocking(move || (host.allot)(current, range, taken)).await? {
-                Some(uid) if Some(uid) == current => return Ok(uid),
-                // Another user may have got it meanwhile; then the next is looked for.
-                Some(uid) => {
-                    if self.0.store.allot_uid(user, uid)? {
-                        crash::point("attach.uid-allotted");
-                        return Ok(uid);
-                    }
+/// The id of `user`, allotted at the first container and kept. Only for a container that is about to be made: it
+/// looks at the host's accounts, and gives another id where an account of the host has got the user's.
+pub(super) async fn own(
+    store: &Store,
+    user: &UserName,
+    range: UidRange,
+    host: HostAccounts,
+) -> Result<u32, AttachError> {
+    let mut has_released = false;
+    loop {
+        let current = store.uid(user)?;
+        let taken = store.taken_uids()?;
+        match blocking(move || (host.allot)(current, range, taken)).await? {
+            Some(uid) if Some(uid) == current => return Ok(uid),
+            // Another user may have got it meanwhile; then the next is looked for.
+            Some(uid) => {
+                if store.allot_uid(user, uid)? {
+                    crash::point("attach.uid-allotted");
+                    return Ok(uid);
                 }
-                None if has_released => return Err(AttachError::NoUid(range)),
-                None => {
-                    self.release_uids(host).await?;
-                    has_released = true;
-                }
+            }
+            None if has_released => return Err(AttachError::NoUid(range)),
+            None => {
+                release(store, host).await?;
+                has_released = true;
             }
         }
     }
+}
 
-    /// Takes ids back from users that the host has no longer, some of them.
-    async fn release_uids(&self, host: HostAccounts) -> Result<(), AttachError> {
-        let users = self.0.store.users_without_session()?;
-        let gone = blocking(move || {
-            let mut gone = Vec::new();
-            for user in users {
-                if gone.len() == RELEASE_AT_ONCE {
-                    break;
-                }
-                if !(host.has)(&user)? {
-                    gone.push(user);
-                }
+/// Takes ids back from users that the host has no longer, some of them.
+async fn release(store: &Store, host: HostAccounts) -> Result<(), AttachError> {
+    let users = store.users_without_session()?;
+    let gone = blocking(move || {
+        let mut gone = Vec::new();
+        for user in users {
+            if gone.len() == RELEASE_AT_ONCE {
+                break;
             }
-            Ok(gone)
-        });
-        for user in gone.await? {
-            self.0.store.release_uid(&user)?;
+            if !(host.has)(&user)? {
+                gone.push(user);
+            }
         }
-        Ok(())
+        Ok(gone)
+    });
+    for user in gone.await? {
+        store.release_uid(&user)?;
     }
+    Ok(())
 }
 
 /// Runs what may wait for a directory server where it holds up no other login.

@@ -1,18 +1,20 @@
-//! Looking at an image in a container that exists for nothing else.
+//! Verifying an image, in a container that exists for nothing else.
 //!
-//! It is made as a session's is, and is none: it has no row, counts for nobody, and nobody enters it. What it leaves when
-//! the broker dies carries our label and belongs to no session, so the next pass removes it.
+//! The container is made as that of a session, and is none: it has no row, no limit counts it, and no client enters it. What
+//! it leaves if the broker dies carries our label and belongs to no session, so the next cleanup removes it.
 
 use super::{
     AttachError, Capacity, Sessions, Step,
     attach::random,
-    create::{self, MAX_SUBNETS, container_spec, guest_binds, network_name},
-    pull::Layers,
+    create::ended_at_once,
+    engine_side::EngineSide,
+    provision::{Checkpoints, Provision, container_spec, guest_binds},
+    pull::pull,
     subnets::Subnets,
 };
 use crate::{
-    domain::{ContainerId, ContainerName, NetworkId, SessionId, UserName},
-    engine::{Engine, EngineError, Labels, NetworkSpec},
+    domain::{ContainerId, ContainerName, ImageRef, SessionId},
+    engine::{Engine, EngineError, Labels},
     link::{Link, Word},
     policy::Plan,
     protocol::{
@@ -20,30 +22,31 @@ use crate::{
         guest::{GUEST_BINARY, UID},
     },
 };
-use std::{cell::RefCell, io, time::Duration};
+use std::{io, time::Duration};
 use tokio::{
     sync::{oneshot, watch},
     task,
     time::{self, Instant},
 };
 
-/// How long the guest may look: it runs three programs, each for ten seconds at most, on a machine that may be busy.
+/// How long the guest may examine the image: it runs three programs, each for ten seconds at most, on a machine that may
+/// be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether the container still runs meanwhile.
+/// How often the engine is asked meanwhile whether the container still runs: without a session its events are not received.
 const POLL: Duration = Duration::from_millis(500);
 /// Most images at once: each has a container that no limit of sessions counts.
 const MAX_AT_ONCE: usize = 4;
-/// How often what was made is removed before it is left to the next pass, and the pause between.
+/// How often the removal is tried before it is left to the next cleanup, and the pause between.
 const REMOVALS: (u32, Duration) = (3, Duration::from_millis(300));
 
-/// Why an image could not be looked at.
+/// Why an image could not be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// Others are being looked at.
+    /// Others are being verified.
     #[error("{MAX_AT_ONCE} images are being verified already; try again when they are done")]
     Busy,
-    /// Whoever asked has gone.
-    #[error("nobody waits for the answer any more")]
+    /// The client has disconnected.
+    #[error("the client has disconnected")]
     Abandoned,
     /// The host's part: a pull, a network, the state. It says nothing about the image.
     #[error(transparent)]
@@ -51,8 +54,8 @@ pub enum VerifyError {
     /// The engine does not start a container of this image.
     #[error("a container of it does not start")]
     NotStarted(#[source] AttachError),
-    /// It started, and nothing was heard of it.
-    #[error("its container says nothing")]
+    /// It started, and its guest sent no report.
+    #[error("its container sends no report")]
     Silent(#[source] io::Error),
 }
 
@@ -63,8 +66,8 @@ impl From<AttachError> for VerifyError {
 }
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// What the image of `plan` has, seen from inside a container that `plan` describes. `progress` is told what is being
-    /// waited for; dropping the future ends it, and what was made is removed all the same.
+    /// What the image of `plan` has, as seen in a container that `plan` describes. `progress` gets each step. Dropping the
+    /// future ends the verification; what it made is removed all the same.
     pub async fn verify(
         &self,
         plan: Plan,
@@ -72,150 +75,109 @@ impl<E: Engine + 'static> Sessions<E> {
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Facts, VerifyError> {
         let verification = Verification::begin(self)?;
-        let (steps, mut told) = watch::channel(Step::new("creating the container"));
-        let (mut answer, mut answered) = oneshot::channel();
+        let mut steps = verification.steps.subscribe();
+        let (answer, mut answered) = oneshot::channel();
         task::spawn_local(async move {
-            let facts = verification.run(&plan, &capacity, &steps, &mut answer).await;
+            let facts = verification.run(&plan, &capacity).await;
             verification.remove().await;
-            // Whoever asked may have gone.
+            // The client may have disconnected.
             let _ = answer.send(facts);
         });
-        progress(&told.borrow_and_update().clone());
+        progress(&steps.borrow_and_update().clone());
         loop {
             tokio::select! {
                 biased;
                 facts = &mut answered => return facts.unwrap_or(Err(VerifyError::Abandoned)),
-                Ok(()) = told.changed() => progress(&told.borrow_and_update().clone()),
+                Ok(()) = steps.changed() => progress(&steps.borrow_and_update().clone()),
             }
         }
     }
-
-    /// Whether something of ours has its place: it belongs to a session, or to an image that is being looked at.
-    pub(super) fn is_in_use(&self, id: &SessionId) -> bool {
-        self.find_id(id).is_some() || self.0.verifying.borrow().contains(id)
-    }
 }
 
-/// One image that is being looked at.
+/// The verification of one image.
 struct Verification<E: Engine + 'static> {
     sessions: Sessions<E>,
-    id: SessionId,
-    /// The broker's own account, which no session can have.
-    owner: UserName,
-    container: RefCell<Option<ContainerId>>,
-    network: RefCell<Option<NetworkId>>,
+    /// Its owner is the broker's own account, which no session can have.
+    labels: Labels,
+    made: EngineSide,
+    /// Closed when the client disconnects.
+    steps: watch::Sender<Step>,
 }
 
 impl<E: Engine + 'static> Drop for Verification<E> {
     fn drop(&mut self) {
-        self.sessions.0.verifying.borrow_mut().remove(&self.id);
+        self.sessions.0.registry.end_verification(self.id());
     }
 }
 
 impl<E: Engine + 'static> Verification<E> {
     fn begin(sessions: &Sessions<E>) -> Result<Self, VerifyError> {
-        if sessions.0.verifying.borrow().len() >= MAX_AT_ONCE {
+        let session = SessionId::from_bits(random()?);
+        let invalid = |error| AttachError::Files("cannot name the container's owner", io::Error::other(error));
+        let user = "podspawn".parse().map_err(invalid)?;
+        if !sessions.0.registry.begin_verification(&session, MAX_AT_ONCE) {
             return Err(VerifyError::Busy);
         }
-        let id = SessionId::from_bits(random()?);
-        let invalid = |error| AttachError::Files("cannot name the container's owner", io::Error::other(error));
-        let owner = "podspawn".parse().map_err(invalid)?;
-        sessions.0.verifying.borrow_mut().insert(id.clone());
-        Ok(Self { sessions: sessions.clone(), id, owner, container: RefCell::default(), network: RefCell::default() })
+        Ok(Self {
+            sessions: sessions.clone(),
+            made: EngineSide::new(ContainerName::of_examination(&session)),
+            labels: Labels { user, project: None, session },
+            steps: watch::Sender::new(Step::new("creating the container")),
+        })
     }
 
-    fn labels(&self) -> Labels {
-        Labels { user: self.owner.clone(), project: None, session: self.id.clone() }
+    fn id(&self) -> &SessionId {
+        &self.labels.session
     }
 
-    async fn run(
-        &self,
-        plan: &Plan,
-        capacity: &Capacity,
-        steps: &watch::Sender<Step>,
-        answer: &mut oneshot::Sender<Result<Facts, VerifyError>>,
-    ) -> Result<Facts, VerifyError> {
+    fn provision(&self) -> Provision<'_, E, Unrecorded<'_, E>> {
+        Provision {
+            sessions: &self.sessions,
+            labels: self.labels.clone(),
+            made: &self.made,
+            checkpoints: Unrecorded { engine: &self.sessions.0.engine, steps: &self.steps },
+        }
+    }
+
+    async fn run(&self, plan: &Plan, capacity: &Capacity) -> Result<Facts, VerifyError> {
         let inner = &self.sessions.0;
-        let closed = self.sessions.root_overrides_modes(plan).await;
-        let word = Word::listen(&inner.sockets, &self.id, !closed)
+        let is_closed = self.sessions.root_overrides_modes(plan).await;
+        let word = Word::listen(&inner.sockets, self.id(), !is_closed)
             .map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
-        let container = self.create_container(plan, steps, answer).await?;
-        steps.send_replace(Step::new("looking at the image"));
+        let container = self.create_container(plan).await?;
+        self.steps.send_replace(Step::new("looking at the image"));
         self.create_network(capacity).await?;
         let refused = |source| AttachError::Engine { step: "starting the container", source };
         match inner.engine.start_container(&container).await {
             Ok(()) => {}
-            // It answers, and what it complains about is most likely in the image.
+            // The engine answers, and the cause is most likely in the image.
             Err(error @ (EngineError::Refused(_) | EngineError::Other { .. })) => {
                 return Err(VerifyError::NotStarted(refused(error)));
             }
             Err(error) => return Err(refused(error).into()),
         }
         tokio::select! {
-            heard = self.hear(&word, &container) => heard,
-            () = answer.closed() => Err(VerifyError::Abandoned),
+            facts = self.hear(&word, &container) => facts,
+            () = self.steps.closed() => Err(VerifyError::Abandoned),
         }
     }
 
-    async fn create_container(
-        &self,
-        plan: &Plan,
-        steps: &watch::Sender<Step>,
-        answer: &mut oneshot::Sender<Result<Facts, VerifyError>>,
-    ) -> Result<ContainerId, VerifyError> {
+    async fn create_container(&self, plan: &Plan) -> Result<ContainerId, VerifyError> {
         let inner = &self.sessions.0;
         let guest = inner.guest.path().await.map_err(|error| AttachError::Files("cannot copy the guest", error))?;
-        let binds = guest_binds(guest, Link::directory(&inner.sockets, &self.id));
+        let binds = guest_binds(guest, Link::directory(&inner.sockets, self.id()));
         let (uid, examine) = (format!("{UID}={}", plan.uid_range.examination()), format!("{EXAMINE}={}", plan.shell));
         let entrypoint = vec![GUEST_BINARY.to_owned(), "guest".to_owned(), uid, examine];
-        let name = ContainerName::of_examination(&self.id);
-        let spec = container_spec(plan, name, network_name(&self.id), self.labels(), binds, entrypoint);
-        let mut pulled = false;
-        loop {
-            match inner.engine.create_container(&spec).await {
-                Ok(id) => {
-                    self.container.replace(Some(id.clone()));
-                    return Ok(id);
-                }
-                Err(EngineError::NoSuchImage(_)) if !pulled => {
-                    let mut layers = Layers::new(&plan.image);
-                    steps.send_replace(layers.step());
-                    let mut report = |progress| {
-                        if let Some(step) = layers.update(progress) {
-                            steps.send_replace(step);
-                        }
-                    };
-                    tokio::select! {
-                        done = inner.engine.pull(&plan.image, &mut report) => {
-                            done.map_err(|source| AttachError::Image { image: plan.image.clone(), source })?;
-                        }
-                        () = answer.closed() => return Err(VerifyError::Abandoned),
-                    }
-                    pulled = true;
-                }
-                Err(source) => return Err(AttachError::Engine { step: "creating the container", source }.into()),
-            }
-        }
+        let spec = container_spec(plan, self.made.name(), self.labels.clone(), binds, entrypoint);
+        self.provision().create_container(spec).await
     }
 
-    /// Makes the network. Without a row its subnet is nobody's: a session that is given the same meanwhile finds it taken,
-    /// as this does, and takes another.
+    /// Without a row the subnet is not reserved: a session that is given the same one meanwhile finds it taken, as this
+    /// does, and takes another.
     async fn create_network(&self, capacity: &Capacity) -> Result<(), AttachError> {
-        let inner = &self.sessions.0;
-        let mut subnets = Subnets::of(capacity.pool, (capacity.routes)())?;
-        for _ in 0..=MAX_SUBNETS {
-            let subnet = inner.store.allot_subnet(subnets.pool, &subnets.avoid)?.ok_or(AttachError::NoSubnet)?;
-            let spec = NetworkSpec { name: network_name(&self.id), subnet, labels: self.labels() };
-            match inner.engine.create_network(&spec).await {
-                Ok(id) => {
-                    self.network.replace(Some(id));
-                    return Ok(());
-                }
-                Err(EngineError::SubnetTaken) => drop(subnets.avoid.insert(subnet)),
-                Err(source) => return Err(AttachError::Engine { step: "creating the network", source }),
-            }
-        }
-        Err(AttachError::NoSubnet)
+        let subnets = Subnets::of(capacity.pool, (capacity.routes)())?;
+        let subnet = self.sessions.0.store.allot_subnet(subnets.pool, &subnets.avoid)?.ok_or(AttachError::NoSubnet)?;
+        self.provision().create_network(subnet, subnets).await
     }
 
     async fn hear(&self, word: &Word, container: &ContainerId) -> Result<Facts, VerifyError> {
@@ -223,7 +185,7 @@ impl<E: Engine + 'static> Verification<E> {
         let failed = |source| AttachError::Engine { step: "looking at the container", source };
         let status = engine.inspect_container(container).await.map_err(failed)?;
         let Some(pid) = status.pid.and_then(|pid| i32::try_from(pid).ok()) else {
-            return Err(VerifyError::NotStarted(create::ended_at_once(&status)));
+            return Err(VerifyError::NotStarted(ended_at_once(&status)));
         };
         let end = Instant::now() + PATIENCE;
         let mut heard = std::pin::pin!(word.hear(pid, MAX_FACTS_BYTES));
@@ -239,61 +201,41 @@ impl<E: Engine + 'static> Verification<E> {
             // An engine that does not answer says nothing about the container.
             match engine.inspect_container(container).await {
                 Ok(status) if !status.running => {
-                    return Err(VerifyError::NotStarted(create::ended_at_once(&status)));
+                    return Err(VerifyError::NotStarted(ended_at_once(&status)));
                 }
                 _ => {}
             }
         }
     }
 
-    /// Removes what was made. What cannot be removed now is left to the next pass, which finds it by its label.
+    /// Removes what was made. What cannot be removed now is left to the next cleanup, which finds it by its label.
     async fn remove(&self) {
         for attempt in 1..=REMOVALS.0 {
-            match self.try_remove().await {
+            match self.provision().remove().await {
                 Ok(()) => break,
-                Err(error) => tracing::debug!(%error, id = %self.id, attempt, "removing a container of {LOGIN}"),
+                Err(error) => tracing::debug!(%error, id = %self.id(), attempt, "removing a container of {LOGIN}"),
             }
             time::sleep(REMOVALS.1 * attempt).await;
         }
     }
+}
 
-    async fn try_remove(&self) -> Result<(), EngineError> {
-        let engine = &self.sessions.0.engine;
-        let is_ours = |session: Option<&SessionId>| session == Some(&self.id);
-        let container = self.container.borrow().clone();
-        let containers = match container {
-            Some(container) => vec![container],
-            // The answer that named it may have been lost.
-            None => self
-                .sessions
-                .containers()
-                .await?
-                .into_iter()
-                .filter(|one| is_ours(one.session.as_ref()))
-                .map(|one| one.id)
-                .collect(),
+/// A verification has no row: nothing is written between its steps. A pull ends when the client disconnects.
+struct Unrecorded<'a, E> {
+    engine: &'a E,
+    steps: &'a watch::Sender<Step>,
+}
+
+impl<E: Engine> Checkpoints for Unrecorded<'_, E> {
+    type Error = VerifyError;
+
+    async fn pull(&self, image: &ImageRef) -> Result<(), VerifyError> {
+        let show = |step| {
+            self.steps.send_replace(step);
         };
-        for container in &containers {
-            engine.remove_container(container).await?;
+        tokio::select! {
+            pulled = pull(self.engine, image, show) => Ok(pulled?),
+            () = self.steps.closed() => Err(VerifyError::Abandoned),
         }
-        let network = self.network.borrow().clone();
-        let networks = match network {
-            Some(network) => vec![network],
-            None => self
-                .sessions
-                .networks()
-                .await?
-                .into_iter()
-                .filter(|one| is_ours(one.session.as_ref()))
-                .map(|one| one.id)
-                .collect(),
-        };
-        for network in &networks {
-            engine.remove_network(network).await?;
-        }
-        if let Err(error) = Link::remove_directory(&self.sessions.0.sockets, &self.id) {
-            tracing::debug!(%error, id = %self.id, "removing a socket's directory");
-        }
-        Ok(())
     }
 }

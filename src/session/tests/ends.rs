@@ -93,7 +93,7 @@ fn what_happened_while_the_engine_was_not_heard_is_found_when_it_is_back() {
         // Another one that nobody told of: started anew behind our back.
         let id = host.engine.containers().await.unwrap()[0].id.clone();
         host.engine.restart_container(&id);
-        assert!(sessions.destroy_if_dead(&sessions.find_id(&bob.session).unwrap()).await.unwrap());
+        assert!(sessions.destroy_if_dead(&sessions.0.registry.find_id(&bob.session).unwrap()).await.unwrap());
         until("it is removed", || sessions.is_empty()).await;
         assert_eq!(why(&sessions, &bob, "bob").await.unwrap(), "your container was restarted by somebody");
     });

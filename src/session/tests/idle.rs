@@ -73,7 +73,7 @@ fn a_guest_that_reports_what_nobody_asked_for_is_not_heard() {
             let sessions = host.broker();
             let (_attached, mut guest) = connected(host, &sessions).await;
             // Not because somebody came a moment ago.
-            sessions.0.live.borrow().values().for_each(|session| session.guest.forget_last_open());
+            sessions.0.registry.all().iter().for_each(|session| session.guest.forget_last_open());
             guest.say(&FromGuest::Idle { seconds });
             assert_eq!(guest.hears_soon().await, None, "{config}");
             assert_eq!(sessions.counts(), (1, 1));

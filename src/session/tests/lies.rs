@@ -38,10 +38,10 @@ fn channels_that_the_broker_did_not_open_do_not_count_and_keep_nothing() {
                 let closed = FromGuest::Closed { channel, outcome: None };
                 let _ = seqpacket::send(&liar.socket, &encode(&closed).unwrap(), &[]);
             }
-            until("it is heard", || sessions.0.live.borrow().values().all(|one| one.guest.is_up())).await;
+            until("it is heard", || sessions.0.registry.all().iter().all(|one| one.guest.is_up())).await;
             assert_eq!(sessions.counts(), (1, 1), "round {round}");
             drop(liar);
-            until("it is gone", || sessions.0.live.borrow().values().all(|one| !one.guest.is_up())).await;
+            until("it is gone", || sessions.0.registry.all().iter().all(|one| !one.guest.is_up())).await;
         }
         assert_eq!((told(host, "invented"), told(host, "disconnected")), (1, 0), "{:?}", host.log());
         // Without the true one nobody is there, whatever else is named, also by a greeting that names it once more.

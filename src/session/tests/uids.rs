@@ -5,7 +5,7 @@ use crate::{accounts::AccountError, domain::UidRange};
 
 /// The guest's arguments in the container of a session.
 fn arguments(host: &Host, sessions: &Sessions<FakeEngine>, user: &str) -> Vec<String> {
-    let session = sessions.find(&host.request(user, None).key).unwrap();
+    let session = sessions.0.registry.find(&host.request(user, None).key).unwrap();
     let container = session.engine.container().unwrap();
     host.engine.spec_of(&container).unwrap().entrypoint
 }
@@ -34,12 +34,12 @@ fn every_user_has_an_id_of_its_own_in_all_its_containers_and_keeps_it() {
         assert!(arguments.contains(&"--uid=65537".to_owned()), "{arguments:?}");
         let key = host.request("bob", None).key;
         assert!(sessions.stop(&key, "test".into()));
-        until("bob's session is gone", || sessions.find(&key).is_none()).await;
+        until("bob's session is gone", || sessions.0.registry.find(&key).is_none()).await;
         drop(sessions);
         // Another broker, and another container.
         let sessions = host.broker();
         attach(&sessions, &host.request("bob", None)).await.unwrap();
-        assert_eq!(sessions.find(&key).unwrap().uid, Some(65_537));
+        assert_eq!(sessions.0.registry.find(&key).unwrap().uid, Some(65_537));
     });
 }
 

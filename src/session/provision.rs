@@ -1,0 +1,209 @@
+//! The container, the network and the socket directory of a session, or of an image that is being verified: how they are
+//! described, made and removed.
+//!
+//! Both make and remove them alike. They differ in what they write down between the steps: see [`Checkpoints`].
+
+use super::{AttachError, Sessions, engine_side::EngineSide, subnets::Subnets};
+use crate::{
+    domain::{Bind, ContainerId, ContainerName, ImageRef, NetworkId, SessionId, Span, Subnet},
+    engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
+    link::Link,
+    policy::Plan,
+    protocol::guest::{GUEST_BINARY, GUEST_SOCKET_DIR},
+};
+use std::path::PathBuf;
+
+/// How often another subnet is tried when the engine has a network of its own in the pool.
+const MAX_SUBNETS: usize = 64;
+
+/// How long the engine waits at its own shutdown before it kills a container.
+const STOP_TIMEOUT: Span = Span::from_secs(10);
+
+/// Longest host name, in bytes: a DNS label, one less than `HOST_NAME_MAX`.
+const MAX_HOSTNAME: usize = 63;
+
+/// What a caller does after each step: it writes its row, for instance. An error ends the provisioning.
+pub(super) trait Checkpoints {
+    /// What can go wrong.
+    type Error: From<AttachError>;
+
+    /// Fetches an image that the engine does not have.
+    async fn pull(&self, image: &ImageRef) -> Result<(), Self::Error>;
+
+    fn network_created(&self, _: &NetworkId) -> Result<(), AttachError> {
+        Ok(())
+    }
+
+    /// The network is to get this subnet, since the engine has another network in the first.
+    fn subnet_changed(&self, _: Subnet) -> Result<(), AttachError> {
+        Ok(())
+    }
+
+    fn container_created(&self, _: &ContainerId) -> Result<(), AttachError> {
+        Ok(())
+    }
+
+    /// The container is to get this name, since the engine has another container of the first.
+    fn renamed(&self, _: &ContainerName) -> Result<(), AttachError> {
+        Ok(())
+    }
+
+    fn removed(&self, _: Piece) {}
+}
+
+/// What is removed, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    Container,
+    /// A container that was found by its label: the engine's answer with its id may have been lost.
+    FoundContainer,
+    Network,
+    /// A network that was found by its label.
+    FoundNetwork,
+    Directory,
+}
+
+/// Makes and removes what one session, or one verification, has of the engine.
+pub(super) struct Provision<'a, E, C> {
+    pub(super) sessions: &'a Sessions<E>,
+    pub(super) labels: Labels,
+    /// What the engine has made so far.
+    pub(super) made: &'a EngineSide,
+    pub(super) checkpoints: C,
+}
+
+impl<E: Engine + 'static, C: Checkpoints> Provision<'_, E, C> {
+    fn id(&self) -> &SessionId {
+        &self.labels.session
+    }
+
+    /// Makes the network, with another subnet if the engine has a network of its own in `subnet`.
+    pub(super) async fn create_network(&self, subnet: Subnet, mut subnets: Subnets) -> Result<(), AttachError> {
+        let mut spec = NetworkSpec { name: network_name(self.id()), subnet, labels: self.labels.clone() };
+        for _ in 0..=MAX_SUBNETS {
+            match self.sessions.0.engine.create_network(&spec).await {
+                Ok(id) => {
+                    self.made.network_created(id.clone());
+                    return self.checkpoints.network_created(&id);
+                }
+                Err(EngineError::SubnetTaken) => {
+                    subnets.avoid.insert(spec.subnet);
+                    let next = self.sessions.0.store.allot_subnet(subnets.pool, &subnets.avoid)?;
+                    spec.subnet = next.ok_or(AttachError::NoSubnet)?;
+                    self.checkpoints.subnet_changed(spec.subnet)?;
+                }
+                Err(source) => return Err(AttachError::Engine { step: "creating the network", source }),
+            }
+        }
+        Err(AttachError::NoSubnet)
+    }
+
+    /// Makes the container, pulling its image and varying its name if needed.
+    pub(super) async fn create_container(&self, mut spec: ContainerSpec) -> Result<ContainerId, C::Error> {
+        let (mut is_pulled, mut is_renamed) = (false, false);
+        loop {
+            match self.sessions.0.engine.create_container(&spec).await {
+                Ok(id) => {
+                    self.made.container_created(id.clone());
+                    self.checkpoints.container_created(&id)?;
+                    return Ok(id);
+                }
+                Err(EngineError::NoSuchImage(_)) if !is_pulled => {
+                    self.checkpoints.pull(&spec.image).await?;
+                    is_pulled = true;
+                }
+                Err(EngineError::NameTaken) if !is_renamed => {
+                    spec.name = spec.name.unique(self.id());
+                    self.checkpoints.renamed(&spec.name)?;
+                    self.made.renamed(spec.name.clone());
+                    is_renamed = true;
+                }
+                Err(source) => return Err(AttachError::Engine { step: "creating the container", source }.into()),
+            }
+        }
+    }
+
+    /// Removes container, network and socket directory. Can be repeated.
+    pub(super) async fn remove(&self) -> Result<(), AttachError> {
+        self.remove_container().await?;
+        self.remove_network().await?;
+        Link::remove_directory(&self.sessions.0.sockets, self.id())
+            .map_err(|error| AttachError::Files("cannot remove the socket's directory", error))?;
+        self.checkpoints.removed(Piece::Directory);
+        Ok(())
+    }
+
+    async fn remove_container(&self) -> Result<(), AttachError> {
+        let failed = |step| move |source| AttachError::Engine { step, source };
+        let (containers, piece) = match self.made.container() {
+            Some(container) => (vec![container], Piece::Container),
+            None => {
+                let found = self.sessions.containers().await.map_err(failed("looking for the container"))?;
+                let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
+                (own.map(|found| found.id).collect(), Piece::FoundContainer)
+            }
+        };
+        for container in containers {
+            let removed = self.sessions.0.engine.remove_container(&container).await;
+            removed.map_err(failed("removing the container"))?;
+            self.checkpoints.removed(piece);
+        }
+        Ok(())
+    }
+
+    async fn remove_network(&self) -> Result<(), AttachError> {
+        let failed = |step| move |source| AttachError::Engine { step, source };
+        let (networks, piece) = match self.made.network() {
+            Some(network) => (vec![network], Piece::Network),
+            None => {
+                let found = self.sessions.networks().await.map_err(failed("looking for the network"))?;
+                let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
+                (own.map(|found| found.id).collect(), Piece::FoundNetwork)
+            }
+        };
+        for network in networks {
+            let removed = self.sessions.0.engine.remove_network(&network).await;
+            removed.map_err(failed("removing the network"))?;
+            self.checkpoints.removed(piece);
+        }
+        Ok(())
+    }
+}
+
+/// A container with the limits, the hardening and the network of a session, whatever runs in it.
+pub(super) fn container_spec(
+    plan: &Plan,
+    name: ContainerName,
+    labels: Labels,
+    binds: Vec<Bind>,
+    entrypoint: Vec<String>,
+) -> ContainerSpec {
+    let mut hostname = name.to_string();
+    hostname.truncate(MAX_HOSTNAME);
+    ContainerSpec {
+        name,
+        hostname,
+        image: plan.image.clone(),
+        network: network_name(&labels.session),
+        labels,
+        limits: plan.limits,
+        hardening: plan.hardening.clone(),
+        terminals: None,
+        binds,
+        entrypoint,
+        // The user's own variables go with every connection: a change takes effect at the next login.
+        environment: Vec::new(),
+        stop_timeout: STOP_TIMEOUT,
+    }
+}
+
+/// What the container sees of the host: the guest's program, and the directory of the socket to the broker.
+pub(super) fn guest_binds(program: PathBuf, sockets: PathBuf) -> Vec<Bind> {
+    let bind = |source, target: &str| Bind { source, target: target.into(), writable: false };
+    vec![bind(program, GUEST_BINARY), bind(sockets, GUEST_SOCKET_DIR)]
+}
+
+/// The id makes the name of a network unique; unlike that of a container, users do not type it.
+pub(super) fn network_name(id: &SessionId) -> String {
+    format!("podspawn-{id}")
+}
