@@ -12,6 +12,7 @@ pub mod file_version;
 pub mod glob;
 pub mod idle;
 pub mod ids;
+pub mod immutable;
 pub mod listening;
 pub mod passing;
 pub mod program;

@@ -111,8 +111,6 @@ const PENDING: &[&str] = &[
     "src/config.rs",
     "src/config/",
     // doctor
-    "src/doctor.rs",
-    "src/doctor/",
     // docs
     "README.md",
     "CHANGELOG.md",

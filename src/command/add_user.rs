@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     accounts::{Accounts, local::LocalAccounts},
-    doctor::{immutable, ways_in},
+    doctor::ways_in,
     domain::UserName,
     sshd::{self, Connection, Sshd, block::GROUP},
+    sys::immutable,
 };
 use account::{Activity, Standing};
 use anyhow::Context as _;
@@ -73,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let directory = KeyDir::lock()?;
     let path = directory.file(user);
     if let Some(immutable) = immutable::check(&path) {
-        anyhow::bail!("{}", immutable.told(&path, &NIX_OPTION.replace("<name>", user.as_ref())));
+        anyhow::bail!("{}", immutable.message(&path, &NIX_OPTION.replace("<name>", user.as_ref())));
     }
     let found = account::find(user, &local, &accounts, &Formers::new())?;
     let activity = Activity::of(found.1.as_ref())?;

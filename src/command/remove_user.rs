@@ -16,7 +16,6 @@ use super::{
 use crate::{
     accounts::{Account, Accounts, confinement::Confinement, local::LocalAccounts, processes},
     config::AbsolutePath,
-    doctor::immutable,
     domain::{UserName, chain, plain},
     protocol::varlink::{
         Own, SOCKET_PATH, SessionInfo, StopParameters,
@@ -24,6 +23,7 @@ use crate::{
     },
     settings,
     sshd::block::GROUP,
+    sys::immutable,
 };
 use anyhow::Context as _;
 use std::{
@@ -136,7 +136,7 @@ impl<'a> Removal<'a> {
         for path in [has_keys.then_some(&keys), overrides.as_ref()].into_iter().flatten() {
             if let Some(immutable) = immutable::check(path) {
                 let option = NIX_OPTION.replace(".<name>.keys", "");
-                anyhow::bail!("{}", immutable.told(path, &format!("{option} without {user}")));
+                anyhow::bail!("{}", immutable.message(path, &format!("{option} without {user}")));
             }
         }
         Ok(Self { options, user, directory, local, standing, account, former, overrides, homes })

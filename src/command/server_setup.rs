@@ -17,6 +17,7 @@ use crate::{
     accounts::local::LocalAccounts,
     doctor,
     sshd::{self, Sshd, block::Block},
+    sys::immutable,
 };
 use anyhow::Context as _;
 use service::Service;
@@ -69,8 +70,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         caller,
         dry_run: options.dry_run,
     };
-    if let Some(immutable) = doctor::immutable::check(&setup.config) {
-        anyhow::bail!("{}", immutable.told(&setup.config, NIX_OPTION));
+    if let Some(immutable) = immutable::check(&setup.config) {
+        anyhow::bail!("{}", immutable.message(&setup.config, NIX_OPTION));
     }
     setup.preflight(options.remove)?;
     if options.remove {

@@ -1,23 +1,23 @@
-//! What a guest found out about an image, as lines for the administrator.
+//! The facts that a guest found out about an image, as reports for the administrator.
 //!
-//! What fails keeps somebody from working; what is worth a warning is missed by some. Everything has a remedy.
+//! A failure keeps users from working; a warning is about something that some users will miss. Both have a remedy.
 
 use super::Report;
 use crate::protocol::examination::{Facts, MAX_LISTED, Program};
 
-/// What an image needs, and this host has decided.
+/// What this host expects of an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The shell that logins prefer.
     pub shell: &'a str,
 }
 
-/// A line for each thing that people do in a container.
+/// A report for each thing that users do in a container.
 #[must_use]
 pub fn lines(facts: &Facts, wanted: &Wanted<'_>) -> Vec<Report> {
     let mut lines = vec![architecture(facts), account(facts)];
     if facts.account.uid.is_none() {
-        // Nobody could log in: what else there is was not looked at.
+        // No user could log in, and the guest looked at nothing else.
         return lines;
     }
     lines.extend([home(facts), shell(facts, wanted.shell), sftp(facts), temporary(facts), git(facts), locale(facts)]);
@@ -25,7 +25,7 @@ pub fn lines(facts: &Facts, wanted: &Wanted<'_>) -> Vec<Report> {
     lines
 }
 
-/// What ELF's numbers mean, of the machines that engines run on.
+/// The names of ELF's machine numbers, of machines that engines run on.
 fn machine(number: u32) -> String {
     let name = match number {
         3 => "x86",
@@ -96,7 +96,7 @@ fn account(facts: &Facts) -> Report {
         ),
         (None, problem) => Report::fail(
             CHECK,
-            format!("no account can be made: {}", problem.as_deref().unwrap_or("nobody knows why")),
+            format!("no account can be made: {}", problem.as_deref().unwrap_or("for an unknown reason")),
             "make /etc/passwd and /etc/group regular files of at most 1 MiB, with a free id from 1000 on",
         ),
     }
@@ -106,7 +106,7 @@ fn home(facts: &Facts) -> Report {
     const CHECK: &str = "home";
     let home = &facts.account.home;
     match &facts.account.home_problem {
-        None => Report::pass(CHECK, format!("{home} is the user's to write")),
+        None => Report::pass(CHECK, format!("{home} can be written by the user")),
         Some(problem) => Report::fail(
             CHECK,
             format!("{home} cannot be written: {problem}"),
@@ -136,12 +136,12 @@ fn shell(facts: &Facts, wanted: &str) -> Report {
     }
 }
 
-/// What a program that failed has to say.
+/// How a program failed, with its own message.
 fn complaint(program: &Program) -> String {
     match (&program.problem, program.code) {
         (Some(problem), _) => problem.clone(),
         (None, Some(code)) if program.said.is_empty() => format!("it ended with {code}"),
-        (None, Some(code)) => format!("it ended with {code} and said: {}", program.said),
+        (None, Some(code)) => format!("it ended with {code}: {}", program.said),
         (None, None) => "it was not run".to_owned(),
     }
 }
@@ -164,7 +164,7 @@ fn sftp(facts: &Facts) -> Report {
 fn temporary(facts: &Facts) -> Report {
     const CHECK: &str = "tmp";
     match &facts.account.temporary_problem {
-        None => Report::pass(CHECK, "/tmp is everybody's to write"),
+        None => Report::pass(CHECK, "/tmp can be written by all users"),
         Some(problem) => Report::warn(
             CHECK,
             format!("/tmp cannot be written: {problem}; many programs need it"),
@@ -203,7 +203,7 @@ fn locale(facts: &Facts) -> Report {
     Report::warn(CHECK, seen, "Debian: install locales and run localedef -i en_US -f UTF-8 en_US.UTF-8")
 }
 
-/// A locale's name without what its writers differ in.
+/// A locale's name in one spelling.
 fn simple(name: &str) -> String {
     name.to_ascii_lowercase().replace("utf-8", "utf8")
 }

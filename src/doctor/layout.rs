@@ -1,7 +1,6 @@
-//! The accounts and directories that podspawn needs, as `systemd/` describes them, against what is there.
+//! The accounts and directories that podspawn needs, as `systemd/` describes them, compared with this host's.
 
-use super::immutable;
-use crate::accounts::local::LocalAccounts;
+use crate::{accounts::local::LocalAccounts, sys::immutable};
 use std::{os::unix::fs::MetadataExt as _, path::Path};
 
 /// The accounts, as systemd-sysusers reads them.
@@ -9,7 +8,7 @@ pub const SYSUSERS: &str = include_str!("../../systemd/sysusers.d/podspawn.conf"
 /// The directories, as systemd-tmpfiles reads them.
 pub const TMPFILES: &str = include_str!("../../systemd/tmpfiles.d/podspawn.conf");
 
-/// What is missing or otherwise, one line each; nothing if all is as it should be.
+/// The differences, one line each: accounts and groups that are missing, directories that are missing or different.
 #[must_use]
 pub fn differences(root: &Path, local: &LocalAccounts) -> Vec<String> {
     let accounts = lines(SYSUSERS).filter_map(|line| account(line, local));
@@ -33,10 +32,10 @@ fn directory(line: &str, root: &Path, local: &LocalAccounts) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [_, path, mode, user, group, ..] = words.as_slice() else { return None };
     let wanted = format!("directory {path}, {user}:{group} with mode {mode}");
-    let place = root.join(path.trim_start_matches('/'));
-    let Ok(about) = place.metadata() else { return Some(wanted) };
-    // What NixOS declares is root's, and nobody's to change.
-    if about.is_dir() && immutable::is_stored(&place) {
+    let found = root.join(path.trim_start_matches('/'));
+    let Ok(about) = found.metadata() else { return Some(wanted) };
+    // A directory that NixOS declares is root's, and is never changed.
+    if about.is_dir() && immutable::is_stored(&found) {
         return None;
     }
     let is_so = about.is_dir()
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_as_it_should_be_or_it_is_named() {
+    fn a_directory_with_another_owner_or_mode_is_named() {
         let root = tempfile::tempdir().unwrap();
         let about = root.path().metadata().unwrap();
         fs::create_dir(root.path().join("etc")).unwrap();

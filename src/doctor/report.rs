@@ -1,8 +1,8 @@
-//! What a check has to say: one line.
+//! The result of a check: one line of `podspawn doctor`.
 
-use super::{Finding, Severity};
-use crate::domain::{plain, text::is_plain};
+use crate::domain::plain;
 use serde::Serialize;
+use std::{cmp::Reverse, fmt};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -10,14 +10,14 @@ use serde::Serialize;
 pub enum Outcome {
     /// As it should be.
     Pass,
-    /// It works, and somebody should know; or nobody could find out.
+    /// It works, and an administrator should know; or the state could not be found out.
     Warn,
-    /// Somebody does not get in, or gets more than they should.
+    /// A user cannot log in, or can do more than they should.
     Fail,
 }
 
 impl Outcome {
-    /// As it is shown.
+    /// As it is printed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,14 +28,14 @@ impl Outcome {
     }
 }
 
-/// The line of one check.
+/// The result of a check, or one of the problems that it found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The check's name, which stays the same from version to version.
     pub check: &'static str,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was seen.
+    /// The state that was seen.
     pub seen: String,
     /// What to do, with the command if there is one, a line for each thing; empty if there is nothing to do.
     pub remedy: String,
@@ -44,60 +44,74 @@ pub struct Report {
     nixos: Option<String>,
 }
 
-/// Most findings that one line tells.
-const MAX_TOLD: usize = 4;
+/// Most problems that one report names.
+const MAX_NAMED: usize = 4;
 
 impl Report {
+    fn new(check: &'static str, outcome: Outcome, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, outcome, seen: plain(seen.into()), remedy: remedy.into(), nixos: None }
+    }
+
     /// As it should be.
     #[must_use]
     pub fn pass(check: &'static str, seen: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Pass, seen: plain(seen.into()), remedy: String::new(), nixos: None }
+        Self::new(check, Outcome::Pass, seen, "")
     }
 
-    /// It works, and somebody should know.
+    /// It works, and an administrator should know.
     #[must_use]
     pub fn warn(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Warn, seen: plain(seen.into()), remedy: remedy.into(), nixos: None }
+        Self::new(check, Outcome::Warn, seen, remedy)
     }
 
-    /// It does not work, or lets in more than it should.
+    /// It does not work, or allows more than it should.
     #[must_use]
     pub fn fail(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Fail, seen: plain(seen.into()), remedy: remedy.into(), nixos: None }
+        Self::new(check, Outcome::Fail, seen, remedy)
     }
 
-    /// Nobody could look, so it is not known to be good.
+    /// The state could not be found out, so the check does not pass.
     #[must_use]
-    pub fn unknown(check: &'static str, why: impl std::fmt::Display, remedy: impl Into<String>) -> Self {
+    pub fn unknown(check: &'static str, why: impl fmt::Display, remedy: impl Into<String>) -> Self {
         Self::warn(check, format!("unknown: {why}"), remedy)
     }
 
-    /// All of a check's findings as one, the worst first; `good` is what to say without any.
+    /// All problems of a check as one report, the worst first; `good` is what is so without any.
     #[must_use]
-    pub fn of(check: &'static str, mut findings: Vec<Finding>, good: impl Into<String>) -> Self {
-        findings.sort_by_key(|finding| finding.severity);
-        let Some(worst) = findings.first().map(|finding| finding.severity) else { return Self::pass(check, good) };
-        let told = findings.get(..MAX_TOLD).unwrap_or(&findings);
-        let mut seen: Vec<&str> = told.iter().map(|finding| finding.what.as_str()).collect();
-        let more = format!("{} more", findings.len().saturating_sub(MAX_TOLD));
-        if findings.len() > MAX_TOLD {
+    pub fn merge(check: &'static str, mut reports: Vec<Self>, good: impl Into<String>) -> Self {
+        reports.sort_by_key(|report| Reverse(report.outcome));
+        let Some(outcome) = reports.first().map(|report| report.outcome) else { return Self::pass(check, good) };
+        let named = reports.get(..MAX_NAMED).unwrap_or(&reports);
+        let mut seen: Vec<&str> = named.iter().map(|report| report.seen.as_str()).collect();
+        let more = format!("{} more", reports.len().saturating_sub(MAX_NAMED));
+        if reports.len() > MAX_NAMED {
             seen.push(&more);
         }
-        let remedy = once_each(told.iter().map(|finding| finding.remedy.clone()));
-        let nixos =
-            once_each(told.iter().map(|finding| finding.nixos.clone().unwrap_or_else(|| finding.remedy.clone())));
-        let nixos = (nixos != remedy).then_some(nixos);
-        let outcome = if worst == Severity::Broken { Outcome::Fail } else { Outcome::Warn };
-        Self { check, outcome, seen: plain(seen.join("; ")), remedy, nixos }
+        let remedy = once_each(named.iter().map(|report| report.remedy.as_str()));
+        let nixos = once_each(named.iter().map(|report| report.nixos.as_deref().unwrap_or(&report.remedy)));
+        let merged = Self::new(check, outcome, seen.join("; "), remedy);
+        if nixos == merged.remedy { merged } else { merged.on_nixos(nixos) }
     }
 
-    /// The same, with what to do on NixOS.
+    /// Whether it fails the check.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        self.outcome == Outcome::Fail
+    }
+
+    /// The same report as a warning.
+    #[must_use]
+    pub fn as_warning(self) -> Self {
+        Self { outcome: Outcome::Warn, ..self }
+    }
+
+    /// The same report with another remedy for NixOS.
     #[must_use]
     pub fn on_nixos(self, remedy: impl Into<String>) -> Self {
         Self { nixos: Some(remedy.into()), ..self }
     }
 
-    /// The same on a host whose files NixOS's configuration makes: its remedy is in the place of the other.
+    /// The same report on a host whose files NixOS's configuration makes: the remedy for NixOS replaces the other.
     #[must_use]
     pub fn declared(self) -> Self {
         match self.nixos {
@@ -107,12 +121,19 @@ impl Report {
     }
 }
 
-/// What there is to do, a line each: one may end with a shell's comment.
-fn once_each(remedies: impl Iterator<Item = String>) -> String {
-    let mut all: Vec<String> = Vec::new();
-    for mut remedy in remedies {
-        // Nobody's name makes a line of its own.
-        remedy.retain(is_plain);
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.remedy.as_str() {
+            "" => f.write_str(&self.seen),
+            remedy => write!(f, "{}: {remedy}", self.seen),
+        }
+    }
+}
+
+/// Remedies, a line each: one may end with a shell's comment.
+fn once_each<'a>(remedies: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for remedy in remedies {
         if !remedy.is_empty() && !all.contains(&remedy) {
             all.push(remedy);
         }
@@ -125,27 +146,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_findings_are_one_with_the_worst_first_and_each_remedy_once() {
-        let findings = vec![
-            Finding::notable("a", "x"),
-            Finding::broken("b", "y"),
-            Finding::notable("c", "x"),
-            Finding::notable("d", ""),
-            Finding::notable("e", "z"),
+    fn several_problems_are_one_report_with_the_worst_first_and_each_remedy_once() {
+        let problems = vec![
+            Report::warn("check", "a", "x"),
+            Report::fail("check", "b", "y"),
+            Report::warn("check", "c", "x"),
+            Report::warn("check", "d", ""),
+            Report::warn("check", "e", "z"),
         ];
-        let forged = Report::of("check", vec![Finding::broken("a", "rm x\ny")], "good");
-        assert_eq!(forged.remedy, "rm xy");
-        let report = Report::of("check", findings, "good");
+        let report = Report::merge("check", problems, "good");
         assert_eq!((report.outcome, report.seen.as_str()), (Outcome::Fail, "b; a; c; d; 1 more"));
         assert_eq!(report.remedy, "y\nx");
-        assert_eq!(Report::of("check", vec![Finding::notable("a", "")], "good").outcome, Outcome::Warn);
-        assert_eq!(Report::of("check", Vec::new(), "good"), Report::pass("check", "good"));
+        assert_eq!(Report::merge("check", vec![Report::warn("check", "a", "")], "good").outcome, Outcome::Warn);
+        assert_eq!(Report::merge("check", Vec::new(), "good"), Report::pass("check", "good"));
     }
 
     #[test]
-    fn what_to_do_is_another_thing_where_nixos_makes_the_files() {
-        let findings = vec![Finding::broken("a", "edit").on_nixos("set x"), Finding::notable("b", "start")];
-        let report = Report::of("check", findings, "good");
+    fn the_remedy_is_another_where_nixos_makes_the_files() {
+        let problems = vec![Report::fail("check", "a", "edit").on_nixos("set x"), Report::warn("check", "b", "start")];
+        let report = Report::merge("check", problems, "good");
         assert_eq!(report.remedy, "edit\nstart");
         assert_eq!(report.declared().remedy, "set x\nstart");
         assert_eq!(Report::warn("check", "a", "start").declared().remedy, "start");
@@ -153,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_could_look_at_never_passes() {
+    fn an_unknown_state_never_passes_and_json_has_four_keys() {
         assert_eq!(Report::unknown("check", "no answer", "").outcome, Outcome::Warn);
         let json = serde_json::to_value(Report::fail("check", "it is so", "mend it")).unwrap();
         assert_eq!(

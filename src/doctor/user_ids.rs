@@ -1,44 +1,49 @@
-//! Whether each user has a user id of its own inside containers, one that no account of the host has.
+//! `user-ids`: each user has a user id of its own inside containers, and no account of the host has it.
 
-use super::{Finding, Host, Report};
+use super::{Check, Group, Host, Problem, Report, engine::diagnosis};
 use crate::protocol::varlink::DiagnoseReply;
 
-const CHECK: &str = "user-ids";
+/// The check.
+pub(super) const CHECK: Check = Check {
+    name: "user-ids",
+    group: Group::Engine,
+    passes_if: "each user has a user id of its own inside containers, which no account of the host has",
+    problems: &[CONFLICT, NONE_FREE, SHARED],
+    needs_root: false,
+    run,
+};
+/// The next container gets another id.
+const CONFLICT: Problem = Problem::fail("an account or range of the host has it", "`podspawn stop {session}`");
+const NONE_FREE: Problem = Problem::fail(
+    "no user id of `security.uid_range` is left",
+    "set another security.uid_range in /etc/podspawn/config.yaml",
+)
+.on_nixos("set another services.podspawn.settings.security.uid_range");
+const SHARED: Problem =
+    Problem::warn("a container is older than user ids per user, and shares one", "`podspawn stop {session}`");
 
-/// `user-ids`.
-pub(super) fn look(host: &Host) -> Vec<Report> {
-    let range = host.settings.config.security.uid_range.to_string();
-    vec![match host.broker() {
-        Ok(reply) => judge(reply, &range),
-        Err(_) => Report::unknown(CHECK, "the broker does not say", "see broker"),
-    }]
+fn run(host: &Host) -> Report {
+    match diagnosis(host, &CHECK) {
+        Ok(reply) => judge(reply, &host.settings.config.security.uid_range.to_string()),
+        Err(report) => report,
+    }
 }
 
 fn judge(reply: &DiagnoseReply, range: &str) -> Report {
-    let stop = |session: &str| format!("podspawn stop {session}");
-    let mut findings: Vec<Finding> = reply
-        .uid_conflicts
-        .iter()
-        .map(|conflict| {
-            let what =
-                format!("the user id {} of {}'s container is {}", conflict.uid, conflict.session, conflict.holder);
-            // The next container gets another id.
-            Finding::broken(what, stop(&conflict.session))
-        })
-        .collect();
-    findings.extend(reply.shared_uids.iter().map(|session| {
-        let what = format!("{session}'s container is from before users had user ids of their own, and shares one");
-        Finding::notable(what, stop(session))
-    }));
-    if !reply.has_free_uid {
-        let what = format!("no user id of security.uid_range {range} is left, so no new user can log in");
-        findings.push(
-            Finding::broken(what, "set another security.uid_range in /etc/podspawn/config.yaml")
-                .on_nixos("set another services.podspawn.settings.security.uid_range"),
-        );
+    let mut problems: Vec<Report> = Vec::new();
+    for conflict in &reply.uid_conflicts {
+        let seen = format!("the user id {} of {}'s container is {}", conflict.uid, conflict.session, conflict.holder);
+        problems.push(CHECK.report(&CONFLICT, seen, &[("session", &conflict.session)]));
     }
-    let good = format!("{} users have user ids of their own, of security.uid_range {range}", reply.uids);
-    Report::of(CHECK, findings, good)
+    for session in &reply.shared_uids {
+        let seen = format!("{session}'s container is from before users had user ids of their own, and shares one");
+        problems.push(CHECK.report(&SHARED, seen, &[("session", session)]));
+    }
+    if !reply.has_free_uid {
+        let seen = format!("no user id of security.uid_range {range} is left, so no new user can log in");
+        problems.push(CHECK.report(&NONE_FREE, seen, &[]));
+    }
+    CHECK.merge(problems, format!("{} users have user ids of their own, of security.uid_range {range}", reply.uids))
 }
 
 #[cfg(test)]
@@ -47,7 +52,7 @@ mod tests {
     use crate::{doctor::Outcome, protocol::varlink::UidConflict};
 
     #[test]
-    fn ids_that_are_shared_or_taken_are_named_with_what_ends_that() {
+    fn ids_that_are_shared_or_taken_are_named_with_a_remedy() {
         let well = DiagnoseReply { uids: 3, has_free_uid: true, ..DiagnoseReply::default() };
         let good = judge(&well, "65536-99999");
         assert_eq!((good.outcome, good.seen.starts_with("3 users")), (Outcome::Pass, true));

@@ -1,16 +1,20 @@
-//! Who could still administer this host over ssh if podspawn did not work: the other ways in.
+//! `ways-in`: an administrator can log in to this host over ssh without podspawn.
 //!
-//! An administrator is root, a member of a group that sudo trusts by custom, or whoever called us through sudo. One who
-//! is in group podspawn gets a container and does not count.
+//! An administrator is root, a member of a group that sudo trusts by custom, or the user who called podspawn through
+//! sudo. A member of group podspawn gets a container and does not count.
 
-use super::{Finding, binary::obstacle};
+use super::{
+    Check, Group, Host, Problem, Report,
+    host::ELSEWHERE,
+    sshd::{REFUSES, binary::obstacle},
+};
 use crate::{
     accounts::{
         Account,
         local::{LocalAccounts, Password},
     },
     domain::UserName,
-    sshd::{Effective, pattern},
+    sshd::{self, Connection, Effective, Sshd, block::GROUP, pattern},
 };
 use ssh_key::PublicKey;
 use std::{
@@ -20,6 +24,34 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The check.
+pub(super) const CHECK: Check = Check {
+    name: "ways-in",
+    group: Group::Host,
+    passes_if: "an administrator can log in to this host over ssh without podspawn",
+    problems: &[NO_WAY.as_warning(), UNREAD.as_warning()],
+    needs_root: true,
+    run,
+};
+/// A failure where `server-setup` would cause it, and a warning on a host where it is so already.
+const NO_WAY: Problem = Problem::fail(
+    "no administrator can",
+    "give root, or a member of sudo or wheel who is not podspawn's, a key or a password that sshd takes, or put a key \
+     into /etc/podspawn/emergency.keys and add to sshd_config, before any Match: AuthorizedKeysFile \
+     .ssh/authorized_keys /etc/podspawn/emergency.keys",
+)
+.on_nixos(DECLARED);
+const UNREAD: Problem = Problem::fail(
+    "no administrator can, and sshd does not read `/etc/podspawn/emergency.keys`",
+    "sshd does not read /etc/podspawn/emergency.keys yet; add to sshd_config, before any Match: AuthorizedKeysFile \
+     .ssh/authorized_keys /etc/podspawn/emergency.keys",
+)
+.on_nixos(DECLARED);
+const DECLARED: &str =
+    "set users.users.NAME.openssh.authorizedKeys.keys of root, or of a member of wheel who is not podspawn's";
+
+/// More administrators than this are not asked about: each costs a process.
+const MAX_ADMINISTRATORS: usize = 12;
 /// The administrator's own keys, apart from podspawn's.
 pub const EMERGENCY_KEYS: &str = "/etc/podspawn/emergency.keys";
 /// Groups whose members may become root on one distribution or another.
@@ -27,7 +59,26 @@ const ADMIN_GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
 /// Most of a key file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Everybody who may administer the host and is not in `excluded`, with a shell to do it in.
+fn run(host: &Host) -> Report {
+    let (Ok(local), Ok(sshd)) = (host.accounts(), Sshd::find(None)) else {
+        return CHECK.unknown("there is no sshd, or no accounts can be read", "");
+    };
+    let mut ways = Vec::new();
+    for account in
+        administrators(local, caller().as_deref(), &local.members(GROUP)).into_iter().take(MAX_ADMINISTRATORS)
+    {
+        let connection = Connection::new(account.name.to_string(), ELSEWHERE);
+        let Ok(options) = sshd.effective(Path::new(sshd::CONFIG), &connection) else {
+            return CHECK.unknown(REFUSES, "sshd -t");
+        };
+        let way = way_in(account, &options, local, Path::new("/"));
+        ways.extend(way.map(|way| format!("{} with {way}", account.name)));
+    }
+    let problem = ways.is_empty().then(|| none_left().as_warning());
+    CHECK.merge(problem.into_iter().collect(), format!("without podspawn, these can log in: {}", ways.join(", ")))
+}
+
+/// The accounts that may administer the host and are not in `excluded`, with a shell to do it in.
 #[must_use]
 pub fn administrators<'a>(local: &'a LocalAccounts, caller: Option<&str>, excluded: &[UserName]) -> Vec<&'a Account> {
     let is_admin = |account: &Account| {
@@ -72,24 +123,12 @@ pub fn way_in(account: &Account, options: &Effective, local: &LocalAccounts, roo
     key.or_else(|| by_password.then(|| "a password".to_owned()))
 }
 
-/// That nobody could.
+/// The report of `server-setup` that no administrator could log in.
 #[must_use]
-pub fn none_left() -> Finding {
-    let remedy = if has_key(Path::new(EMERGENCY_KEYS)) {
-        format!(
-            "sshd does not read {EMERGENCY_KEYS} yet; add to sshd_config, before any Match: \
-             AuthorizedKeysFile .ssh/authorized_keys {EMERGENCY_KEYS}"
-        )
-    } else {
-        format!(
-            "give root, or a member of sudo or wheel who is not podspawn's, a key or a password that sshd takes, or put a \
-             key into {EMERGENCY_KEYS} and add to sshd_config, before any Match: AuthorizedKeysFile .ssh/authorized_keys \
-             {EMERGENCY_KEYS}"
-        )
-    };
-    Finding::broken("nobody could administer this host over ssh if podspawn did not work", remedy).on_nixos(
-        "set users.users.NAME.openssh.authorizedKeys.keys of root, or of a member of wheel who is not podspawn's",
-    )
+pub fn none_left() -> Report {
+    let problem = if has_key(Path::new(EMERGENCY_KEYS)) { &UNREAD } else { &NO_WAY };
+    let seen = "no administrator could log in to this host over ssh if podspawn did not work";
+    problem.report(CHECK.name, seen, &[])
 }
 
 /// The caller of sudo, who administers this host whatever its groups are.
@@ -104,17 +143,17 @@ fn keys(account: &Account, options: &Effective, root: &Path) -> Option<String> {
     for written in options.words("authorizedkeysfile").filter(|file| *file != "none") {
         let path = expand(written, account);
         let real = root.join(path.strip_prefix("/").unwrap_or(&path));
-        // Whoever else could write the file could be anybody, and sshd then reads none of it.
+        // sshd reads no file that another user could write.
         let is_trusted = !strict || obstacle_below(&real, root, account.uid).is_none();
         if is_trusted && has_key(&real) {
             return Some(format!("keys in {}", path.display()));
         }
     }
-    let command = options.named("authorizedkeyscommand").map(|command| format!("keys that {command} tells"));
+    let command = options.named("authorizedkeyscommand").map(|command| format!("keys that {command} prints"));
     command.or_else(|| options.named("trustedusercakeys").map(|file| format!("certificates of {file}")))
 }
 
-/// As sshd's check of a key file: whatever of it belongs to others, up to the root of the file system.
+/// As sshd's check of a key file: the part of its path that belongs to another user, up to the root of the file system.
 fn obstacle_below(path: &Path, root: &Path, owner: u32) -> Option<String> {
     let real = path.canonicalize().ok()?;
     if root == Path::new("/") { obstacle(&real, owner, false) } else { None }
@@ -136,7 +175,7 @@ fn expand(written: &str, account: &Account) -> PathBuf {
 #[must_use]
 pub fn has_key(path: &Path) -> bool {
     let mut text = Vec::new();
-    // A fifo would hold us up for ever.
+    // Opening a fifo would wait forever.
     if !path.metadata().is_ok_and(|about| about.is_file())
         || File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text)).is_err()
     {
@@ -147,7 +186,7 @@ pub fn has_key(path: &Path) -> bool {
     lines.any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let is_key = |pair: &[&str]| PublicKey::from_openssh(&pair.join(" ")).is_ok();
-        // A certificate authority's key lets in those whom it signed; as a way in it is not to be relied upon.
+        // A certificate authority's key lets in the holders of its certificates, and there may be none.
         !line.to_ascii_lowercase().contains("cert-authority") && words.windows(2).any(is_key)
     })
 }
@@ -159,12 +198,12 @@ mod tests {
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIICYEJEsICZWd82SRX/4mYTmC4HpPZeof62zppP7djKX";
 
-    struct Host {
+    struct Machine {
         root: tempfile::TempDir,
         local: LocalAccounts,
     }
 
-    fn host() -> Host {
+    fn host() -> Machine {
         let root = tempfile::tempdir().unwrap();
         for directory in ["etc", "root/.ssh", "home/ann/.ssh"] {
             fs::create_dir_all(root.path().join(directory)).unwrap();
@@ -176,10 +215,10 @@ mod tests {
         let shadow = "root:*:1::::::\nann:$y$j9T$aaaaaaaaaaaaaaaa:1::::::\nbob:!:1::::::\n";
         fs::write(root.path().join("etc/shadow"), shadow).unwrap();
         let local = LocalAccounts::read(root.path()).unwrap();
-        Host { root, local }
+        Machine { root, local }
     }
 
-    impl Host {
+    impl Machine {
         fn way(&self, user: &str, more: &str) -> Option<String> {
             let text = format!(
                 "{more}\npubkeyauthentication yes\npasswordauthentication no\nusepam yes\npermitrootlogin without-password\n\
@@ -190,8 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn administrators_are_root_those_whom_sudo_trusts_and_the_caller() {
-        let Host { local, .. } = &host();
+    fn administrators_are_root_members_of_sudos_groups_and_the_caller() {
+        let Machine { local, .. } = &host();
         let names = |caller, excluded: &[&str]| -> Vec<String> {
             let excluded: Vec<UserName> = excluded.iter().map(|name| name.parse().unwrap()).collect();
             administrators(local, caller, &excluded).iter().map(|account| account.name.to_string()).collect()

@@ -11,10 +11,9 @@ use crate::{
         list::Broker,
         remove_user,
     },
-    doctor::immutable,
     domain::{UserName, chain, text::hex},
     protocol::varlink::{Own, SOCKET_PATH, methods::List},
-    sys::{program, random},
+    sys::{immutable, program, random},
 };
 use anyhow::Context as _;
 use std::{
@@ -55,7 +54,7 @@ impl Traveller {
         let directory = KeyDir::lock()?;
         let path = directory.file(&self.name);
         if let Some(immutable) = immutable::check(&path) {
-            anyhow::bail!("{}", immutable.told(&path, NIX_OPTION));
+            anyhow::bail!("{}", immutable.message(&path, NIX_OPTION));
         }
         let found = account::find(&self.name, &local, &accounts, &Formers::new())?;
         anyhow::ensure!(found.1.is_none(), "there is an account {} already", self.name);

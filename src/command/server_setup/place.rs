@@ -4,7 +4,7 @@
 //! is not, or where no drop-in is read, the first line of `sshd_config` includes a file of podspawn's own.
 
 use crate::{
-    doctor::Finding,
+    doctor::Report,
     sshd::{
         MainFile,
         block::{self, Block, EARLIER_NAME, FILE_NAME, OWN_FILE},
@@ -18,6 +18,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The name by which reports of this verb go.
+pub(super) const VERB: &str = "server-setup";
 /// Largest configuration file, in bytes; sshd's own are some KiB.
 const MAX_BYTES: u64 = 1024 * 1024;
 
@@ -66,7 +68,7 @@ impl Place {
 
     /// The changes that put `block` in force, none if it is already; or why somebody has to decide first. After each of
     /// them, in their order, it is in force if it was before.
-    pub(super) fn setup(&self, block: &Block) -> Result<Vec<Change>, Finding> {
+    pub(super) fn setup(&self, block: &Block) -> Result<Vec<Change>, Report> {
         let (path, main) = match &self.target {
             Target::DropIn(path) => (path, self.without_marks()?),
             Target::Included(path) => {
@@ -87,13 +89,13 @@ impl Place {
     }
 
     /// The changes that take `block` out of force.
-    pub(super) fn remove(&self, block: &Block) -> Result<Vec<Change>, Finding> {
+    pub(super) fn remove(&self, block: &Block) -> Result<Vec<Change>, Report> {
         let mut changes: Vec<Change> = self.without_marks()?.into_iter().collect();
         changes.extend(self.removals(block, None)?);
         Ok(changes)
     }
 
-    fn removals(&self, block: &Block, but: Option<&Path>) -> Result<Vec<Change>, Finding> {
+    fn removals(&self, block: &Block, but: Option<&Path>) -> Result<Vec<Change>, Report> {
         let mut changes = Vec::new();
         for (path, content) in self.own.iter().filter(|(path, _)| Some(&**path) != but) {
             let Some(content) = content else { continue };
@@ -106,7 +108,7 @@ impl Place {
         Ok(changes)
     }
 
-    fn without_marks(&self) -> Result<Option<Change>, Finding> {
+    fn without_marks(&self) -> Result<Option<Change>, Report> {
         let without = block::remove(&self.text).map_err(|error| self.marks(error))?;
         Ok(without.and_then(|new| self.main_change(new)))
     }
@@ -115,15 +117,16 @@ impl Place {
         (new != self.text).then(|| Change { path: self.main.clone(), old: Some(self.text.clone()), new: Some(new) })
     }
 
-    fn marks(&self, error: block::MarkError) -> Finding {
-        Finding::broken(format!("{}", self.main.display()), error.to_string())
+    fn marks(&self, error: block::MarkError) -> Report {
+        Report::fail(VERB, format!("{}", self.main.display()), error.to_string())
     }
 }
 
-fn different(path: &Path, content: &str) -> Finding {
+fn different(path: &Path, content: &str) -> Report {
     let path = path.display();
     let what = if content.trim().is_empty() { "is empty" } else { "is not what this podspawn writes" };
-    Finding::broken(
+    Report::fail(
+        VERB,
         format!("{path} exists and {what}"),
         format!("if nothing in it is yours, move it away: mv {path} {path}.old, and run this again"),
     )
@@ -291,8 +294,8 @@ mod tests {
             let changed = block().text().replace("AllowTcpForwarding no", "AllowTcpForwarding yes");
             for content in [changed.as_str(), "", "# mine\n"] {
                 etc.write(&format!("sshd_config.d/{name}"), content);
-                assert!(etc.place().setup(&block()).unwrap_err().is_broken());
-                assert!(etc.place().remove(&block()).unwrap_err().what.contains(name));
+                assert!(etc.place().setup(&block()).unwrap_err().is_failure());
+                assert!(etc.place().remove(&block()).unwrap_err().seen.contains(name));
             }
         }
         // One that is nobody's affair as long as it is not needed.
@@ -300,7 +303,7 @@ mod tests {
         etc.write("podspawn.conf", "# mine\n");
         assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf"]);
         etc.write("sshd_config", "Port 22\n");
-        assert!(etc.place().setup(&block()).unwrap_err().what.contains("podspawn.conf exists"));
+        assert!(etc.place().setup(&block()).unwrap_err().seen.contains("podspawn.conf exists"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What sshd makes of a configuration, for podspawn's users and for everybody else: before, as it would be, and after.
 
+use super::place::VERB;
 use crate::{
     accounts::local::LocalAccounts,
-    doctor::{self, Finding, ways_in},
+    doctor::{self, Report, ways_in},
     domain::UserName,
     sshd::{Connection, Effective, Sshd, SshdError, block::Block, order::Reading},
     sys::clock::unix_days,
@@ -95,18 +96,18 @@ impl Court<'_> {
 
     /// What is wrong with `after`: for podspawn's users, for whom it has to be `block`, and for the others, for whom it
     /// has to be as `before`.
-    pub(super) fn judge(&self, before: &Answers, after: &Answers, block: &Block, reading: &Reading) -> Vec<Finding> {
-        let mut findings = doctor::sshd::first(reading, block);
+    pub(super) fn judge(&self, before: &Answers, after: &Answers, block: &Block, reading: &Reading) -> Vec<Report> {
+        let mut findings: Vec<Report> = doctor::sshd::config::read_before(reading, block).into_iter().collect();
         let people = self.witnesses.people(self.group);
         for options in of(after, &self.witnesses.ours) {
-            findings.extend(doctor::sshd::forced(options, &block.text()));
+            findings.extend(doctor::sshd::config::forced(options, &block.text()));
         }
         if let Some(options) = of(after, &self.witnesses.ours).next() {
             let own = |name: &UserName| after.get(&Connection::new(name.as_ref(), ADDRESSES[1]));
-            findings.extend(doctor::sshd::entrance(options, self.group, &people, self.local, &own));
-            findings.extend(doctor::sshd::locked(options, &people, self.local, unix_days()));
+            findings.extend(doctor::sshd::users::obstacles(options, self.group, &people, self.local, &own));
+            findings.extend(doctor::accounts_open::closed(options, &people, self.local, unix_days()));
         }
-        findings.extend(of(before, &self.witnesses.others).next().and_then(doctor::sshd::foreign_command));
+        findings.extend(of(before, &self.witnesses.others).next().and_then(doctor::sshd::users::foreign_command));
         findings.extend(self.unchanged(before, after));
         if self.ways_in(after).is_empty() {
             findings.push(ways_in::none_left());
@@ -117,14 +118,15 @@ impl Court<'_> {
     }
 
     /// What is wrong with `after` where the block is taken out: nobody may find the host's own shell by it.
-    pub(super) fn judge_removal(&self, before: &Answers, after: &Answers) -> Vec<Finding> {
+    pub(super) fn judge_removal(&self, before: &Answers, after: &Answers) -> Vec<Report> {
         let mut findings = self.unchanged(before, after);
         for name in self.witnesses.people(self.group) {
             let Some(account) = self.local.account(name.as_ref()) else { continue };
             let user = [name.to_string()];
             let way = of(after, &user).find_map(|options| ways_in::way_in(account, options, self.local, self.root));
             if let Some(way) = way {
-                findings.push(Finding::broken(
+                findings.push(Report::fail(
+                    VERB,
                     format!("without podspawn, {name} would log in to this host itself, with {way}"),
                     format!("podspawn remove-user {name} first, or gpasswd --delete {name} podspawn if that is meant"),
                 ));
@@ -145,7 +147,7 @@ impl Court<'_> {
         ways
     }
 
-    fn unchanged(&self, before: &Answers, after: &Answers) -> Vec<Finding> {
+    fn unchanged(&self, before: &Answers, after: &Answers) -> Vec<Report> {
         let mut findings = Vec::new();
         for user in &self.witnesses.others {
             for address in ADDRESSES {
@@ -153,7 +155,8 @@ impl Court<'_> {
                 let (Some(before), Some(after)) = (before.get(&key), after.get(&key)) else { continue };
                 let changed = before.differences(after);
                 if !changed.is_empty() {
-                    findings.push(Finding::broken(
+                    findings.push(Report::fail(
+                        VERB,
                         format!("sshd would change {} for {user}, who is not podspawn's", changed.join(", ")),
                         "a Match block before podspawn's is not closed: look at the end of the file before it",
                     ));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     accounts::local::LocalAccounts,
-    doctor::{self, Finding},
+    doctor::{self, Report},
     domain::plain,
     sshd::{self, Sshd, block::Block, order::Reading},
     sys::stderr,
@@ -46,8 +46,8 @@ impl Setup {
     pub(super) fn preflight(&self, remove: bool) -> anyhow::Result<()> {
         let mut findings = Vec::new();
         if !remove {
-            findings.extend(doctor::sshd::version(self.sshd.version()?));
-            findings.extend(doctor::binary::check(&self.block.binary));
+            findings.extend(doctor::sshd::version::too_old(self.sshd.version()?));
+            findings.extend(doctor::sshd::binary::unusable(&self.block.binary));
         }
         refuse_on(&findings)?;
         self.sshd.test(&self.config).with_context(|| {
@@ -88,7 +88,7 @@ impl Setup {
     fn judge(&self, court: &Court<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {
         let expected = self.try_candidate(court, candidate, before)?;
         let findings = court.judge(before, &expected, &self.block, &Reading::of(&candidate.config())?);
-        for finding in findings.iter().filter(|finding| !finding.is_broken()) {
+        for finding in findings.iter().filter(|finding| !finding.is_failure()) {
             println!("note: {}", plain(finding));
         }
         refuse_on(&findings)?;
@@ -217,8 +217,8 @@ impl Setup {
 }
 
 /// Refuses if there is anything broken; what is beside the first is told on lines of its own.
-fn refuse_on(findings: &[Finding]) -> anyhow::Result<()> {
-    let mut broken = findings.iter().filter(|finding| finding.is_broken());
+fn refuse_on(findings: &[Report]) -> anyhow::Result<()> {
+    let mut broken = findings.iter().filter(|finding| finding.is_failure());
     let Some(first) = broken.next() else { return Ok(()) };
     for finding in broken {
         stderr::complain(finding);
@@ -226,6 +226,6 @@ fn refuse_on(findings: &[Finding]) -> anyhow::Result<()> {
     Err(refusal(first))
 }
 
-fn refusal(finding: &Finding) -> anyhow::Error {
+fn refusal(finding: &Report) -> anyhow::Error {
     anyhow::anyhow!("{finding}; nothing was changed in sshd's configuration")
 }

@@ -47,7 +47,7 @@ fn an_image_with_everything_passes_everywhere() {
 }
 
 #[test]
-fn what_keeps_somebody_from_working_fails_at_its_own_line() {
+fn a_part_that_keeps_users_from_working_fails_at_its_own_line() {
     type Change = fn(&mut Facts);
     let broken: [(Change, &str, &str); 6] = [
         (|facts| facts.account.home_problem = Some("Read-only".into()), "home", "Read-only"),
@@ -65,7 +65,7 @@ fn what_keeps_somebody_from_working_fails_at_its_own_line() {
 }
 
 #[test]
-fn what_is_missed_by_some_is_a_warning() {
+fn a_part_that_some_users_miss_is_a_warning() {
     type Change = fn(&mut Facts);
     let missing: [(Change, &str); 8] = [
         (|facts| facts.git = None, "git"),
@@ -84,7 +84,7 @@ fn what_is_missed_by_some_is_a_warning() {
 }
 
 #[test]
-fn what_podspawn_stands_in_for_passes_and_says_so() {
+fn a_part_that_podspawn_replaces_passes_and_the_report_says_so() {
     let seen = |change: fn(&mut Facts), check: &str| {
         let mut facts = good();
         change(&mut facts);
@@ -104,7 +104,7 @@ fn what_podspawn_stands_in_for_passes_and_says_so() {
 }
 
 #[test]
-fn set_uid_programs_that_work_are_told_and_an_image_without_accounts_ends_the_list() {
+fn set_uid_programs_that_work_are_named_and_an_image_without_accounts_ends_the_list() {
     let line = only(|facts| (facts.no_new_privileges, facts.set_uid) = (false, vec!["su".into()]));
     assert!(line.seen.contains("become root"), "{line:?}");
     let mut facts = good();

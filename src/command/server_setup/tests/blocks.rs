@@ -9,7 +9,7 @@ impl Host {
         let setup = self.setup();
         let is_so = |connection: &sshd::Connection| {
             let options = setup.sshd.effective(&config, connection).unwrap();
-            doctor::sshd::forced(&options, &setup.block.text()).is_empty()
+            doctor::sshd::config::forced(&options, &setup.block.text()).is_empty()
         };
         let mut connections = Vec::new();
         for address in ["127.0.0.1", "192.0.2.1", "10.1.2.3", "::1", "2001:db8:1::7"] {
