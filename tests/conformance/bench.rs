@@ -3,20 +3,19 @@
 // Another suite includes this file by its path.
 #[path = "bench/disturbance.rs"]
 mod disturbance;
+#[path = "bench/host.rs"]
+mod host;
 
 pub(crate) use disturbance::{Disturbance, START_BROKER, STOP_BROKER, orphan};
 
 use crate::{client::Finished, peer};
+use host::{Hold, Host};
 use serde_json::{Value, json};
 use std::{
     fs::File,
     io::Write,
     path::{Path, PathBuf},
     process::Command,
-    sync::{
-        Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -26,59 +25,23 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// Accounts of one run. Making one costs as much as a test, so all are made at once.
 pub(crate) const ACCOUNTS: usize = 480;
 
-/// Every project of the bench. Nothing is built in this suite, so each names its image.
-const PROJECTS: &str = r#"
-one: {repo: "https://git.example.org/one.git", users: ["*"], image: "podspawn-workload:latest"}
-two: {repo: "https://git.example.org/two.git", users: ["*"], image: "podspawn-workload:latest"}
-three: {repo: "https://git.example.org/three.git", users: ["*"], image: "podspawn-workload:latest"}
-brief: {repo: "https://git.example.org/brief.git", users: ["*"], image: "podspawn-workload:latest", grace_period: 2s}
-quiet: {repo: "https://git.example.org/quiet.git", users: ["*"], image: "podspawn-workload:latest", idle_timeout: 4s}
-quiet-and-gone: {repo: "https://git.example.org/quiet.git", users: ["*"], image: "podspawn-workload:latest", idle_timeout: 4s, mode: destroy-on-disconnect}
-closed: {repo: "https://git.example.org/closed.git", users: [carol], image: "podspawn-workload:latest"}
-held: {repo: /r, users: ["*"], image: "podspawn-workload:latest", grace_period: 12s}
-once: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: destroy-on-disconnect}
-timed: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: ttl, ttl: 20s, grace_period: 1s}
-aging: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 15s}
-ten: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 615s}
-five: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 315s}
-minute: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 75s}
-kept: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: persistent, max_lifetime: 1s, grace_period: 1s, ttl: 1s}
-tight: {repo: /r, users: ["*"], image: "podspawn-alpine-like:latest", mode: ttl, memory: 96m, cpus: 0.25, shell: /bin/ash}
-crowded: {repo: /r, users: ["*"], image: "podspawn-test-crowded:latest", mode: named}
-"#;
-
-/// What is the same for every test of a run.
-struct Setup {
-    script: PathBuf,
-    directory: PathBuf,
-    /// The bench host's first process, as this machine numbers it.
-    pid: String,
-    next: AtomicUsize,
-    /// When this run began, by the bench host's clock: RFC 3339 in UTC, to the second, without a zone.
-    began: String,
-    /// Held while this process lives: two runs on one bench would take each other's accounts.
-    _lock: File,
-}
-
-static SETUP: OnceLock<Setup> = OnceLock::new();
-static MAKING: Mutex<()> = Mutex::new(());
-static DISTURBING: RwLock<()> = RwLock::new(());
-
-/// Keeps disruptive tests away, or all others.
-enum Hold {
-    Shared { _guard: RwLockReadGuard<'static, ()> },
-    Alone { _guard: RwLockWriteGuard<'static, ()> },
-}
-
 /// The bench host, for one test.
 pub(crate) struct Bench {
-    setup: &'static Setup,
+    host: &'static Host,
     asked: Instant,
     began: Instant,
     _hold: Hold,
 }
 
-/// Adds a line to `conformance.times`: the test, the seconds that it waited for the bench, and those that it took.
+impl Bench {
+    fn new(take: fn() -> (Hold, &'static Host)) -> Self {
+        let asked = Instant::now();
+        let (hold, host) = take();
+        Self { host, asked, began: Instant::now(), _hold: hold }
+    }
+}
+
+/// Adds a line to `conformance.times`: the seconds that the test waited for the bench, those that it took, and its name.
 impl Drop for Bench {
     fn drop(&mut self) {
         let (waited, took) = (self.began - self.asked, self.began.elapsed());
@@ -97,19 +60,15 @@ impl Drop for Bench {
 #[track_caller]
 pub(crate) fn shared() -> Bench {
     assert_ne!(is_alone(), Some(true), "a test in a module `alone` takes the bench alone");
-    let asked = Instant::now();
-    let hold = Hold::Shared { _guard: DISTURBING.read().unwrap_or_else(PoisonError::into_inner) };
-    Bench { setup: setup(), asked, began: Instant::now(), _hold: hold }
+    Bench::new(host::share)
 }
 
-/// The bench without any other test, for those that stop an engine or a broker. They are in modules called `alone`:
-/// `tests/run` gives them a bench host of their own, where they wait for no other test.
+/// A bench host without any other test, for those that stop an engine or a broker. They are in modules called `alone`:
+/// `tests/run` gives them bench hosts of their own, where they wait for no other test.
 #[track_caller]
 pub(crate) fn alone() -> Bench {
     assert_ne!(is_alone(), Some(false), "a test that takes the bench alone is in a module `alone`");
-    let asked = Instant::now();
-    let hold = Hold::Alone { _guard: DISTURBING.write().unwrap_or_else(PoisonError::into_inner) };
-    Bench { setup: setup(), asked, began: Instant::now(), _hold: hold }
+    Bench::new(host::take)
 }
 
 /// Whether the test of this thread is in a module called `alone`; `None` if this is no test's thread.
@@ -119,92 +78,10 @@ fn is_alone() -> Option<bool> {
     Some(modules.split("::").any(|module| module == "alone"))
 }
 
-fn setup() -> &'static Setup {
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    SETUP.get_or_init(|| {
-        let script = std::env::var_os("PODSPAWN_BENCH")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench"), PathBuf::from);
-        let run = |arguments: &[&str]| Finished::of(Command::new(&script).args(arguments), b"");
-        let directory = PathBuf::from(run(&["path"]).success());
-        let pid = run(&["pid"]);
-        let up = directory.join("ssh_config").exists() && pid.code == Some(0);
-        assert!(up, "no bench is up: run `{} up` first", script.display());
-        let pid = pid.success();
-        let lock = File::create(directory.join("conformance.lock")).unwrap();
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
-        run(&["exec", "bash", "-euc", CLEAN, "-", PROJECTS]).success();
-        let names: Vec<String> = (0..ACCOUNTS).map(account).collect();
-        let names: Vec<&str> = ["user"].into_iter().chain(names.iter().map(String::as_str)).collect();
-        run(&names).success();
-        let began = run(&["exec", "date", "--utc", "+%FT%T"]).success();
-        let setup = Setup { script, directory, pid, next: AtomicUsize::new(0), began, _lock: lock };
-        peer::install(&setup.command(&[]));
-        setup
-    })
-}
-
-/// Removes what an earlier run left; its sessions would otherwise be found again.
-const CLEAN: &str = r#"
-mkdir -p /etc/podspawn/users /run/podspawn-test
-rm -f /etc/podspawn/users/t[0-9]*.yaml
-printf '%s' "$1" >/etc/podspawn/projects.new
-chmod 0644 /etc/podspawn/projects.new
-mv /etc/podspawn/projects.new /etc/podspawn/projects.yaml
-docker ps --all --filter label=managed-by=podspawn --format '{{.ID}} {{.Label "podspawn-user"}}' |
-    awk '$2 ~ /^t[0-9]+$/ { print $1 }' | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1 || true
-rm -rf /var/lib/podspawn/homes/t[0-9]*
-"#;
-
-fn account(number: usize) -> String {
-    format!("t{number:03}")
-}
-
-impl Setup {
-    /// As `docker exec` starts a command in the bench host, at a tenth of its price: tests start thousands. `options` is
-    /// empty or `-u USER[:GROUP]`.
-    fn command(&self, options: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.pid, "--all", "--", "env", "--ignore-environment", "container=docker"]);
-        command.args(["LANG=C.UTF-8", PATH]);
-        let ["-u", user] = options else {
-            command.arg("HOME=/root");
-            return command;
-        };
-        match user.split_once(':') {
-            Some((user, group)) => {
-                command.args(["HOME=/", "setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--"]);
-            }
-            None => {
-                let Account { group, home } = self.account(user);
-                command.arg(format!("HOME={home}"));
-                command.args(["setpriv", "--reuid", user, "--regid", &group, "--init-groups", "--"]);
-            }
-        }
-        command
-    }
-
-    fn account(&self, user: &str) -> Account {
-        let accounts = std::fs::read_to_string(format!("/proc/{}/root/etc/passwd", self.pid)).unwrap();
-        let account = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|line| line[0] == user);
-        let account = account.unwrap_or_else(|| panic!("the bench host has no account {user}"));
-        Account { group: account[3].to_owned(), home: account[5].to_owned() }
-    }
-}
-
-/// What the bench host's account database says of an account.
-struct Account {
-    group: String,
-    home: String,
-}
-
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 impl Bench {
     /// A fresh account with the server's own settings.
     pub(crate) fn user(&self) -> User<'_> {
-        let number = self.setup.next.fetch_add(1, Ordering::Relaxed);
-        assert!(number < ACCOUNTS, "more than {ACCOUNTS} accounts are used: raise ACCOUNTS");
-        User { bench: self, name: account(number) }
+        User { bench: self, name: self.host.next_account() }
     }
 
     /// A fresh account with settings of its own.
@@ -228,9 +105,16 @@ impl Bench {
         )
     }
 
-    /// The bench script.
-    pub(crate) fn script(&self) -> &Path {
-        &self.setup.script
+    /// The bench script, about this host.
+    pub(crate) fn script(&self) -> Command {
+        self.host.script()
+    }
+
+    /// A script of this repository's `tests`, about this host.
+    pub(crate) fn script_of(&self, name: &str) -> Command {
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name));
+        command.envs(self.host.name.as_ref().map(|name| ("PODSPAWN_BENCH_HOST", name)));
+        command
     }
 
     /// Runs a bash script as root on the bench host; it must succeed.
@@ -240,22 +124,22 @@ impl Bench {
 
     /// Runs a bash script on the bench host; `options` is empty or `-u USER[:GROUP]`.
     pub(crate) fn bash(&self, options: &[&str], script: &str) -> Finished {
-        Finished::of(self.setup.command(options).args(["bash", "-c", script]), b"")
+        Finished::of(self.host.command(options).args(["bash", "-c", script]), b"")
     }
 
     /// A command on the bench host, not yet run.
     pub(crate) fn command(&self, options: &[&str]) -> Command {
-        self.setup.command(options)
+        self.host.command(options)
     }
 
     /// A file of the bench's directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.setup.directory.join(name)
+        self.host.directory.join(name)
     }
 
-    /// When this run of the suite began; see [`Setup::began`].
+    /// When this run of the suite began; see [`Host::began`].
     pub(crate) fn began(&self) -> &str {
-        &self.setup.began
+        &self.host.began
     }
 
     /// The bench host's own address.

@@ -9,11 +9,7 @@ use crate::{
     peer,
 };
 use serde_json::json;
-use std::{
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 const TCP: &str = "curl --silent --show-error --max-time 20 http://127.0.0.1:9746/metrics";
 const UNIX: &str = "curl --silent --show-error --max-time 20 --unix-socket /run/podspawn/metrics.sock http://h/metrics";

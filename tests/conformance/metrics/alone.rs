@@ -210,7 +210,6 @@ fn the_service_leaves_when_nobody_asks_and_comes_back() {
 fn a_real_prometheus_misses_nothing_while_sessions_come_and_go() {
     let bench = bench::alone();
     let users: Vec<String> = (0..3).map(|_| bench.user().name).collect();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scrape");
-    let done = Finished::of(Command::new(script).args(["--seconds", "12", "--users", &users.join(" ")]), b"");
+    let done = Finished::of(bench.script_of("scrape").args(["--seconds", "12", "--users", &users.join(" ")]), b"");
     assert_eq!(done.code, Some(0), "{done:?}");
 }
