@@ -164,7 +164,7 @@ fn only_the_broker_is_put_into_group_docker() {
 }
 
 #[test]
-fn logrotate_takes_its_configuration_and_tells_the_broker_without_starting_it() {
+fn logrotate_takes_its_configuration_and_notifies_the_broker_without_starting_it() {
     let (_directory, files) = installed("logrotate.d");
     let configuration = fs::read_to_string(&files[0]).unwrap();
     // It refuses accounts that are not there, and here podspawn's are not.
@@ -172,14 +172,14 @@ fn logrotate_takes_its_configuration_and_tells_the_broker_without_starting_it() 
     let output = run("logrotate", |command| {
         command.args(["--debug", "--state", "/dev/null"]).args(&files);
     });
-    let told = text(&output);
-    assert!(output.status.success() && !told.contains("error:"), "{told}");
+    let printed = text(&output);
+    assert!(output.status.success() && !printed.contains("error:"), "{printed}");
     for expected in [
         "/var/log/podspawn/audit.jsonl  weekly (1000 rotations)",
         "/var/log/podspawn/podspawn.log  after 1 days (1000 rotations)",
         "log files >= 104857600 are rotated earlier",
     ] {
-        assert!(told.contains(expected), "{expected}: {told}");
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
     assert!(!configuration.lines().any(|line| line.trim() == "copytruncate"));
     for (expected, times) in [
@@ -340,7 +340,7 @@ fn tmpfiles_makes_the_directories_with_the_modes_of_the_contract() {
 }
 
 /// What sshd makes of the drop-in for a user, one option a line. `group` is what its Match block asks for: the test
-/// may run where nobody is in group podspawn, so one of root's groups stands in for it.
+/// may run where group podspawn is empty, so one of root's groups stands in for it.
 fn sshd(group: &str, user: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let key = directory.path().join("key");
@@ -404,7 +404,7 @@ fn sshd_gives_a_podspawn_user_our_command_and_no_way_around_it() {
 }
 
 #[test]
-fn sshd_leaves_everybody_else_alone() {
+fn sshd_leaves_all_other_users_alone() {
     let options = sshd("no-such-group", "root");
     for option in [
         "authorizedkeyscommand /bin/echo other",
@@ -505,7 +505,7 @@ fn what_the_readme_installs_from_source_it_removes() {
 }
 
 #[test]
-fn a_user_manager_is_skipped_for_the_group_and_started_for_whoever_else_there_is() {
+fn a_user_manager_is_skipped_for_the_group_and_started_for_all_other_users() {
     let text_of = fs::read_to_string(source().join("user@.service.d/podspawn.conf")).unwrap();
     let line = text_of.lines().find_map(|line| line.strip_prefix("ExecCondition=+/bin/sh -c '")).unwrap();
     let script = line.strip_suffix('\'').unwrap().replace("%i", "1000");

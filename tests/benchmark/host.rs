@@ -25,7 +25,7 @@ pub(crate) const WARM: &str = "perf";
 /// A podspawn user that meets no container at any login.
 pub(crate) const COLD: &str = "perf-cold";
 /// How many users log in at once.
-pub(crate) const CROWD: u32 = 50;
+pub(crate) const MANY: u32 = 50;
 /// What every container here is made of; the bench's configuration says the same.
 pub(crate) const IMAGE: &str = "podspawn-workload:latest";
 
@@ -33,13 +33,13 @@ pub(crate) const IMAGE: &str = "podspawn-workload:latest";
 const PROGRAM: &str = "/run/podspawn-perf";
 
 /// The users that come all at once.
-pub(crate) fn crowd() -> impl Iterator<Item = String> {
-    (1..=CROWD).map(|number| format!("perf-{number:02}"))
+pub(crate) fn many() -> impl Iterator<Item = String> {
+    (1..=MANY).map(|number| format!("perf-{number:02}"))
 }
 
 /// Every podspawn user of the benchmark. Their containers go with the last connection, so nothing of them stays.
 fn users() -> impl Iterator<Item = String> {
-    [WARM.to_owned(), COLD.to_owned()].into_iter().chain(crowd())
+    [WARM.to_owned(), COLD.to_owned()].into_iter().chain(many())
 }
 
 /// Their names, a line each.
@@ -57,9 +57,9 @@ impl Host {
     pub(crate) fn prepare() -> Result<Self> {
         let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bench");
         let script = env::var_os("PODSPAWN_BENCH").map_or_else(default, PathBuf::from);
-        let told =
+        let printed =
             Command::new(&script).arg("path").output().with_context(|| format!("running {}", script.display()))?;
-        let directory = PathBuf::from(String::from_utf8(told.stdout)?.trim_end());
+        let directory = PathBuf::from(String::from_utf8(printed.stdout)?.trim_end());
         ensure!(directory.join("ssh_config").exists(), "no bench host is up: tests/bench up --release");
         let host = Self { script, directory };
         host.clean();
@@ -198,7 +198,7 @@ fn checked(what: &str, output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// A login that has answered with one line and ends when told.
+/// A login that has answered with one line and ends on order.
 pub(crate) struct Held {
     child: Child,
     /// What it said.

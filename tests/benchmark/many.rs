@@ -2,7 +2,7 @@
 
 use crate::{
     Effort,
-    host::{CROWD, Held, Host, PLAIN, WARM, crowd},
+    host::{Held, Host, MANY, PLAIN, WARM, many},
     report::{Report, Target, Unit},
     samples::Samples,
 };
@@ -52,16 +52,16 @@ pub(crate) fn measure(host: &Host, effort: Effort, report: &mut Report) -> Resul
     }
 
     let (mut times, mut done) = (Samples::default(), Samples::default());
-    let users: Vec<String> = crowd().collect();
+    let users: Vec<String> = many().collect();
     let arrived = arrive(host, &users);
     times.push_time(arrived.time);
     let containers = arrived.answers().len();
     done.push(arrived.leave(report));
-    host.wait_gone(crowd())?;
-    report.row(PART, format!("{CROWD} users, new containers"), Unit::Milliseconds, times, None);
-    all(report, format!("{CROWD} users, new containers: done"), CROWD, done);
+    host.wait_gone(many())?;
+    report.row(PART, format!("{MANY} users, new containers"), Unit::Milliseconds, times, None);
+    all(report, format!("{MANY} users, new containers: done"), MANY, done);
     if containers != users.len() {
-        report.fail(format!("{CROWD} users: {containers} containers"));
+        report.fail(format!("{MANY} users: {containers} containers"));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! `Pss` counts each one's part.
 
 use crate::{
-    host::{CROWD, Host, WARM, crowd},
+    host::{Host, MANY, WARM, many},
     inside::{Resident, Task},
     many::arrive,
     report::{Report, Target, Unit},
@@ -25,17 +25,17 @@ pub(crate) fn measure(host: &Host, report: &mut Report) -> Result<()> {
     let one = look()?;
     held.end()?;
     host.wait_gone([WARM.to_owned()])?;
-    let users: Vec<String> = crowd().collect();
+    let users: Vec<String> = many().collect();
     let arrived = arrive(host, &users);
     let all = look()?;
     arrived.leave(report);
-    host.wait_gone(crowd())?;
+    host.wait_gone(many())?;
 
     for (verb, name, seen, bound) in [
         ("spawn", "spawn".to_owned(), &all, 3.0),
         ("guest", "guest".to_owned(), &all, 2.0),
         ("broker", "broker, one session".to_owned(), &one, 32.0),
-        ("broker", format!("broker, {CROWD} sessions"), &all, 32.0),
+        ("broker", format!("broker, {MANY} sessions"), &all, 32.0),
     ] {
         let figure = |pick: fn(&Resident) -> f64| -> Samples {
             seen.iter().filter(|process| process.verb == verb).map(pick).collect()

@@ -1,4 +1,4 @@
-//! The table for people, and the same as JSON.
+//! The table for a terminal, and the same as JSON.
 
 use crate::{Effort, machine::Machine, samples::Samples};
 use serde_json::{Value, json};

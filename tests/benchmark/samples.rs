@@ -1,4 +1,4 @@
-//! Figures of one thing, and what is told of them.
+//! Figures of one thing, and their summary.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

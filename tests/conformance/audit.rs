@@ -1,4 +1,4 @@
-//! The audit log: what it tells, and that it tells all of it, exactly once.
+//! The audit log: what it records, and that it records all of it, exactly once.
 
 mod alone;
 
@@ -42,7 +42,7 @@ impl User<'_> {
 }
 
 #[test]
-fn a_login_is_told_from_the_container_to_its_end() {
+fn a_login_is_recorded_from_the_container_to_its_end() {
     let bench = bench::shared();
     let user = bench.user_with("mode: destroy-on-disconnect");
     user.run("true").success();
@@ -56,23 +56,23 @@ fn a_login_is_told_from_the_container_to_its_end() {
 }
 
 #[test]
-fn a_command_is_told_byte_for_byte_with_its_outcome() {
+fn a_command_is_recorded_byte_for_byte_with_its_outcome() {
     let bench = bench::shared();
     let user = bench.user();
     let exact = "printf '%s\\n' \"a  b\" '$x' \u{20ac}\t; exit 3";
     assert_eq!(user.run(exact).code, Some(3));
-    eventually("it is told", || user.audited_names().contains(&"command".to_owned()));
+    eventually("it is recorded", || user.audited_names().contains(&"command".to_owned()));
     assert_eq!(user.last_audited("connect")["command"], exact);
     let event = user.last_audited("command");
     assert_eq!((event.get("command"), &event["exit_code"], event.get("signal")), (None, &3.into(), None));
     assert_eq!(event["channel"], user.last_audited("connect")["channel"]);
 
     user.run("kill -9 $$");
-    eventually("the signal is told", || user.last_audited("command")["signal"] == 9);
+    eventually("the signal is recorded", || user.last_audited("command")["signal"] == 9);
 }
 
 #[test]
-fn a_shell_and_a_transfer_are_told_as_what_they_are() {
+fn a_shell_and_a_transfer_are_recorded_as_what_they_are() {
     let bench = bench::shared();
     let user = bench.user();
     let terminal = user.shell();
@@ -95,13 +95,13 @@ fn a_client_that_is_killed_leaves_a_disconnect() {
     let user = bench.user();
     let mut process = user.start(&[], "echo ready; exec sleep 1234");
     process.kill();
-    eventually("its end is told", || user.audited_names().contains(&"disconnect".to_owned()));
+    eventually("its end is recorded", || user.audited_names().contains(&"disconnect".to_owned()));
     let event = user.last_audited("disconnect");
     assert_eq!((event.get("exit_code"), &event["remaining"]), (None, &0.into()), "{event}");
 }
 
 #[test]
-fn a_refusal_is_told_with_who_and_why() {
+fn a_refusal_is_recorded_with_user_and_reason() {
     let bench = bench::shared();
     let user = bench.user();
     assert_eq!(user.ssh_in("closed", "true").code, Some(255));

@@ -1,4 +1,4 @@
-//! Backups while people come and go, and restores: all of it or nothing.
+//! Backups during logins, and restores: all of it or nothing.
 
 mod alone;
 
@@ -60,13 +60,13 @@ fn a_backup_during_logins_is_consistent() {
                  pragma foreign_key_check; select count(*) from sessions where user = \"{}\"'; ls -A | tr '\\n' ' '",
                 held.name
             );
-            let told = bench.root(&check);
+            let found = bench.root(&check);
             let expected = "ok\n1\nconfig.yaml keys manifest.json manifest.sha256 projects.yaml state.db users";
-            assert_eq!(told.trim_end(), expected, "{path}");
+            assert_eq!(found.trim_end(), expected, "{path}");
             // It is read from end to end before anything else is looked at.
             assert_eq!(bench.restore(&format!("{path} --dry-run")).code, Some(0));
         }
-        eventually("people have come and gone", || logins.load(load) > 10);
+        eventually("users have logged in and out", || logins.load(load) > 10);
         over.store(true, load);
     });
     bench.root(&format!("rm -rf /var/backups/podspawn/{}", held.name));
@@ -135,8 +135,8 @@ for call in $2; do
         if [ -e $etc/restore.journal ]; then
             pending=$((pending + 1))
             start
-            told=$(podspawn list 2>&1) && fail "the broker serves a half-restored state: $told"
-            case $told in *'being restored'*) ;; *) fail "$told" ;; esac
+            said=$(podspawn list 2>&1) && fail "the broker serves a half-restored state: $said"
+            case $said in *'being restored'*) ;; *) fail "$said" ;; esac
             podspawn backup --to /run/podspawn-test/none >/dev/null 2>&1 && fail 'a backup of a mixture'
             podspawn restore --resume >/dev/null || fail 'resume'
             expected='backup backup backup backup'

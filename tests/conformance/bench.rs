@@ -160,7 +160,7 @@ impl Bench {
         });
     }
 
-    /// All sessions, as the broker tells root.
+    /// All sessions, as the broker lists them for root.
     pub(crate) fn sessions(&self) -> Vec<Value> {
         let replies = peer::call(self, "root", "io.podspawn.Sessions.List", &json!({}));
         let sessions = replies.last().and_then(|reply| reply["parameters"]["sessions"].as_array().cloned());
@@ -185,7 +185,7 @@ impl User<'_> {
         ));
     }
 
-    /// Its sessions, as the broker tells root.
+    /// Its sessions, as the broker lists them for root.
     pub(crate) fn sessions(&self) -> Vec<Value> {
         self.bench.sessions().into_iter().filter(|session| session["user"] == self.name.as_str()).collect()
     }

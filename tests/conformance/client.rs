@@ -62,7 +62,7 @@ impl Finished {
 /// A process that runs.
 pub(crate) struct Process {
     child: Child,
-    /// `None` where whoever started it reads its output.
+    /// `None` where the caller reads its output.
     out: Option<Reader>,
     err: Option<Reader>,
 }
@@ -86,7 +86,7 @@ impl Process {
         process
     }
 
-    /// Starts `command`; who calls reads its output.
+    /// Starts `command`; the caller reads its output.
     pub(crate) fn start_with_output(command: &mut Command) -> (Self, ChildStdout) {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -103,7 +103,7 @@ impl Process {
         Self { child, out: Some(out), err: Some(err) }
     }
 
-    /// Sends `input` and closes the stream, in the background. Whoever does not read it is not waited for.
+    /// Sends `input` and closes the stream, in the background. A process that does not read it is not waited for.
     pub(crate) fn send(&mut self, input: Vec<u8>) {
         let mut stream = self.child.stdin.take().expect("the input is closed already");
         thread::spawn(move || {
@@ -168,7 +168,7 @@ impl Drop for Process {
 }
 
 impl User<'_> {
-    /// `PROGRAM -F config`: a client of OpenSSH's that knows the bench, and nothing of whoever runs the tests.
+    /// `PROGRAM -F config`: a client of OpenSSH's that knows the bench, and nothing of the account that runs the tests.
     pub(crate) fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.arg("-F").arg(self.bench.file("ssh_config"));

@@ -185,12 +185,12 @@ fn a_process_killed_by_a_signal_is_reported_as_killed() {
 fn a_signal_that_killed_is_named_in_the_protocol() {
     let bench = bench::shared();
     let (user, plain) = (bench.user(), bench.plain());
-    let told = |user: &crate::bench::User<'_>| {
+    let printed = |user: &crate::bench::User<'_>| {
         let log = user.run_with(&["-v"], "kill -TERM $$", b"").errors();
-        let told = log.lines().filter(|line| line.contains("exit-s") || line.contains("Exit status"));
-        told.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>()
+        let printed = log.lines().filter(|line| line.contains("exit-s") || line.contains("Exit status"));
+        printed.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(told(&user), told(&plain));
+    assert_eq!(printed(&user), printed(&plain));
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn difference(well: &Lines, ill: &Lines) -> BTreeSet<String> {
 }
 
 #[test]
-fn whoever_is_not_root_is_told_what_was_not_looked_at() {
+fn a_user_without_root_sees_which_checks_were_not_made() {
     let bench = bench::shared();
     let user = bench.user();
     let done = bench.bash(&["-u", &user.name], "podspawn doctor --json");

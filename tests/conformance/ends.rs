@@ -1,4 +1,4 @@
-//! How sessions end, whoever ends them.
+//! How sessions end, whatever ends them.
 
 mod alone;
 
@@ -15,14 +15,15 @@ use std::{
 
 /// Writes a file when it is hung up, and otherwise goes on for ever. The shell would say "Hangup" to a stream that is
 /// gone, and die of that.
-const WITNESS: &str = "trap '' PIPE; trap 'echo hung up >~/witness; exit' HUP; echo ready; while :; do sleep 0.1; done";
+const TRAPS_HUP: &str =
+    "trap '' PIPE; trap 'echo hung up >~/hung-up; exit' HUP; echo ready; while :; do sleep 0.1; done";
 
 impl User<'_> {
-    /// Waits until the witness was hung up and nobody is counted any more.
+    /// Waits until [`TRAPS_HUP`] was hung up and no connection is counted any more.
     #[track_caller]
     fn assert_hung_up(&self) {
-        eventually("nobody is connected", || self.connections() == 0);
-        let read = |user: &Self| user.inside(&format!("cat /home/{}/witness", user.name)).text();
+        eventually("no connection is counted", || self.connections() == 0);
+        let read = |user: &Self| user.inside(&format!("cat /home/{}/hung-up", user.name)).text();
         eventually("the process was hung up", || read(self) == "hung up\n");
     }
 }
@@ -31,7 +32,7 @@ impl User<'_> {
 fn a_killed_client_hangs_up_its_command() {
     let bench = bench::shared();
     let user = bench.user();
-    let mut process = user.start(&[], WITNESS);
+    let mut process = user.start(&[], TRAPS_HUP);
     assert_eq!(user.connections(), 1);
     process.kill();
     user.assert_hung_up();
@@ -41,7 +42,7 @@ fn a_killed_client_hangs_up_its_command() {
 fn a_killed_client_hangs_up_its_terminal() {
     let bench = bench::shared();
     let user = bench.user();
-    let mut terminal = user.terminal(Some(WITNESS));
+    let mut terminal = user.terminal(Some(TRAPS_HUP));
     terminal.wait_for("ready");
     terminal.kill();
     user.assert_hung_up();
@@ -51,11 +52,11 @@ fn a_killed_client_hangs_up_its_terminal() {
 fn a_client_that_closes_hangs_up_its_command() {
     let bench = bench::shared();
     let user = bench.user();
-    let process = user.start(&[], WITNESS);
+    let process = user.start(&[], TRAPS_HUP);
     process.signal(Signal::TERM);
     user.assert_hung_up();
     let mut terminal = user.shell();
-    terminal.send(format!("rm ~/witness; {WITNESS}\n").replace("echo ready", "echo re''ady"));
+    terminal.send(format!("rm ~/hung-up; {TRAPS_HUP}\n").replace("echo ready", "echo re''ady"));
     terminal.wait_for("ready");
     terminal.send("\n~.");
     eventually("ssh has ended", || terminal.has_ended());
@@ -66,7 +67,7 @@ fn a_client_that_closes_hangs_up_its_command() {
 fn a_killed_sshd_hangs_up_the_command() {
     let bench = bench::shared();
     let user = bench.user();
-    let process = user.start(&[], WITNESS);
+    let process = user.start(&[], TRAPS_HUP);
     bench.root(&format!("pkill -KILL -f '^sshd(-session)?: {}@'", user.name));
     process.finish();
     user.assert_hung_up();
@@ -76,7 +77,7 @@ fn a_killed_sshd_hangs_up_the_command() {
 fn a_killed_spawn_hangs_up_the_command() {
     let bench = bench::shared();
     let user = bench.user();
-    let process = user.start(&[], WITNESS);
+    let process = user.start(&[], TRAPS_HUP);
     bench.root(&format!("pkill -KILL -u {} -x podspawn", user.name));
     assert_ne!(process.finish().code, Some(0));
     user.assert_hung_up();
@@ -101,7 +102,7 @@ fn who_ignores_the_hang_up_is_killed_after_a_while() {
     let user = bench.user();
     let mut process = user.start(&[], "trap '' HUP; sleep 1001 & echo ready; while :; do sleep 1002; done");
     process.kill();
-    eventually("nobody is connected", || user.connections() == 0);
+    eventually("no connection is counted", || user.connections() == 0);
     eventually("the process group is gone", || {
         user.inside("grep -l -a -e 100[12] /proc/[0-9]*/cmdline | grep -v self").text().lines().count() <= 1
     });
@@ -114,7 +115,7 @@ fn a_process_with_a_session_of_its_own_stays() {
     let command = "setsid sh -c 'while :; do date +%s%N >~/alive; sleep 0.2; done' >/dev/null 2>&1 </dev/null & until test -s ~/alive; do sleep 0.1; done; echo ready; exec sleep 1000";
     let mut process = user.start(&[], command);
     process.kill();
-    eventually("nobody is connected", || user.connections() == 0);
+    eventually("no connection is counted", || user.connections() == 0);
     // Longer than the time after which a hang-up becomes a kill.
     std::thread::sleep(Duration::from_secs(7));
     let tick = || user.inside(&format!("cat /home/{}/alive", user.name)).text();

@@ -1,4 +1,4 @@
-//! What happens when the engine, or somebody by way of it, takes something away; and what networks sessions get.
+//! What happens when a container or a network is taken away through the engine; and what networks sessions get.
 
 mod alone;
 
@@ -51,13 +51,13 @@ impl Bench {
              | jq -r .PODSPAWN_REASON | tail -n 1",
             user.name
         );
-        eventually("the log tells", || !self.root(&script).is_empty());
+        eventually("the reason is in the log", || !self.root(&script).is_empty());
         self.root(&script)
     }
 }
 
 #[test]
-fn who_is_connected_is_told_why_the_container_ended() {
+fn a_connected_user_sees_why_the_container_ended() {
     let bench = bench::shared();
     for (end, line) in [
         ("docker kill CONTAINER", "killed by the engine"),
@@ -100,11 +100,11 @@ fn a_process_that_runs_out_of_memory_ends_no_session() {
 }
 
 #[test]
-fn an_abandoned_container_that_somebody_removes_is_forgotten_at_once() {
+fn an_abandoned_container_that_an_administrator_removes_is_forgotten_at_once() {
     let bench = bench::shared();
     let user = bench.user();
     user.run("true").success();
-    eventually("nobody is connected", || user.connections() == 0);
+    eventually("no connection is counted", || user.connections() == 0);
     bench.root(&format!("docker rm --force {}", user.container()));
     let begun = Instant::now();
     eventually("the session is gone", || user.sessions().is_empty());
@@ -133,7 +133,7 @@ fn a_session_whose_network_was_taken_away_goes_on_and_ends_in_order() {
 }
 
 #[test]
-fn a_user_lists_counts_and_stops_its_own_sessions_and_nobody_elses() {
+fn a_user_lists_counts_and_stops_its_own_sessions_and_no_others() {
     let bench = bench::shared();
     let (user, other) = (bench.user(), bench.user());
     let _held = user.start(&[], "echo ready; exec sleep 1000");
@@ -163,8 +163,8 @@ fn a_user_lists_counts_and_stops_its_own_sessions_and_nobody_elses() {
     user.verb(&["stop"]).quiet_success();
     user.assert_all_agree(0);
     assert_eq!(other.connections(), 1);
-    let nobody = bench.bash(&[], "podspawn stop");
-    assert!(nobody.code == Some(1) && nobody.errors().contains("podspawn stop USER"), "{nobody:?}");
-    let everybody: Value = serde_json::from_str(&bench.root("podspawn status --json")).unwrap();
-    assert!(everybody["sessions"].as_u64() >= Some(1) && everybody["containers"].as_u64() >= Some(1), "{everybody}");
+    let of_root = bench.bash(&[], "podspawn stop");
+    assert!(of_root.code == Some(1) && of_root.errors().contains("podspawn stop USER"), "{of_root:?}");
+    let of_all: Value = serde_json::from_str(&bench.root("podspawn status --json")).unwrap();
+    assert!(of_all["sessions"].as_u64() >= Some(1) && of_all["containers"].as_u64() >= Some(1), "{of_all}");
 }

@@ -94,7 +94,7 @@ const FRENCH: &str = "fr_FR.UTF-8";
 /// Not a reload: for a moment after that sshd refuses connections.
 const RESTART: &str = "sshd -t && systemctl restart ssh";
 
-/// Another locale for everybody who logs in to the host.
+/// Another locale for all who log in to the host.
 fn french_host(bench: &bench::Bench) -> Disturbance<'_> {
     let locale = format!("printf 'LANG={FRENCH}\\nLC_PAPER={FRENCH}\\n'");
     Disturbance::of_file(bench, "/etc/default", "locale", &locale, "")

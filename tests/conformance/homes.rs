@@ -83,11 +83,11 @@ fn two_sessions_at_once_share_a_home() {
 }
 
 /// An image in which another account has the user's id.
-fn make_crowded_image(bench: &Bench, uid: u64) {
+fn make_image_with_taken_id(bench: &Bench, uid: u64) {
     bench.root(&format!(
-        "docker rm -f crowded >/dev/null 2>&1; \
-         docker run --name crowded podspawn-workload sh -c 'echo other:x:{uid}:{uid}::/:/bin/sh >>/etc/passwd' && \
-         docker commit crowded podspawn-test-crowded:latest && docker rm crowded",
+        "docker rm -f taken >/dev/null 2>&1; \
+         docker run --name taken podspawn-workload sh -c 'echo other:x:{uid}:{uid}::/:/bin/sh >>/etc/passwd' && \
+         docker commit taken podspawn-test-taken:latest && docker rm taken",
     ));
 }
 
@@ -97,11 +97,11 @@ fn a_home_is_handed_over_where_its_owner_is_taken_and_not_while_another_containe
     let user = bench.user_with("mode: named");
     user.run("mkdir ~/d; echo kept >~/d/kept; ln -s /etc/shadow ~/d/link; ln -s / ~/d/root").success();
     let uid = user.uid();
-    make_crowded_image(&bench, uid);
+    make_image_with_taken_id(&bench, uid);
     assert_eq!(user.run("id -u").success(), uid.to_string());
-    let crowded = |command: &str| user.ssh_in("crowded", command);
-    // In use: it stays as it is, and who is there is told why it is not at home.
-    let mut ssh = user.ssh(&["-tt", "-o", "SetEnv=PODSPAWN_PROJECT=crowded"]);
+    let in_taken = |command: &str| user.ssh_in("taken", command);
+    // In use: it stays as it is, and the terminal shows why it is not the home directory.
+    let mut ssh = user.ssh(&["-tt", "-o", "SetEnv=PODSPAWN_PROJECT=taken"]);
     let mut terminal = Terminal::open(ssh.arg("sleep 1; echo; id -u; pwd"), 24, 120);
     terminal.wait_for(&format!("podspawn: your home directory belongs to user id {uid}"));
     let (code, shown) = terminal.finish();
@@ -110,11 +110,11 @@ fn a_home_is_handed_over_where_its_owner_is_taken_and_not_while_another_containe
     // Alone with it, at the next login.
     user.stop(None);
     let owned = "cat ~/d/kept; test -O ~ && test -O ~/d && test -O ~/d/kept && id -u";
-    assert_eq!(crowded(owned).quiet_success(), "kept\n2000");
-    let container = user.container_in("crowded");
+    assert_eq!(in_taken(owned).quiet_success(), "kept\n2000");
+    let container = user.container_in("taken");
     assert_eq!(bench.root(&format!("docker exec {container} stat -c %u /etc/shadow /")), "0\n0");
     // And back, in an image that leaves the user its own.
-    user.stop(Some("crowded"));
+    user.stop(Some("taken"));
     assert_eq!(user.run(owned).quiet_success(), format!("kept\n{uid}"));
 }
 
@@ -230,7 +230,7 @@ fn dotfiles_are_in_a_fresh_home_before_anything_runs_there_and_once() {
 }
 
 #[test]
-fn dotfiles_that_fail_are_told_at_a_terminal_and_the_login_goes_on() {
+fn dotfiles_that_fail_are_reported_at_a_terminal_and_the_login_goes_on() {
     let bench = bench::shared();
     make_image_with_dotfiles(&bench);
     let absent = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///nowhere\"}"));
@@ -243,7 +243,7 @@ fn dotfiles_that_fail_are_told_at_a_terminal_and_the_login_goes_on() {
     // A program hears nothing of it.
     let quiet = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///srv/dots\", install: \"exit 4\"}"));
     assert_eq!(quiet.run("echo out").quiet_success(), "out");
-    // One that hangs is interrupted by whoever waits for it.
+    // One that hangs can be interrupted at the terminal that waits for it.
     let slow = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///srv/dots\", install: \"sleep 1000\"}"));
     let mut terminal = slow.terminal(None);
     terminal.wait_for("podspawn: setting up your dotfiles");
@@ -275,8 +275,8 @@ fn dotfiles_whose_first_login_could_not_have_them_are_set_up_by_a_later_one() {
     // And not for ever.
     let never = bench.user_with(&with_dotfiles("dotfiles: {repo: \"file:///nowhere\"}"));
     for attempt in 1..=6 {
-        let told = never.run("cat ~/.dotfiles.pending 2>/dev/null; true").quiet_success();
+        let attempts = never.run("cat ~/.dotfiles.pending 2>/dev/null; true").quiet_success();
         let expected = if attempt < 5 { attempt.to_string() } else { String::new() };
-        assert_eq!(told, expected, "{attempt}");
+        assert_eq!(attempts, expected, "{attempt}");
     }
 }

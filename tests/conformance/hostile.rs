@@ -187,20 +187,20 @@ fn unknown_methods_and_interfaces_are_answered_with_an_error() {
 }
 
 #[test]
-fn half_a_message_holds_nobody_else_up() {
+fn half_a_message_delays_no_other_user() {
     let bench = bench::shared();
     let user = bench.user();
     let half = b"{\"method\":\"io.podspawn.Sess";
     let bytes = BASE64_STANDARD.encode(half);
     std::thread::scope(|scope| {
-        let order = Order::Crowd { socket: BROKER.into(), count: 50, bytes, hold_ms: 6000 };
+        let order = Order::Many { socket: BROKER.into(), count: 50, bytes, hold_ms: 6000 };
         let (bench, name) = (&bench, user.name.as_str());
-        let crowd = scope.spawn(move || peer::send(bench, name, &order));
+        let connections = scope.spawn(move || peer::send(bench, name, &order));
         assert_serves(bench);
-        assert_eq!(crowd.join().unwrap()["held"], 50);
+        assert_eq!(connections.join().unwrap()["held"], 50);
     });
-    // Nor for ever: who says nothing is let go.
-    let order = Order::Crowd { socket: BROKER.into(), count: 5, bytes: String::new(), hold_ms: 35_000 };
+    // Nor for ever: a connection that sends nothing is closed.
+    let order = Order::Many { socket: BROKER.into(), count: 5, bytes: String::new(), hold_ms: 35_000 };
     assert_eq!(peer::send(&bench, &user.name, &order)["held"], 0);
 }
 
@@ -298,8 +298,8 @@ fn user_names_with_dots_dashes_and_a_dollar_work_and_stay_apart() {
     for user in &users {
         // As a login name: ssh takes no such host name.
         let mut ssh = bench.plain().ssh(&["-l", &user.name]);
-        let told = Finished::of(ssh.arg("id -un; echo ~"), b"").quiet_success();
-        assert_eq!(told, format!("{0}\n/home/{0}", user.name));
+        let printed = Finished::of(ssh.arg("id -un; echo ~"), b"").quiet_success();
+        assert_eq!(printed, format!("{0}\n/home/{0}", user.name));
     }
     // Container names collide here (t-a with project one, and t-a-one); sessions do not.
     let project = users[2].ssh_in("one", "id -un").quiet_success();
@@ -325,7 +325,7 @@ fn two_users_see_nothing_of_each_other() {
         "docker inspect --format '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' {}",
         bob.container()
     ));
-    // Whoever gets through is greeted; where there is no way, the knock fails or hangs.
+    // A connection that gets through is greeted; without a route it fails or hangs.
     let knock = format!("timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/8022; head -c 8 <&3'");
     let own = || bob.run(&knock).text();
     eventually("bob's own knock is answered", || own() == "@RSYNCD:");
@@ -361,7 +361,7 @@ fn send_inside(user: &User<'_>, uid: &str, order: &Order) -> Value {
     let container = user.container();
     let mut exec = user.bench.command(&[]);
     exec.args(["docker", "exec", "--user", uid, "--env", &order, &container, "/tmp/peer", "--exact"]);
-    exec.args(["peer::the_broker_describes_itself_to_whoever_asks", "--nocapture"]);
+    exec.args(["peer::the_broker_describes_itself_to_every_caller", "--nocapture"]);
     let done = Finished::of(&mut exec, b"");
     serde_json::from_slice(&done.err).unwrap_or_else(|error| panic!("{error}: {done:?}"))
 }
@@ -394,7 +394,7 @@ fn a_container_root_that_kills_or_stops_everything_disturbs_itself_only() {
     let (user, other) = (bench.user(), bench.user());
     let steady = other.start(&[], "echo ready; read -r go; echo went; exit 4");
     let process = user.start(&[], "echo ready; exec sleep 1000");
-    // Signals that PID 1 of a container does not handle have no effect from inside, whoever sends them.
+    // Signals that PID 1 of a container does not handle have no effect from inside, whichever user sends them.
     user.inside("kill -STOP 1; kill -KILL 1; kill -STOP -1; kill -KILL -1");
     assert_eq!(user.run("echo fine").quiet_success(), "fine");
     user.run("kill -STOP 1; kill -KILL 1; kill -KILL -1");

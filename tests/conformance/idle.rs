@@ -20,7 +20,7 @@ const QUIET: [&str; 2] = ["-o", "SetEnv=PODSPAWN_PROJECT=quiet"];
 /// The same, and in mode `destroy-on-disconnect`.
 const QUIET_AND_GONE: [&str; 2] = ["-o", "SetEnv=PODSPAWN_PROJECT=quiet-and-gone"];
 const TIMEOUT: Duration = Duration::from_secs(4);
-const TOLD: &str = "podspawn: nothing was sent or received for 4s; the connection is closed";
+const CLOSED: &str = "podspawn: nothing was sent or received for 4s; the connection is closed";
 /// Longer than any idle connection lives here, with what is added for a terminal and for the time between two looks.
 const LONG: Duration = Duration::from_secs(20);
 
@@ -52,7 +52,7 @@ impl User<'_> {
 }
 
 #[test]
-fn an_idle_shell_is_ended_and_told_why_and_its_container_waits() {
+fn an_idle_shell_is_ended_with_the_reason_and_its_container_waits() {
     let bench = bench::shared();
     let user = bench.user();
     let before = user.ends().len();
@@ -62,15 +62,15 @@ fn an_idle_shell_is_ended_and_told_why_and_its_container_waits() {
     let since = Instant::now();
     let (code, shown) = shell.finish();
     assert!(since.elapsed() >= TIMEOUT, "after {:?}", since.elapsed());
-    assert!(code == 255 && shown.contains(TOLD) && !shown.contains("is gone"), "{code}: {shown:?}");
-    eventually("nobody is connected", || user.connections() == 0);
+    assert!(code == 255 && shown.contains(CLOSED) && !shown.contains("is gone"), "{code}: {shown:?}");
+    eventually("no connection is counted", || user.connections() == 0);
     assert_eq!(user.sessions()[0]["status"], "grace");
     user.assert_idle_in_log("quiet", before);
     assert_eq!(user.ssh_in("quiet", "cat ~/kept").success(), "kept");
 }
 
 #[test]
-fn an_idle_command_is_hung_up_and_told_why_and_its_container_goes_where_the_mode_says_so() {
+fn an_idle_command_is_hung_up_with_the_reason_and_its_container_is_removed_where_the_mode_says_so() {
     let bench = bench::shared();
     let user = bench.user();
     let before = user.ends().len();
@@ -78,7 +78,7 @@ fn an_idle_command_is_hung_up_and_told_why_and_its_container_goes_where_the_mode
     let process = user.start(&QUIET_AND_GONE, command);
     let (since, done) = (Instant::now(), process.finish());
     assert!(since.elapsed() + Duration::from_millis(100) >= TIMEOUT, "after {:?}", since.elapsed());
-    assert_eq!((done.code, done.errors()), (Some(255), format!("{TOLD}\n")), "{done:?}");
+    assert_eq!((done.code, done.errors()), (Some(255), format!("{CLOSED}\n")), "{done:?}");
     eventually("the container is removed", || user.containers().is_empty());
     user.assert_idle_in_log("quiet-and-gone", before);
 }
@@ -99,7 +99,7 @@ fn bytes_from_the_client_keep_every_connection_of_the_session() {
     assert_eq!(user.connections(), 2);
     // And then they are silent together.
     let done = silent.finish();
-    assert_eq!((done.code, done.errors()), (Some(255), format!("{TOLD}\n")), "{done:?}");
+    assert_eq!((done.code, done.errors()), (Some(255), format!("{CLOSED}\n")), "{done:?}");
     assert_eq!(talks.finish().code, Some(255));
 }
 
@@ -114,7 +114,7 @@ fn bytes_to_the_client_keep_every_connection_of_the_session() {
     assert_eq!((done.code, done.errors().lines().count()), (Some(5), 7), "{done:?}");
     assert!(!terminal.has_ended());
     let (code, shown) = terminal.finish();
-    assert!(code == 255 && shown.contains(TOLD), "{code}: {shown:?}");
+    assert!(code == 255 && shown.contains(CLOSED), "{code}: {shown:?}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ fn an_alpine_like_image_has_shell_and_commands() {
     let bench = bench::shared();
     let user = bench.user_with(ALPINE_LIKE);
     let name = &user.name;
-    let told = user.run("echo $SHELL; id -un; id -u; pwd; cat").success();
-    assert_eq!(told, format!("/bin/sh\n{name}\n{}\n/home/{name}", user.uid()));
+    let printed = user.run("echo $SHELL; id -un; id -u; pwd; cat").success();
+    assert_eq!(printed, format!("/bin/sh\n{name}\n{}\n/home/{name}", user.uid()));
     assert_eq!(user.run("exit 3").code, Some(3));
     let terminal = user.terminal(None);
     terminal.send("tty; stty size; exit 5\n");
@@ -29,7 +29,7 @@ fn an_image_that_is_one_binary_runs_what_it_has() {
 }
 
 #[test]
-fn an_image_without_a_shell_says_so_to_whoever_wants_one() {
+fn an_image_without_a_shell_says_so_to_a_login_that_wants_one() {
     let bench = bench::shared();
     let user = bench.user_with(SCRATCH);
     let (code, shown) = user.terminal(None).finish();

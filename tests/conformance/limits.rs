@@ -16,10 +16,10 @@ fn settings(user: &User<'_>, project: Option<&str>) -> [String; 5] {
     };
     let shell = run("echo $SHELL");
     let group = run("cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true");
-    let told = user.inspect("{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.Config.Image}}");
-    let mut told = told.split_whitespace().map(str::to_owned);
-    let [memory, cpus, image] = std::array::from_fn(|_| told.next().unwrap());
-    assert_eq!(group, memory, "the kernel's limit is not what the engine was told");
+    let values = user.inspect("{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.Config.Image}}");
+    let mut values = values.split_whitespace().map(str::to_owned);
+    let [memory, cpus, image] = std::array::from_fn(|_| values.next().unwrap());
+    assert_eq!(group, memory, "the kernel's limit is not the one that the engine was given");
     [memory, cpus, image, user.session()["mode"].as_str().unwrap().to_owned(), shell]
 }
 
@@ -101,9 +101,9 @@ fn max_per_user_is_refused_with_the_command_that_frees_one_and_that_frees_one() 
     );
     assert_eq!(user.containers().len(), 3);
     assert_eq!(user.ssh_in("two", "echo still").success(), "still");
-    // As it is told, by the user itself.
-    let told = refused.errors();
-    let stop = told.trim_end().split_once("@HOST ").unwrap().1;
+    // As the message says, by the user itself.
+    let printed = refused.errors();
+    let stop = printed.trim_end().split_once("@HOST ").unwrap().1;
     assert_eq!(user.run(stop).quiet_success(), "");
     assert_eq!(user.ssh_in("three", "echo now").success(), "now");
     assert_eq!(bench.bash(&["-u", name], &format!("podspawn stop {name}@two")).success(), "");

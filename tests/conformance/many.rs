@@ -39,8 +39,8 @@ fn ten_channels_share_one_connection() {
     for (number, channel) in (0..10).zip(channels) {
         let done = channel.finish();
         let text = done.text();
-        let (told, host) = text.trim().split_once(' ').unwrap_or_else(|| panic!("{done:?}"));
-        assert_eq!((done.code, told), (Some(number), number.to_string().as_str()));
+        let (printed, host) = text.trim().split_once(' ').unwrap_or_else(|| panic!("{done:?}"));
+        assert_eq!((done.code, printed), (Some(number), number.to_string().as_str()));
         hosts.insert(host.to_owned());
     }
     assert_eq!(hosts.len(), 1);

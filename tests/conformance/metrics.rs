@@ -1,4 +1,4 @@
-//! What is measured, as Prometheus gets it: over both sockets, true, and nobody's way in.
+//! What is measured, as Prometheus gets it: over both sockets, true, and no way in.
 
 mod alone;
 

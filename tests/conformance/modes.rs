@@ -30,7 +30,7 @@ impl User<'_> {
         sessions.remove(0)
     }
 
-    /// What the engine was told of its only container.
+    /// What the engine knows of its only container.
     pub(crate) fn inspect(&self, format: &str) -> String {
         self.bench.root(&format!("docker inspect --format '{format}' {}", self.container()))
     }
@@ -101,7 +101,7 @@ fn destroy_on_disconnect_keeps_the_container_until_the_last_one_leaves() {
     let held = user.start(&[], "echo x >~/kept; echo ready; exec sleep 1000");
     assert_eq!(user.run("cat ~/kept").success(), "x");
     thread::sleep(Duration::from_secs(1));
-    assert_eq!(user.connections(), 1, "the session ended under whoever was left");
+    assert_eq!(user.connections(), 1, "the session ended while a connection was left");
     drop(held);
     user.assert_gone();
     assert_eq!(user.run("cat ~/kept").code, Some(1));
@@ -119,12 +119,12 @@ fn destroy_on_disconnect_destroys_at_once() {
 }
 
 #[test]
-fn ttl_keeps_the_container_whatever_happens_and_ends_on_time_under_whoever_is_there() {
+fn ttl_keeps_the_container_whatever_happens_and_ends_on_time_in_spite_of_connections() {
     let bench = bench::shared();
     let user = bench.user();
     user.ssh_in("timed", "echo x >~/kept").success();
     let (container, created) = (user.container(), user.session()["created"].as_i64().unwrap());
-    // Nobody is there, for longer than the project's grace period of 1 s.
+    // No connection, for longer than the project's grace period of 1 s.
     thread::sleep(Duration::from_secs(4));
     assert_eq!(user.ssh_in("timed", "cat ~/kept").success(), "x");
     assert_eq!(user.container(), container);
@@ -139,7 +139,7 @@ fn ttl_keeps_the_container_whatever_happens_and_ends_on_time_under_whoever_is_th
 }
 
 #[test]
-fn max_lifetime_ends_the_session_under_whoever_is_there() {
+fn max_lifetime_ends_the_session_in_spite_of_connections() {
     let bench = bench::shared();
     let user = bench.user();
     let program = user.stay_in("aging");
@@ -157,9 +157,9 @@ fn max_lifetime_ends_the_session_under_whoever_is_there() {
     assert_eq!(user.ssh_in("aging", "echo again").success(), "again");
 }
 
-/// Whoever has a terminal is told that so many minutes are left; a program is told nothing.
+/// A terminal shows that so many minutes are left; a program gets no notice.
 #[track_caller]
-fn assert_told(project: &str, notice: &str) {
+fn assert_notice(project: &str, notice: &str) {
     let bench = bench::shared();
     let user = bench.user();
     let program = user.stay_in(project);
@@ -178,17 +178,17 @@ fn assert_told(project: &str, notice: &str) {
 
 #[test]
 fn max_lifetime_is_announced_ten_minutes_before() {
-    assert_told("ten", "this container reaches its lifetime in 10 minutes");
+    assert_notice("ten", "this container reaches its lifetime in 10 minutes");
 }
 
 #[test]
 fn max_lifetime_is_announced_five_minutes_before() {
-    assert_told("five", "this container reaches its lifetime in 5 minutes");
+    assert_notice("five", "this container reaches its lifetime in 5 minutes");
 }
 
 #[test]
 fn max_lifetime_is_announced_one_minute_before() {
-    assert_told("minute", "this container reaches its lifetime in 1 minute");
+    assert_notice("minute", "this container reaches its lifetime in 1 minute");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn the_project_that_the_client_selects_is_the_one_that_is_stopped() {
 }
 
 #[test]
-fn somebody_who_is_connected_is_hung_up_by_a_stop_from_elsewhere() {
+fn a_connected_user_is_hung_up_by_a_stop_from_elsewhere() {
     let bench = bench::shared();
     let user = bench.user();
     let here = user.start(&[], "echo ready; exec sleep 1000");

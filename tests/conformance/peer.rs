@@ -34,7 +34,7 @@ pub(crate) enum Order {
     /// Sends bytes (base64) and counts replies until there are so many, or none has come for long.
     Ask { socket: String, bytes: String, replies: usize },
     /// Opens so many connections, says the same on each, and holds all of them for a while.
-    Crowd { socket: String, count: usize, bytes: String, hold_ms: u64 },
+    Many { socket: String, count: usize, bytes: String, hold_ms: u64 },
     /// Repeats bytes for a while and never reads.
     Deaf { socket: String, bytes: String, hold_ms: u64 },
     /// Sends bytes (base64) and reads one reply, so many times on one connection.
@@ -74,7 +74,7 @@ pub(crate) fn install(exec: &Command) {
 pub(crate) fn send(bench: &Bench, user: &str, order: &Order) -> Value {
     let order = serde_json::to_string(order).unwrap();
     let mut command = bench.command(&["-u", user]);
-    let peer = [PLACE, "--exact", "peer::the_broker_describes_itself_to_whoever_asks", "--nocapture"];
+    let peer = [PLACE, "--exact", "peer::the_broker_describes_itself_to_every_caller", "--nocapture"];
     let done = Finished::of(command.arg("env").arg(format!("{ORDER}={order}")).args(peer), b"");
     serde_json::from_slice(&done.err).unwrap_or_else(|error| panic!("peer: {error}: {done:?}"))
 }
@@ -111,7 +111,7 @@ pub(crate) fn obey_order() {
 }
 
 #[test]
-fn the_broker_describes_itself_to_whoever_asks() {
+fn the_broker_describes_itself_to_every_caller() {
     obey_order();
     let bench = crate::bench::shared();
     let user = bench.user();
@@ -157,7 +157,7 @@ fn obey(order: Order) -> Value {
             }
             json!({ "replies": heard })
         }
-        Order::Crowd { socket, count, bytes, hold_ms } => {
+        Order::Many { socket, count, bytes, hold_ms } => {
             let bytes = decode(&bytes);
             let mut streams: Vec<UnixStream> = Vec::new();
             for _ in 0..count {
@@ -177,7 +177,7 @@ fn obey(order: Order) -> Value {
             stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             let (mut buffer, mut replies) = ([0; 4096], 0);
             while replies < times && stream.write_all(&bytes).is_ok() {
-                // What comes with a reply is closed at once: nobody takes it.
+                // Descriptors that come with a reply are closed at once: they are not taken.
                 let Ok(count @ 1..) = stream.read(&mut buffer) else { break };
                 replies += buffer[..count].split(|byte| *byte == 0).count() - 1;
             }
@@ -236,7 +236,7 @@ fn obey(order: Order) -> Value {
 fn converse(stream: &mut UnixStream, bytes: &[u8], shut: bool, patience_ms: u64) -> Heard {
     stream.set_read_timeout(Some(Duration::from_millis(patience_ms))).unwrap();
     let mut heard = Heard::default();
-    // Whoever is refused unheard may find the connection gone already.
+    // A caller that is refused unheard may find the connection gone already.
     let _ = stream.write_all(bytes);
     if shut {
         // A broker that stopped listening to us would take a closed half for our end: wait for the first answer.

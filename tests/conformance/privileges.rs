@@ -79,7 +79,7 @@ fn a_podspawn_user_can_read_neither_state_nor_keys_nor_engine() {
 }
 
 #[test]
-fn the_journal_tells_who_came_and_went_with_fields() {
+fn the_journal_has_logins_and_their_ends_with_fields() {
     let bench = bench::shared();
     let user = bench.user();
     assert_eq!(user.run("exit 3").code, Some(3));

@@ -97,7 +97,7 @@ fn a_file_transfer_that_is_refused_says_why() {
     let old = user.scp(here.path(), &["-O", "file", ":"]);
     assert_ne!(old.code, Some(0));
     assert!(old.errors().contains("podspawn: image no-such-image:7 is not on this server"), "{old:?}");
-    // sshd throws away what a subsystem says on stderr: all that sftp can tell is the end.
+    // sshd throws away what a subsystem says on stderr: sftp can show the end only.
     for done in [user.sftp(here.path(), "pwd\n"), user.scp(here.path(), &["-s", "file", ":"])] {
         assert_eq!((done.code, done.errors().contains("Connection closed")), (Some(255), true), "{done:?}");
     }

@@ -1,6 +1,6 @@
-//! `server-setup` on a host that is used: nobody is locked out, whatever sshd's configuration says and whenever it ends.
+//! `server-setup` on a host that is used: no user is locked out, whatever sshd's configuration says and whenever it ends.
 //!
-//! Every test takes the bench alone, since it changes what everybody logs in through, and leaves it as it was.
+//! Every test takes the bench alone, since it changes the sshd that every login uses, and leaves it as it was.
 
 mod alone;
 
@@ -86,7 +86,7 @@ fn sshd_pid(bench: &Bench) -> String {
 }
 
 #[track_caller]
-fn assert_everybody_gets_in(user: &User<'_>) {
+fn assert_all_get_in(user: &User<'_>) {
     let plain = user.bench.plain();
     assert_eq!(plain.run("id -un").success(), "plain");
     assert_eq!(user.run("cat /proc/1/comm").success(), "podspawn");
@@ -118,7 +118,7 @@ fn assert_doctor_passes(bench: &Bench) {
 }
 
 #[test]
-fn nobody_but_root_sets_a_host_up() {
+fn only_root_sets_a_host_up() {
     let bench = bench::shared();
     for verb in ["server-setup", "add-user x", "remove-user x", "list-users"] {
         let done = bench.bash(&["-u", "plain"], &format!("podspawn {verb}"));

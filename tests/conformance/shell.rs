@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn a_configured_shell_that_the_image_lacks_is_told_at_a_terminal_and_nowhere_else() {
+fn a_configured_shell_that_the_image_lacks_is_reported_at_a_terminal_and_nowhere_else() {
     let bench = bench::shared();
     let user = bench.user_with("shell: /bin/zhs");
     assert_eq!(user.run("echo $0").quiet_success(), "bash");
@@ -18,7 +18,7 @@ fn a_configured_shell_that_the_image_lacks_is_told_at_a_terminal_and_nowhere_els
         terminal.wait_for("-bash");
         assert_eq!(terminal.finish().0, 5);
     }
-    // The default is nobody's choice.
+    // The default was chosen by no configuration.
     let alpine = bench.user_with("image: \"podspawn-alpine-like:latest\"");
     let mut terminal = alpine.terminal(None);
     terminal.send("echo al''ive; exit 6\n");

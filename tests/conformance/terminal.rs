@@ -42,7 +42,7 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).unwrap();
         let slave = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
         resize(&master, rows, columns);
-        // setsid(1) makes the terminal the controlling one: without that ssh is not told of a resize.
+        // setsid(1) makes the terminal the controlling one: without that ssh is not printed of a resize.
         let mut with_terminal = Command::new("setsid");
         with_terminal.args(["--ctty", "--"]).arg(command.get_program()).args(command.get_args());
         with_terminal.env_clear();
@@ -170,7 +170,7 @@ impl User<'_> {
         Terminal::open(&ssh, 24, 80)
     }
 
-    /// A login shell that is ready to be typed at. Whoever types ahead of [`PROMPT`] meets a terminal between two modes.
+    /// A login shell that is ready to be typed at. Input ahead of [`PROMPT`] meets a terminal between two modes.
     pub(crate) fn shell(&self) -> Terminal {
         let mut terminal = self.terminal(None);
         // What is typed is shown as well: the two halves are together only in what it prints.

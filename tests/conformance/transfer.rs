@@ -92,10 +92,10 @@ fn rsync_goes_on_with_an_interrupted_file() {
     fs::write(here.path().join("whole"), &whole).unwrap();
     fs::write(here.path().join("part"), &whole[..4_000_000]).unwrap();
     user.rsync(here.path(), &["part", ":whole"]);
-    let told = user.rsync(here.path(), &["--append-verify", "--stats", "whole", ":whole"]);
-    let sent = told.lines().find_map(|line| line.strip_prefix("Literal data: ")).unwrap();
+    let printed = user.rsync(here.path(), &["--append-verify", "--stats", "whole", ":whole"]);
+    let sent = printed.lines().find_map(|line| line.strip_prefix("Literal data: ")).unwrap();
     let sent: usize = sent.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap();
-    assert!(sent <= 6_000_000, "{told}");
+    assert!(sent <= 6_000_000, "{printed}");
     assert!(user.run("cat whole").out == whole);
 }
 

@@ -90,8 +90,8 @@ const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIICYEJEsICZWd82SRX/4mYT
 fn a_user_is_added_logs_in_and_is_removed() {
     let bench = bench::shared();
     let guest = Guest::new(&bench, "u-add");
-    let told = guest.add(&format!("--key '{}'", key(&bench))).success();
-    assert!(told.contains("made account u-add") && told.contains("1 key(s)"), "{told}");
+    let printed = guest.add(&format!("--key '{}'", key(&bench))).success();
+    assert!(printed.contains("made account u-add") && printed.contains("1 key(s)"), "{printed}");
     assert_eq!(guest.run("id -un; cat /proc/1/comm").success(), "u-add\npodspawn");
     let account = bench.root("getent passwd u-add | cut -d: -f6,7; id -gn u-add; getent shadow u-add | cut -d: -f2");
     assert_eq!(account, "/var/empty:/bin/sh\npodspawn\n*");
@@ -105,8 +105,8 @@ fn a_user_is_added_logs_in_and_is_removed() {
     assert_eq!(guest.run("echo still").success(), "still");
     bench.root("podspawn stop u-add");
     eventually("the session is gone", || guest.listed()["sessions"] == 0);
-    let told = guest.remove("").success();
-    assert!(told.contains("removed the keys of u-add") && told.contains("removed account u-add"), "{told}");
+    let printed = guest.remove("").success();
+    assert!(printed.contains("removed the keys of u-add") && printed.contains("removed account u-add"), "{printed}");
     guest.assert_gone();
     assert_refused(&guest.remove(""), "there is no podspawn user u-add");
 }
@@ -119,8 +119,8 @@ fn keys_that_are_there_stay_and_none_is_stored_twice() {
     bench.root("! getent passwd u-keys");
     let own = key(&bench);
     guest.add(&format!("--key 'from=\"10.9.8.7\" {OTHER} office'")).success();
-    let told = guest.add(&format!("--key '{OTHER} again' --key '{own}' --key '{own}'")).success();
-    assert!(told.contains("2 key(s)") && told.contains("1 added, 2 known already"), "{told}");
+    let printed = guest.add(&format!("--key '{OTHER} again' --key '{own}' --key '{own}'")).success();
+    assert!(printed.contains("2 key(s)") && printed.contains("1 added, 2 known already"), "{printed}");
     assert_eq!(guest.key_file(), format!("from=\"10.9.8.7\" {OTHER} office\n{own}"));
     bench.root(&format!("printf '# two\\n{OTHER}\\n\\n{own}\\n' | podspawn add-user u-keys --key-file -"));
     assert_eq!(guest.key_file().lines().count(), 2);
@@ -148,8 +148,8 @@ fn a_locked_account_of_podspawns_is_opened() {
     );
     assert_eq!(bench.root("getent shadow u-locked | cut -d: -f2"), "!");
     assert_eq!(guest.listed()["state"], "locked");
-    let told = guest.add(&format!("--key '{}'", key(&bench))).success();
-    assert!(told.contains("opened account u-locked") && told.contains("the shell /bin/sh"), "{told}");
+    let printed = guest.add(&format!("--key '{}'", key(&bench))).success();
+    assert!(printed.contains("opened account u-locked") && printed.contains("the shell /bin/sh"), "{printed}");
     assert_eq!(bench.root("getent shadow u-locked | cut -d: -f2"), "*");
     assert_eq!(guest.run("id -un").success(), "u-locked");
     assert!(!guest.add("").success().contains("opened"));
@@ -170,14 +170,14 @@ fn an_ordinary_account_is_taken_only_if_that_is_said_and_never_falls_back_to_a_s
     bench.root("! test -e /var/lib/podspawn-accounts/u-plain");
     bench.root("! id -nG u-plain | grep -w podspawn && ! test -e /etc/podspawn/keys/u-plain");
     eventually("the connection has ended", || bench.bash(&[], "pgrep -u u-plain sshd").code == Some(1));
-    let told = guest.add(&format!("--existing --key '{own}'")).success();
+    let printed = guest.add(&format!("--existing --key '{own}'")).success();
     for word in ["noted what u-plain was", "gave u-plain the home /var/empty", "put u-plain into group podspawn"] {
-        assert!(told.contains(word), "{word}: {told}");
+        assert!(printed.contains(word), "{word}: {printed}");
     }
     assert_eq!(guest.run("cat /proc/1/comm").success(), "podspawn");
     assert_eq!(guest.listed()["state"], "ok");
-    let told = guest.remove("--force").success();
-    assert!(told.contains("u-plain is an account of this host again"), "{told}");
+    let printed = guest.remove("--force").success();
+    assert!(printed.contains("u-plain is an account of this host again"), "{printed}");
     // As it was: its own keys, home and shell.
     assert_eq!(guest.run("cat /proc/1/comm; pwd; echo $0").success(), "systemd\n/home/u-plain\nbash");
     bench.root("! test -e /var/lib/podspawn-accounts/u-plain && ! id -nG u-plain | grep -w podspawn");
@@ -200,9 +200,9 @@ fn force_ends_sessions_and_open_connections_and_purge_removes_a_home_full_of_tra
     let connected = bench.plain().start(&["-l", "u-force"], "echo ready; sleep 600");
     assert_refused(&guest.remove(""), "1 session(s) with 1 connection(s)");
     assert_eq!(guest.listed()["mode"], "named");
-    let told = guest.remove("--force --purge").success();
+    let printed = guest.remove("--force --purge").success();
     for word in ["removed the keys", "users/u-force.yaml", "removed account", "homes/u-force"] {
-        assert!(told.contains(word), "{word}: {told}");
+        assert!(printed.contains(word), "{word}: {printed}");
     }
     assert_ne!(connected.finish().code, Some(0));
     guest.assert_gone();
@@ -218,8 +218,8 @@ fn a_home_stays_until_it_is_purged() {
     bench.root("printf 'mode: named\\n' >/etc/podspawn/users/u-home.yaml");
     guest.add(&format!("--key '{}'", key(&bench))).success();
     guest.run("echo kept >~/kept").success();
-    let told = guest.remove("--force").success();
-    assert!(told.contains("/var/lib/podspawn/homes/u-home stays; --purge removes it"), "{told}");
+    let printed = guest.remove("--force").success();
+    assert!(printed.contains("/var/lib/podspawn/homes/u-home stays; --purge removes it"), "{printed}");
     guest.assert_gone();
     bench.root("test -e /var/lib/podspawn/homes/u-home/kept");
     guest.remove("--purge").success();
@@ -240,8 +240,8 @@ fn a_new_user_of_an_old_name_gets_the_old_home_only_if_that_is_said() {
     assert_refused(&guest.add(&format!("--key '{own}'")), "say --keep-home if u-heir gets them, --new-home if not");
     bench.root("! getent passwd u-heir && ! test -e /etc/podspawn/keys/u-heir");
     bench.root(named);
-    let told = guest.add(&format!("--new-home --key '{own}'")).success();
-    assert!(told.contains("moved /var/lib/podspawn/homes/u-heir to /var/lib/podspawn/homes/.u-heir."), "{told}");
+    let printed = guest.add(&format!("--new-home --key '{own}'")).success();
+    assert!(printed.contains("moved /var/lib/podspawn/homes/u-heir to /var/lib/podspawn/homes/.u-heir."), "{printed}");
     assert_eq!(guest.run("ls ~; echo end").success(), "end");
     assert_eq!(bench.root("cat /var/lib/podspawn/homes/.u-heir.*/kept"), "secret");
     bench.root("rm -r /var/lib/podspawn/homes/.u-heir.*");
@@ -285,8 +285,8 @@ fn keys_are_fetched_over_tls_from_a_server_that_the_host_trusts() {
     };
     // The certificate is another name's.
     assert_refused(&trusting(&url.replace("localhost", "127.0.0.1")), "fetching https://127.0.0.1");
-    let told = trusting(url).success();
-    assert!(told.contains("2 line(s) of localhost are no keys") && told.contains("2 key(s)"), "{told}");
+    let printed = trusting(url).success();
+    assert!(printed.contains("2 line(s) of localhost are no keys") && printed.contains("2 key(s)"), "{printed}");
     let bare = own.split(' ').take(2).collect::<Vec<_>>().join(" ");
     assert_eq!(guest.key_file(), format!("{bare} gina@localhost\n{OTHER} gina@localhost"));
     assert_eq!(guest.run("id -un").success(), "u-github");

@@ -20,14 +20,14 @@ impl Bench {
     #[track_caller]
     fn verified(&self, image: &str) -> (Option<i32>, BTreeMap<String, (String, String)>) {
         let done = self.verify(image);
-        let told: Value = serde_json::from_slice(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"));
-        let lines = told["checks"].as_array().unwrap();
+        let printed: Value = serde_json::from_slice(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"));
+        let lines = printed["checks"].as_array().unwrap();
         let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
-        let told = lines.iter().map(|line| {
+        let printed = lines.iter().map(|line| {
             assert_eq!(line["outcome"] == "fail", line["outcome"] != "warn" && !text(line, "remedy").is_empty());
             (text(line, "check"), (text(line, "outcome"), text(line, "seen")))
         });
-        (done.code, told.collect())
+        (done.code, printed.collect())
     }
 
     #[track_caller]
@@ -46,27 +46,30 @@ fn image_with(bench: &Bench, name: &str, script: &str) {
     ));
 }
 
-fn failing(told: &BTreeMap<String, (String, String)>) -> Vec<&str> {
-    told.iter().filter(|(_, line)| line.0 == "fail").map(|(check, _)| check.as_str()).collect()
+fn failing(printed: &BTreeMap<String, (String, String)>) -> Vec<&str> {
+    printed.iter().filter(|(_, line)| line.0 == "fail").map(|(check, _)| check.as_str()).collect()
 }
 
 #[test]
 fn images_with_everything_with_little_and_with_one_binary_are_each_described_as_they_are() {
     let bench = bench::shared();
-    let (code, told) = bench.verified("podspawn-workload");
-    assert_eq!((code, failing(&told).len(), told.len()), (Some(0), 0, 12), "{told:?}");
-    assert!(told.values().all(|line| line.0 == "pass"), "{told:?}");
-    assert!(told["git"].1.starts_with("git version") && told["locale"].1 == "C.UTF-8, en_US.UTF-8", "{told:?}");
+    let (code, printed) = bench.verified("podspawn-workload");
+    assert_eq!((code, failing(&printed).len(), printed.len()), (Some(0), 0, 12), "{printed:?}");
+    assert!(printed.values().all(|line| line.0 == "pass"), "{printed:?}");
+    assert!(
+        printed["git"].1.starts_with("git version") && printed["locale"].1 == "C.UTF-8, en_US.UTF-8",
+        "{printed:?}"
+    );
 
-    let (code, told) = bench.verified("podspawn-alpine-like");
-    assert_eq!((code, failing(&told)), (Some(0), vec![]), "{told:?}");
-    assert_eq!((told["shell"].0.as_str(), told["git"].0.as_str()), ("pass", "warn"));
-    assert!(told["shell"].1.starts_with("/bin/sh runs") && told["sftp"].1.contains("own server"), "{told:?}");
+    let (code, printed) = bench.verified("podspawn-alpine-like");
+    assert_eq!((code, failing(&printed)), (Some(0), vec![]), "{printed:?}");
+    assert_eq!((printed["shell"].0.as_str(), printed["git"].0.as_str()), ("pass", "warn"));
+    assert!(printed["shell"].1.starts_with("/bin/sh runs") && printed["sftp"].1.contains("own server"), "{printed:?}");
 
-    let (code, told) = bench.verified("podspawn-scratch");
-    assert_eq!((code, failing(&told)), (Some(1), vec!["shell"]), "{told:?}");
-    assert!(told["account"].0 == "pass" && told["home"].0 == "pass", "{told:?}");
-    assert!(told["architecture"].1.contains("its programs are for"), "{told:?}");
+    let (code, printed) = bench.verified("podspawn-scratch");
+    assert_eq!((code, failing(&printed)), (Some(1), vec!["shell"]), "{printed:?}");
+    assert!(printed["account"].0 == "pass" && printed["home"].0 == "pass", "{printed:?}");
+    assert!(printed["architecture"].1.contains("its programs are for"), "{printed:?}");
     bench.assert_nothing_verified_is_left();
 }
 
@@ -81,26 +84,29 @@ fn broken_parts_of_an_image_fail_at_their_own_lines() {
          printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git; echo dev:x:99999:99999::/home/dev:/bin/sh >>/etc/passwd; \
          mv /bin/bash.new /bin/bash",
     );
-    let (code, told) = bench.verified("podspawn-test-broken");
-    assert_eq!((code, failing(&told)), (Some(1), vec!["git", "shell"]), "{told:?}");
-    assert!(told["shell"].1.contains("loader or its interpreter is missing"), "{told:?}");
-    assert!(told["git"].1.contains("did not end within"), "{told:?}");
-    assert!(told["account"].1.contains("uid 1000: the image gives the user's own to dev"), "{told:?}");
-    assert_eq!(told["certificates"].0, "warn");
+    let (code, printed) = bench.verified("podspawn-test-broken");
+    assert_eq!((code, failing(&printed)), (Some(1), vec!["git", "shell"]), "{printed:?}");
+    assert!(printed["shell"].1.contains("loader or its interpreter is missing"), "{printed:?}");
+    assert!(printed["git"].1.contains("did not end within"), "{printed:?}");
+    assert!(printed["account"].1.contains("uid 1000: the image gives the user's own to dev"), "{printed:?}");
+    assert_eq!(printed["certificates"].0, "warn");
     // Accounts that cannot be read, and a home that cannot be made.
     image_with(&bench, "sealed", "seq -f \"x%.0f:x:7:7::/:/bin/sh\" 60000 >>/etc/passwd");
-    let told = bench.verified("podspawn-test-sealed").1;
-    assert!(failing(&told) == ["account"] && told["account"].1.contains("larger than"), "{told:?}");
+    let printed = bench.verified("podspawn-test-sealed").1;
+    assert!(failing(&printed) == ["account"] && printed["account"].1.contains("larger than"), "{printed:?}");
     // What the engine itself stumbles over: a container of it does not even start.
     image_with(&bench, "stillborn", "rm /etc/passwd; mkdir /etc/passwd");
-    let told = bench.verified("podspawn-test-stillborn").1;
-    assert!(failing(&told) == ["architecture"] && told["architecture"].1.contains("does not start"), "{told:?}");
+    let printed = bench.verified("podspawn-test-stillborn").1;
+    assert!(
+        failing(&printed) == ["architecture"] && printed["architecture"].1.contains("does not start"),
+        "{printed:?}"
+    );
     image_with(&bench, "homeless", "rm -rf /home; touch /home");
     assert_eq!(failing(&bench.verified("podspawn-test-homeless").1), ["home"]);
     // Set-uid means nothing where privileges cannot be gained, and sudo there is a promise that is not kept.
     image_with(&bench, "sudoer", "cp /bin/su /usr/bin/sudo; chmod 4755 /usr/bin/sudo");
-    let (code, told) = bench.verified("podspawn-test-sudoer");
-    assert!(code == Some(0) && told["set-uid"].0 == "warn" && told["set-uid"].1.contains("sudo"), "{told:?}");
+    let (code, printed) = bench.verified("podspawn-test-sudoer");
+    assert!(code == Some(0) && printed["set-uid"].0 == "warn" && printed["set-uid"].1.contains("sudo"), "{printed:?}");
     bench.assert_nothing_verified_is_left();
     bench.root(
         "docker rmi podspawn-test-broken podspawn-test-sealed podspawn-test-stillborn podspawn-test-homeless podspawn-test-sudoer >/dev/null",
@@ -108,7 +114,7 @@ fn broken_parts_of_an_image_fail_at_their_own_lines() {
 }
 
 #[test]
-fn an_image_that_is_not_there_and_a_name_that_is_none_are_refused_and_nobody_but_an_administrator_asks() {
+fn an_image_that_is_not_there_and_a_name_that_is_none_are_refused_and_only_an_administrator_may_ask() {
     let bench = bench::shared();
     let done = bench.verify("127.0.0.1:1/absent:1");
     assert_eq!(done.code, Some(1), "{done:?}");

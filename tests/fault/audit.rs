@@ -41,7 +41,7 @@ impl Audit {
                 "container_destroy" => ("session", -1),
                 _ => continue,
             };
-            // A container without a label of ours that tells whose it is has no beginning here either.
+            // A container without a label that names its owner has no beginning here either.
             let Some(id) = event[key].as_str() else { continue };
             let key = format!("{key} {id} of {}", event["user"].as_str().unwrap_or_default());
             let count = self.open.entry(key.clone()).or_default();
@@ -61,7 +61,7 @@ impl Audit {
         Err(format!("audit log: {open} things should be open, and these are: {:?}", self.open))
     }
 
-    /// Takes what is there for balanced: what ended twice or never was not the broker's doing.
+    /// Takes the present state for balanced: what ended twice or never was not the broker's doing.
     pub(crate) fn forgive(&mut self) {
         self.open.clear();
     }

@@ -19,9 +19,9 @@ impl Round<'_> {
         let all = self.sessions[number].connections.len();
         let coming = matches!(self.when, Moment::Coming(_));
         match self.fault.toll() {
-            Toll::Everybody => all,
+            Toll::All => all,
             Toll::Session if number == 0 => all,
-            // Whoever is coming meets what befell the creation.
+            // A login in progress meets what befell the creation.
             _ if coming && self.fault.refuses() => all,
             // A creation whose row is gone has nowhere to note what it made.
             _ if coming && self.fault == Fault::LostRow && number == 0 => all,
@@ -58,8 +58,8 @@ impl Round<'_> {
     pub(crate) fn wait_for_losses(&mut self) {
         let (fault, coming) = (self.fault, matches!(self.when, Moment::Coming(_)));
         if coming || !matches!(fault.toll(), Toll::One | Toll::Session) {
-            // What nobody can foresee needs its moment too.
-            return thread::sleep(Duration::from_millis(if fault.toll() == Toll::Nobody { 0 } else { 1000 }));
+            // What cannot be foreseen needs its moment too.
+            return thread::sleep(Duration::from_millis(if fault.toll() == Toll::None { 0 } else { 1000 }));
         }
         let must = |session: &mut Session| {
             let ended = session.connections.iter_mut().filter_map(|one| one.ended().map(|_| ())).count();
@@ -72,7 +72,11 @@ impl Round<'_> {
         };
         let session = &mut self.sessions[0];
         let over = eventually(Duration::from_secs(20), || {
-            if must(session) { Ok(()) } else { Err(format!("{fault:?} has ended nobody of {}", session.user.name)) }
+            if must(session) {
+                Ok(())
+            } else {
+                Err(format!("{fault:?} has ended no connection of {}", session.user.name))
+            }
         });
         self.note(over);
     }
@@ -82,14 +86,14 @@ impl Round<'_> {
         let mut asked: Option<Instant> = None;
         loop {
             let before = self.alive();
-            let told = self.host.sessions();
-            // From the first answer: until then nobody could be told anything.
+            let sessions = self.host.sessions();
+            // From the first answer: until then no client could be notified.
             let began = *asked.get_or_insert_with(Instant::now);
-            let complaint = match told {
+            let complaint = match sessions {
                 Err(error) => error,
-                Ok(told) => {
+                Ok(sessions) => {
                     let count = |session: &Session| {
-                        let own = told.iter().filter(|one| one.user == session.user.name);
+                        let own = sessions.iter().filter(|one| one.user == session.user.name);
                         own.map(|one| one.connections).sum::<u64>()
                     };
                     let counts: Vec<u64> = self.sessions.iter().map(count).collect();
@@ -114,7 +118,7 @@ impl Round<'_> {
         self.sessions.iter_mut().map(count).collect()
     }
 
-    /// Everybody who is still there shows that they are, within the fault's toll.
+    /// Every connection that is left proves that it works, within the fault's toll.
     pub(crate) fn prove(&mut self) {
         for number in 0..self.sessions.len() {
             let may_lose = self.may_lose(number);
@@ -136,7 +140,7 @@ impl Round<'_> {
     /// Everything ends, and nothing is left.
     pub(crate) fn check_end(&mut self) {
         let ended = self.host.end_all().and_then(|()| match self.fault {
-            // What was written after the copy that was put back is told twice or never.
+            // What was written after the copy that was put back is recorded twice or never.
             Fault::TruncatedState | Fault::GarbageState | Fault::LostRow => self.host.forgive_audit(),
             _ => self.host.audited(0),
         });

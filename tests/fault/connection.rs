@@ -1,4 +1,4 @@
-//! A connection of a user: one of OpenSSH's clients, doing something whose end can be told from a wrong one.
+//! A connection of a user: one of OpenSSH's clients, doing something whose end can be distinguished from a wrong one.
 
 use crate::{bench::User, pipes::Pipes, random::Random, terminal::Terminal};
 use rustix::process::Signal;
@@ -21,7 +21,7 @@ const LOGIN: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(15);
 /// How long an ordinary end may take.
 const END: Duration = Duration::from_secs(30);
-/// Ticks, so that a gap would show; ends with 7 when told, and with 8 when its input ends untold.
+/// Ticks, so that a gap would show; ends with 7 on the order to end, and with 8 when its input ends without it.
 const COMMAND: &str = "i=0; echo ready; while :; do read -t 0.1 x; \
     case $? in 0) exit 7;; 1) exit 8;; esac; i=$((i+1)); echo $i; done";
 
@@ -158,7 +158,7 @@ impl Connection {
         }
     }
 
-    /// Waits until somebody is in, or the client has ended. An error is a client that does neither.
+    /// Waits until the login has succeeded, or the client has ended. An error is a client that does neither.
     pub(crate) fn settle(&mut self) -> Result<(), String> {
         self.wait(LOGIN, "does not get in", |one| one.is_in() || one.ended().is_some())
     }
@@ -192,7 +192,7 @@ impl Connection {
         }
     }
 
-    /// Tells whoever is in to end, and waits for nothing.
+    /// Orders the program to end, and waits for nothing.
     pub(crate) fn leave(&mut self) {
         match (self.kind, &mut self.client) {
             (Kind::Shell, _) => self.say("exit 6\n"),
@@ -202,7 +202,7 @@ impl Connection {
         }
     }
 
-    /// Whether the end is the one that it should have been, told or by itself.
+    /// Whether the end is the one that it should have been, ordered or by itself.
     pub(crate) fn good_end(&mut self) -> Result<(), String> {
         let kind = self.kind;
         let Some(ended) = self.ended().cloned() else { return Err(self.complaint("has not ended")) };

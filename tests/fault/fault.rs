@@ -36,12 +36,12 @@ pub(crate) enum Fault {
 /// Who may lose a connection by a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toll {
-    Nobody,
+    None,
     /// One connection of the session that was chosen.
     One,
     /// All of that session.
     Session,
-    Everybody,
+    All,
 }
 
 /// What scripts of the chosen user begin with.
@@ -85,14 +85,14 @@ impl Fault {
             Self::KillGuest | Self::KillContainer | Self::RemoveContainer | Self::StopContainer | Self::KillShim => {
                 Toll::Session
             }
-            Self::KillEngine | Self::RestartEngine | Self::PowerCut => Toll::Everybody,
-            _ => Toll::Nobody,
+            Self::KillEngine | Self::RestartEngine | Self::PowerCut => Toll::All,
+            _ => Toll::None,
         }
     }
 
     /// Whether a login meanwhile may be refused, whosever it is.
     pub(crate) fn refuses(self) -> bool {
-        self.is_lasting() || matches!(self, Self::KillBroker) || self.toll() == Toll::Everybody
+        self.is_lasting() || matches!(self, Self::KillBroker) || self.toll() == Toll::All
     }
 
     /// Whether it lasts until it is mended.
@@ -100,7 +100,7 @@ impl Fault {
         matches!(self, Self::FullDisk | Self::FullLog | Self::ReadOnlyState | Self::TruncatedState | Self::GarbageState)
     }
 
-    /// Whether it is over by itself, after a pause in which everybody waits.
+    /// Whether it is over by itself, after a pause in which all wait.
     pub(crate) fn is_freeze(self) -> bool {
         matches!(
             self,

@@ -26,7 +26,7 @@ missing: {repo: "https://git.example.org/missing.git", users: ["*"], image: "pod
 /// How long sessions that are over may take to disappear on a busy machine.
 pub(crate) const GONE: Duration = Duration::from_secs(30);
 
-/// What is ours on the bench host, one thing a line. When nobody is in there is nothing.
+/// What is ours on the bench host, one thing a line. Without sessions there is nothing.
 const LEFT: &str = r#"
 docker ps --all --filter label=managed-by=podspawn --format 'container {{.Names}} {{.State}}'
 docker network ls --filter label=managed-by=podspawn --format 'network {{.Name}}'
@@ -66,9 +66,9 @@ pub(crate) struct Host {
     audit: Mutex<Audit>,
 }
 
-/// A session as the broker tells it.
+/// A session as the broker lists it.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Listed {
     pub(crate) user: String,
     pub(crate) project: Option<String>,
     pub(crate) connections: u64,
@@ -83,7 +83,7 @@ impl Host {
         host
     }
 
-    /// An account; nobody else of this round has it.
+    /// An account that no other connection of this round has.
     pub(crate) fn user(&self) -> User<'static> {
         let number = self.next.fetch_add(1, Ordering::Relaxed) % ACCOUNTS;
         User { bench: self.bench, name: format!("t{number:03}") }
@@ -99,17 +99,17 @@ impl Host {
         *self.audit.lock().unwrap() = Audit::default();
     }
 
-    /// All sessions, as the broker tells root. `Err` is what went wrong with asking.
-    pub(crate) fn sessions(&self) -> Result<Vec<Told>, String> {
+    /// All sessions, as the broker lists them for root. `Err` is what went wrong with asking.
+    pub(crate) fn sessions(&self) -> Result<Vec<Listed>, String> {
         let done = self.bench.bash(&[], "podspawn list --json");
         let list: Vec<Value> =
             serde_json::from_slice(&done.out).map_err(|error| format!("podspawn list: {error}: {done:?}"))?;
-        let told = |one: &Value| Told {
+        let listed = |one: &Value| Listed {
             user: one["user"].as_str().unwrap_or_default().to_owned(),
             project: one["project"].as_str().map(str::to_owned),
             connections: one["connections"].as_u64().unwrap_or(u64::MAX),
         };
-        Ok(list.iter().map(told).collect())
+        Ok(list.iter().map(listed).collect())
     }
 
     /// What is ours, a line each.
@@ -124,10 +124,10 @@ impl Host {
 
     /// Ends every session, each in the way of its mode, and holds what is left against nothing.
     pub(crate) fn end_all(&self) -> Result<(), String> {
-        let mut told = self.sessions()?;
+        let mut sessions = self.sessions()?;
         // Those with a mode that ends them are not helped.
-        told.retain(|one| !matches!(one.project.as_deref(), Some("brief" | "once")));
-        let stops: String = told
+        sessions.retain(|one| !matches!(one.project.as_deref(), Some("brief" | "once")));
+        let stops: String = sessions
             .iter()
             .map(|one| match &one.project {
                 Some(project) => format!("podspawn stop {}@{project}\n", one.user),
@@ -142,7 +142,7 @@ impl Host {
         over.and_then(|()| self.nothing_is_left())
     }
 
-    /// Holds the audit log against what is there: `open` sessions and connections in all.
+    /// Holds the audit log against what exists: `open` sessions and connections in all.
     pub(crate) fn audited(&self, open: usize) -> Result<(), String> {
         let mut audit = self.audit.lock().unwrap();
         // Lines may wait for the next look at the file.

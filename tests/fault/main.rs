@@ -16,10 +16,10 @@ mod checks;
 #[allow(dead_code)]
 mod client;
 mod connection;
-mod crowd;
 mod fault;
 mod host;
 mod logins;
+mod many;
 #[path = "../conformance/peer.rs"]
 #[allow(dead_code)]
 mod peer;
@@ -51,7 +51,7 @@ use std::{
   tests/faults --rounds 10 --fault kill-broker   this fault only
   tests/faults --crash-points                    the broker dies between every two steps
   tests/faults --crash-points=destroy.           between these
-  tests/faults --release --crowd                 100 sessions, and what they cost
+  tests/faults --release --many                  100 sessions, and what they cost
   tests/faults --logins=500                      500 logins, each cut off
   tests/faults --yesterday --rounds 5            one thing and another"
 )]
@@ -70,14 +70,14 @@ struct Options {
     crash_points: Option<String>,
     /// So many sessions at once under a broker that is killed
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "100")]
-    crowd: Option<usize>,
+    many: Option<usize>,
     /// So many logins, each killed by its client at a random point
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "2000")]
     logins: Option<usize>,
     /// Yesterday's state.db under today's containers
     #[arg(long)]
     yesterday: bool,
-    // The next two are the script's; here they are only told of.
+    // The next two are the script's; they are here for --help only.
     /// Build and install what is released, not what is debugged
     #[arg(long)]
     release: bool,
@@ -97,8 +97,8 @@ fn main() -> ExitCode {
     if let Some(only) = &options.crash_points {
         violations += points::run(&host, only);
     }
-    if let Some(count) = options.crowd {
-        violations += crowd::run(&host, count);
+    if let Some(count) = options.many {
+        violations += many::run(&host, count);
     }
     if let Some(count) = options.logins {
         violations += logins::run(&host, count, options.seed.unwrap_or_else(random::fresh_seed));
@@ -106,7 +106,7 @@ fn main() -> ExitCode {
     if options.yesterday {
         violations += yesterday::run(&host);
     }
-    let other = options.crash_points.is_some() || options.crowd.is_some() || options.logins.is_some();
+    let other = options.crash_points.is_some() || options.many.is_some() || options.logins.is_some();
     if options.rounds.is_some() || !(other || options.yesterday) {
         violations += rounds(&host, &options);
     }

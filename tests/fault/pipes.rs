@@ -59,7 +59,7 @@ impl Pipes {
 
     pub(crate) fn say(&mut self, text: &str) {
         if let Some(stdin) = &mut self.stdin {
-            // Whoever is gone is found by its end.
+            // A client that is gone is found by its end.
             let _ = stdin.write_all(text.as_bytes());
         }
     }

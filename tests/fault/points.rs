@@ -1,4 +1,4 @@
-//! Every crash point once: the broker dies there, comes back, and nothing is left; somebody else's shell notices
+//! Every crash point once: the broker dies there, comes back, and nothing is left; another user's shell notices
 //! nothing.
 
 use crate::{
@@ -16,11 +16,11 @@ const PASSED: Duration = Duration::from_secs(20);
 /// What leads past a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Somebody comes, leaves, and is stopped.
+    /// A user logs in, leaves, and is stopped.
     Life,
-    /// Somebody comes back before the grace period is over.
+    /// A user comes back before the grace period is over.
     Return,
-    /// Somebody comes back and has another mode now.
+    /// A user comes back and has another mode now.
     OtherMode,
     /// The container's name is another's.
     TakenName,
@@ -28,9 +28,9 @@ enum Way {
     TakenSubnet,
     /// There is no such image.
     NoImage,
-    /// A session is stopped under somebody.
+    /// A session with a connection is stopped.
     StopUnder,
-    /// The broker starts, and somebody is there.
+    /// The broker starts beside a connection.
     Restart,
     /// The broker starts, and knows a container only by its label.
     Half,
@@ -38,7 +38,7 @@ enum Way {
     NoDatabase,
     /// There is no copy of the guest yet.
     NoGuest,
-    /// Containers and networks of nobody.
+    /// Containers and networks without an owner.
     Orphans,
     /// A session is due and its guest does not come back.
     Due,
@@ -78,26 +78,26 @@ pub(crate) fn run(host: &Host, only: &str) -> usize {
             println!("    {complaint}\n    again with --crash-points={point}");
         }
     };
-    // Without a database nobody's session could go on.
+    // Without a database no session could go on.
     for point in fresh {
         report(point, Passage { host, point, others: Vec::new() }.go());
     }
     if !rest.is_empty() {
-        let mut witness = Connection::begin(&host.user(), None, Kind::Shell, &mut Random::new(0));
-        witness.settle().and_then(|()| witness.prove()).unwrap();
+        let mut bystander = Connection::begin(&host.user(), None, Kind::Shell, &mut Random::new(0));
+        bystander.settle().and_then(|()| bystander.prove()).unwrap();
         let mut others = host.left();
         for point in rest {
             let passed = Passage { host, point, others: others.clone() }.go();
             let healed = passed.is_err();
-            report(point, passed.and_then(|()| witness.prove()));
+            report(point, passed.and_then(|()| bystander.prove()));
             if healed {
-                witness = Connection::begin(&host.user(), None, Kind::Shell, &mut Random::new(0));
-                witness.settle().unwrap();
+                bystander = Connection::begin(&host.user(), None, Kind::Shell, &mut Random::new(0));
+                bystander.settle().unwrap();
                 others = host.left();
             }
         }
-        witness.leave();
-        let ended = witness.settle_end().and_then(|()| witness.good_end()).and_then(|()| host.end_all());
+        bystander.leave();
+        let ended = bystander.settle_end().and_then(|()| bystander.good_end()).and_then(|()| host.end_all());
         report("the end", ended.and_then(|()| host.audited(0)));
     }
     violations
@@ -106,7 +106,7 @@ pub(crate) fn run(host: &Host, only: &str) -> usize {
 struct Passage<'a> {
     host: &'a Host,
     point: &'a str,
-    /// What is there of others, and stays.
+    /// What others have, and keep.
     others: Vec<String>,
 }
 
@@ -214,7 +214,7 @@ impl Passage<'_> {
             Some(0) => Err(format!("{} was never passed", self.point)),
             _ => Ok(()),
         })?;
-        // Whoever it happened to comes again.
+        // The user whom it happened to comes again.
         login(&user, None, false)?;
         self.end(name)
     }
@@ -240,7 +240,7 @@ impl Passage<'_> {
             left.retain(|one| !self.others.contains(one));
             if left.is_empty() { Ok(()) } else { Err(format!("left behind: {}", left.join("; "))) }
         })?;
-        // The others are one session with one connection, or nobody.
+        // The others are one session with one connection, or none.
         if Way::to(self.point) == Way::NoDatabase {
             return self.host.forgive_audit();
         }
@@ -261,7 +261,7 @@ fn login(user: &User<'static>, project: Option<&str>, may_be_refused: bool) -> R
     connection.good_end()
 }
 
-/// Comes where nobody gets in.
+/// Logs in where no login succeeds.
 fn attempt(user: &User<'static>, project: Option<&str>) -> Result<crate::connection::Ended, String> {
     let mut connection = Connection::begin(user, project, Kind::Idle, &mut Random::new(0));
     connection.settle_end()?;

@@ -1,4 +1,4 @@
-//! One round: people come, something breaks, and everybody who could go on has to; then nothing may be left.
+//! One round: users log in, something breaks, and every connection that could go on has to; then nothing may be left.
 
 use crate::{
     bench::User,
@@ -20,7 +20,7 @@ pub(crate) enum Moment {
     Coming(u64),
     /// So many after the last was in.
     In(u64),
-    /// So many after they were told to leave.
+    /// So many after they were ordered to leave.
     Leaving(u64),
 }
 
@@ -136,7 +136,7 @@ impl Round<'_> {
             Connection::begin(&host.user(), None, Kind::Idle, &mut self.random)
         });
         if fault == Fault::PowerCut {
-            // Nobody tells the clients.
+            // The clients get no notice.
             self.each(|connection| connection.signal(Signal::KILL));
         }
         let settled = meanwhile.settle();

@@ -41,7 +41,7 @@ fn play(host: &Host) -> Result<(), String> {
     host.bench.root(&format!(
         "set -e; {STOP}; rm -f /var/lib/podspawn/state.db*; cp -a {SAVED}/state.db* /var/lib/podspawn; {START}"
     ));
-    // The subnet of the container that nobody knows looks free, and so does its name.
+    // The subnet of the container that the backup does not know looks free, and so does its name.
     let mut neighbour = begin(&other, Kind::Idle);
     let mut again = begin(&new, Kind::Idle);
     for connection in [&mut neighbour, &mut again] {
@@ -55,7 +55,7 @@ fn play(host: &Host) -> Result<(), String> {
     unknown.settle_end()?;
     let ended = unknown.ended().cloned().unwrap();
     if ended.code != 255 || !ended.said.starts_with("podspawn: ") {
-        return Err(unknown.complaint("in a container that nobody knows"));
+        return Err(unknown.complaint("in a container that the backup does not know"));
     }
     eventually(crate::host::GONE, || {
         let mut users: Vec<String> = host.sessions()?.into_iter().map(|one| one.user).collect();

@@ -20,7 +20,7 @@ walk_broker() {
     diagnosed config fail 'podspawn check-config'
     configure
     healed 'ssh gwen@bench echo in' '^in$'
-    # With a good one in force a mistake keeps nobody out.
+    # With a good one in force a mistake keeps no user out.
     configure 'sesion: { mode: ttl }'
     ok 'ssh gwen@bench echo in' '^in$'
     seen 'journalctl -u podspawn-broker -n 5 --no-pager' 'the last good configuration stays in force: .*config.yaml'

@@ -60,7 +60,7 @@ docker tag podspawn-alpine-like 127.0.0.1:5001/guides:1 && docker push -q 127.0.
 disk() {
     section 'container: disk full'
     ok 'df -h /var/lib/docker' '%'
-    # The state's disk, which nobody else uses.
+    # The state's disk, which no other program uses.
     do_ 'systemctl stop podspawn-broker.socket podspawn-broker && cp -a /var/lib/podspawn $place/state &&
         mount -t tmpfs -o size=$(($(du -sm $place/state | cut -f1) + 8))m,mode=0700,uid=$(id -u podspawn),gid=$(id -g podspawn) none /var/lib/podspawn &&
         cp -a $place/state/. /var/lib/podspawn/ && systemctl start podspawn-broker.socket'

@@ -25,12 +25,12 @@ walk_doctor() {
     do_ 'cp -a $place/saved/00-podspawn.conf /etc/ssh/sshd_config.d/ && systemctl reload ssh'
     section 'doctor: orphans'
     # A label alone proves nothing: docker commit copies it.
-    do_ 'docker run --detach --name podspawn-copied --label managed-by=podspawn --label podspawn-user=nobody podspawn-workload sleep 600'
+    do_ 'docker run --detach --name podspawn-copied --label managed-by=podspawn --label podspawn-user=ghost podspawn-workload sleep 600'
     ok 'sudo podspawn cleanup && sudo podspawn doctor' 'left alone: container podspawn-copied'
     do_ 'docker rm --force podspawn-copied'
-    do_ 'install -d -o podspawn /run/podspawn/guests/00000000deadbee1 && docker network create --label managed-by=podspawn --label podspawn.session=00000000deadbee1 podspawn-00000000deadbee1 && docker run --detach --name podspawn-nobody --label managed-by=podspawn --label podspawn-user=nobody --label podspawn.session=00000000deadbee1 --network podspawn-00000000deadbee1 --mount type=bind,source=/run/podspawn/guests/00000000deadbee1,target=/.podspawn/run,readonly podspawn-workload sleep 600'
-    diagnosed orphans '(warn|fail)' podspawn-nobody 'podspawn cleanup'
-    ok 'sudo podspawn cleanup' 'podspawn-nobody'
-    healed 'docker ps --all' '!podspawn-nobody'
+    do_ 'install -d -o podspawn /run/podspawn/guests/00000000deadbee1 && docker network create --label managed-by=podspawn --label podspawn.session=00000000deadbee1 podspawn-00000000deadbee1 && docker run --detach --name podspawn-ghost --label managed-by=podspawn --label podspawn-user=ghost --label podspawn.session=00000000deadbee1 --network podspawn-00000000deadbee1 --mount type=bind,source=/run/podspawn/guests/00000000deadbee1,target=/.podspawn/run,readonly podspawn-workload sleep 600'
+    diagnosed orphans '(warn|fail)' podspawn-ghost 'podspawn cleanup'
+    ok 'sudo podspawn cleanup' 'podspawn-ghost'
+    healed 'docker ps --all' '!podspawn-ghost'
     diagnosed orphans pass
 }

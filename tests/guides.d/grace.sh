@@ -10,7 +10,7 @@ walk_grace() {
     do_ 'systemctl stop podspawn-cleanup.timer podspawn-cleanup.service'
     seen 'systemctl is-active podspawn-cleanup.timer' '^inactive$'
     diagnosed cleanup-timer '(warn|fail)' 'does not run' 'systemctl enable --now podspawn-cleanup.timer'
-    # The broker's own clock ends sessions; the timer is for what nobody waits for.
+    # The broker's own clock ends sessions; the timer is for sessions that no connection waits for.
     configure 'session: { grace_period: 2s }'
     do_ 'ssh gwen@bench true'
     ok "sleep 1; [ -n \"\$($MINE)\" ]"

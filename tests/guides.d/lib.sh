@@ -11,12 +11,12 @@ section() { section=$1; }
 # run COMMAND: leaves its output and exit code in $out and $code.
 run() {
     code=0
-    # Not the pipe of a held connection: whoever has it open holds that.
+    # Not the pipe of a held connection: a process that has it open holds that.
     out=$(timeout 90 bash -o pipefail -c "$1" 2>&1 </dev/null 8>&-) || code=$?
 }
 
-# told PATTERN…: says what is wrong with $out; a pattern that begins with ! must not match.
-told() {
+# unmatched PATTERN…: says what is wrong with $out; a pattern that begins with ! must not match.
+unmatched() {
     local pattern
     for pattern; do
         case $pattern in
@@ -44,7 +44,7 @@ report() {
 ok() {
     run "$1"
     local wrong
-    wrong=$(told "${@:2}")
+    wrong=$(unmatched "${@:2}")
     [ "$code" = 0 ] || wrong="does not succeed. $wrong"
     report ok "$1" "$wrong"
 }
@@ -53,24 +53,24 @@ ok() {
 instead() {
     run "$3"
     local wrong
-    wrong=$(told "${@:4}")
+    wrong=$(unmatched "${@:4}")
     [ "$code" = 0 ] || wrong="does not succeed. $wrong"
     grep -qF -e "$2" "$place/README.md" || wrong="README.md does not name it: $2. $wrong"
     replaced=$((replaced + 1))
     report replaced "$1  ->  $3" "$wrong"
 }
 
-# seen COMMAND PATTERN…: the failure is there for whoever runs this, whatever its exit code.
+# seen COMMAND PATTERN…: the failure shows to the account that runs this, whatever its exit code.
 seen() {
     run "$1"
-    report seen "$1" "$(told "${@:2}")"
+    report seen "$1" "$(unmatched "${@:2}")"
 }
 
 # fails CODE COMMAND PATTERN…: as `seen`, and ends so.
 fails() {
     run "$2"
     local wrong
-    wrong=$(told "${@:3}")
+    wrong=$(unmatched "${@:3}")
     [ "$code" = "$1" ] || wrong="does not end with $1. $wrong"
     report seen "$2" "$wrong"
 }
@@ -79,7 +79,7 @@ fails() {
 diagnosed() {
     run "podspawn doctor --json | jq -er '.. | objects | select(.check? == \"$1\") | .outcome, .seen, .remedy'"
     out=${out//$'\n'/; }
-    report seen "podspawn doctor: $1" "$(told "^$2; " "${@:3}")"
+    report seen "podspawn doctor: $1" "$(unmatched "^$2; " "${@:3}")"
 }
 
 # healed COMMAND PATTERN…: after the fix it works, at once or soon.
@@ -87,7 +87,7 @@ healed() {
     local wrong end=$((SECONDS + 20))
     while :; do
         run "$1"
-        wrong=$(told "${@:2}")
+        wrong=$(unmatched "${@:2}")
         [ "$code" = 0 ] || wrong="does not succeed. $wrong"
         if [ -z "$wrong" ] || [ "$SECONDS" -ge "$end" ]; then break; fi
         sleep 0.2

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016  # commands are typed by `run`, not expanded here
-# Nobody gets in: accounts, keys, sshd.
+# No login succeeds: accounts, keys, sshd.
 
 DENIED='Permission denied \(publickey'
 # Not by -u ssh: of a process that was gone before the journal looked it does not know the unit.
@@ -94,7 +94,7 @@ unconfigured() {
     ok 'sudo podspawn server-setup'
     healed 'ssh gwen@bench echo in' '^in$'
     ok 'sudo sshd -t && sudo systemctl reload ssh'
-    # The block is a Match: without a user sshd shows what everybody else gets.
+    # The block is a Match: without a user sshd shows what all others get.
     instead 'sshd -T | grep -i authorizedkeyscommand' 'sshd -T -C user=alice' \
         'sudo sshd -T -C user=gwen | grep -i authorizedkeyscommand' \
         '^authorizedkeyscommand /usr/bin/podspawn auth-keys %u %t %k$' '^authorizedkeyscommanduser podspawn-keys$'

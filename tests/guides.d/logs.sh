@@ -10,7 +10,7 @@ walk_logs() {
     seen 'grep -i -e error -e warn /var/log/podspawn/podspawn.log | tail -n 1' 'WARN .*event=policy_deny'
     ok 'journalctl PODSPAWN_USER=gwen -n 5 --no-pager' 'gwen'
     ok 'journalctl -x -u podspawn-broker -n 5 --no-pager' 'Defined-By|Subject:'
-    # Without a file nothing is told to users instead.
+    # Without a file users get no notice instead.
     configure 'log: { file: "", audit_log: "" }'
     leave gwen
     ok 'ssh gwen@bench echo quiet' '!INFO|creating' '^quiet$'

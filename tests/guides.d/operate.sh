@@ -44,7 +44,7 @@ restoring() {
     ok 'stat --format "%U:%G %a" /var/lib/podspawn/state.db /etc/podspawn/keys /etc/podspawn/keys/gwen' \
         '^podspawn:podspawn 600$' '^root:podspawn-keys 750$' '^root:podspawn-keys 640$'
     ok 'sudo systemctl start podspawn-cleanup.service'
-    # Sshd was not told anything.
+    # Sshd was not reloaded.
     ok 'ssh gwen@bench echo restored' '^restored$'
     do_ 'rm -rf /var/lib/podspawn/*.before-restore-* /etc/podspawn/*.before-restore-*'
 }
@@ -53,7 +53,7 @@ upgrading() {
     section 'operations: upgrade'
     do_ 'cp /usr/bin/podspawn $place/podspawn-new'
     hold gwen
-    # The broker runs the old one, which nobody can write into.
+    # The broker runs the old one, which no process can write into.
     fails 1 'sudo cp $place/podspawn-new /usr/bin/podspawn' 'Text file busy'
     instead 'cp podspawn-new /usr/local/bin/podspawn; chmod 755' 'install -m 0755 podspawn /usr/bin/podspawn' \
         'cd $place && cp podspawn-new podspawn && install -m 0755 podspawn /usr/bin/podspawn && podspawn --version' '^podspawn '

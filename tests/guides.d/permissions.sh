@@ -20,7 +20,7 @@ engine_socket() {
     diagnosed engine-access fail gwen
     do_ 'gpasswd --delete gwen docker'
     # With the engine's group taken from the socket, the broker is outside as any user is.
-    # What is still to be removed can wait, who logs in meanwhile is told.
+    # What is still to be removed can wait, a login meanwhile gets a notice.
     do_ 'podspawn stop gwen; systemctl stop podspawn-broker; chgrp root /var/run/docker.sock'
     fails 255 'ssh gwen@bench true' '^podspawn: the container engine does not answer'
     seen 'journalctl -u podspawn-broker -n 20 --no-pager' 'ermission denied'
@@ -38,7 +38,7 @@ key_files() {
     instead 'chmod 700 /etc/podspawn/keys; chmod 600 /etc/podspawn/keys/*' 'systemd-tmpfiles --create podspawn.conf' \
         'systemd-tmpfiles --create podspawn.conf && chown root:podspawn-keys /etc/podspawn/keys/* && chmod 0640 /etc/podspawn/keys/*'
     healed 'ssh gwen@bench echo in' '^in$'
-    # A file that somebody else could write is nobody's keys.
+    # A file that another user could write is not used for keys.
     do_ 'chmod 0666 /etc/podspawn/keys/gwen'
     fails 255 'ssh gwen@bench true' "$DENIED"
     seen 'sudo -u podspawn-keys podspawn auth-keys gwen' '/etc/podspawn/keys/gwen: '

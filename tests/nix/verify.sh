@@ -145,10 +145,10 @@ optional() {
     esac
 }
 
-# From where and to which port somebody may come.
+# From which address and to which port a user may connect.
 readonly CONNECTIONS=('addr=127.0.0.1,lport=22' 'addr=10.1.2.3,lport=22' 'addr=192.0.2.7,lport=2222')
 
-# sshd_file CONFIG GROUP: a copy for this machine's sshd, where nobody is in group podspawn: GROUP stands in for it.
+# sshd_file CONFIG GROUP: a copy for this machine's sshd, where group podspawn is empty: GROUP stands in for it.
 sshd_file() {
     local block
     # Debian's sshd says nothing without it, and only its service makes it.
@@ -168,7 +168,7 @@ sshd_options() {
     }
 }
 
-# Every keyword of the block, whatever other blocks say of the user, the address, the port or everybody.
+# Every keyword of the block, whatever other blocks say of the user, the address, the port or all users.
 check_sshd() {
     local connection keyword value line
     sshd_file "$1/ssh/sshd_config" root
@@ -192,10 +192,10 @@ check_sshd() {
     grep -qxF 'forcecommand exec /etc/podspawn/bin/podspawn spawn' "$work/sshd.log"
 }
 
-# Whoever is not in the group has what the file says without podspawn's line.
+# A user outside the group has what the file says without podspawn's line.
 check_sshd_others() {
     local connection
-    sshd_file "$1/ssh/sshd_config" nobody-is-in-it
+    sshd_file "$1/ssh/sshd_config" no-such-group
     grep -vxF "Include $work/sshd-podspawn.conf" "$work/sshd_config" >"$work/sshd_config.without"
     if diff -q "$work/sshd_config" "$work/sshd_config.without"; then return 1; fi
     for connection in "${CONNECTIONS[@]}"; do
@@ -203,7 +203,7 @@ check_sshd_others() {
     done
 }
 
-# Copied, root's, and nobody else's to change: sshd would not run a link into a store that a group may write to.
+# Copied, root's, and no other user's to change: sshd would not run a link into a store that a group may write to.
 check_shim() {
     [ "$(<"$1/ssh/podspawn-auth-keys.mode")" = 0755 ]
     [ "$(head -n 1 "$1/ssh/podspawn-auth-keys")" = '#!/bin/sh' ]
@@ -294,7 +294,7 @@ check_sysctl() {
     grep -qx 'fs.inotify.max_user_instances=524288' "$1/sysctl.d/60-nixos.conf"
 }
 
-# The accounts of systemd/sysusers.d are the module's, no person has a password, and nobody is in group docker.
+# The accounts of systemd/sysusers.d are the module's, no user has a password, and none is in group docker.
 check_accounts() {
     local kind name
     while read -r kind name _; do
@@ -354,7 +354,7 @@ verify() {
     holds "$case: every unit is wired, and started by what its [Install] says" check_parity "$etc" "$case"
     holds "$case: what is overridden is replaced" check_overrides "$etc" "$case"
     holds "$case: sshd gives podspawn's users podspawn's command" check_sshd "$etc"
-    holds "$case: sshd leaves everybody else alone" check_sshd_others "$etc"
+    holds "$case: sshd leaves all other users alone" check_sshd_others "$etc"
     holds "$case: sshd takes the file without a user" check_sshd_unnamed "$etc"
     holds "$case: sshd can run the program for keys" check_shim "$etc"
     holds "$case: an account's shell can run the program for sessions" check_command "$etc" "$system"

@@ -29,7 +29,7 @@ fn transcript(server: &Server, identity: u32, script: impl Fn(&mut Talk)) -> Vec
     lines
 }
 
-/// Who the servers run as: this process, and where it is root the account nobody.
+/// Who the servers run as: this process, and where it is root an account without rights.
 fn identities() -> Vec<u32> {
     let own = rustix::process::getuid().as_raw();
     if own == 0 { vec![0, 65534] } else { vec![own] }

@@ -215,7 +215,7 @@ fn handles(talk: &mut Talk) {
             talk.on(kind, name, handle);
         }
         for name in ["fsync@openssh.com", "fstatvfs@openssh.com"] {
-            // Free space is everybody's: only whether there is an answer.
+            // Free space changes with other programs: only whether there is an answer.
             if !(name.starts_with("fstatvfs") && handle == file) {
                 talk.extended(name, &strings(&[handle]), &handle.escape_ascii().to_string());
             }
@@ -448,8 +448,8 @@ fn expansions(talk: &mut Talk) {
         b"~root/",
         b"~root/x",
         b"~root//x",
-        b"~nobody-at-all",
-        b"~nobody-at-all/x",
+        b"~no-such-user",
+        b"~no-such-user/x",
         b"~\xff",
         b"file",
         b"dir/../to-dir",

@@ -66,7 +66,7 @@ impl Files {
         let mut files = Self(Vec::new());
         for number in 1..=users {
             let path = Path::new(DIRECTORY).join(name(number));
-            fs::write(&path, format!("{KEY} somebody@somewhere\n")).with_context(|| format!("{}", path.display()))?;
+            fs::write(&path, format!("{KEY} user@somewhere\n")).with_context(|| format!("{}", path.display()))?;
             chown(&path, Some(0), Some(group))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o640))?;
             files.0.push(path);

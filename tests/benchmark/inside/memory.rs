@@ -13,7 +13,7 @@ pub(crate) struct Resident {
     pub(crate) all: f64,
     /// The same, of shared pages its part only.
     pub(crate) part: f64,
-    /// What nobody shares.
+    /// What no other process shares.
     pub(crate) own: f64,
 }
 

@@ -29,12 +29,12 @@ struct Line {
     text: String,
 }
 
-/// What a run told, but for the checks of the host.
+/// The lines of a run, without the checks of the host.
 #[track_caller]
 fn lines(done: &Finished) -> Vec<Line> {
-    let told: Value = serde_json::from_slice(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"));
+    let printed: Value = serde_json::from_slice(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"));
     let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
-    let lines = told["checks"].as_array().unwrap().iter().map(|line| Line {
+    let lines = printed["checks"].as_array().unwrap().iter().map(|line| Line {
         check: text(line, "check"),
         outcome: text(line, "outcome"),
         text: format!("{} -> {}", text(line, "seen"), text(line, "remedy")),
@@ -54,11 +54,11 @@ impl Bench {
     #[track_caller]
     fn prove_failing(&self, check: &str, parts: &[&str]) -> Vec<Line> {
         let lines = self.prove();
-        let told: Vec<_> = lines.iter().map(|line| (&line.check, &line.outcome, &line.text)).collect();
+        let printed: Vec<_> = lines.iter().map(|line| (&line.check, &line.outcome, &line.text)).collect();
         let failing: Vec<&Line> = lines.iter().filter(|line| line.outcome != "pass").collect();
-        assert!(failing.len() == 1 && failing[0].check == check && failing[0].outcome == "fail", "{told:?}");
+        assert!(failing.len() == 1 && failing[0].check == check && failing[0].outcome == "fail", "{printed:?}");
         for part in parts {
-            assert!(failing[0].text.contains(part), "{part}: {told:?}");
+            assert!(failing[0].text.contains(part), "{part}: {printed:?}");
         }
         lines
     }
@@ -87,8 +87,8 @@ fn in_a_mode_that_keeps_nothing_and_one_that_keeps_homes_it_passes_and_leaves_no
     for mode in ["destroy-on-disconnect", "named"] {
         let _config = Disturbance::of_config(&bench, &format!("(cat; echo 'session: {{ mode: {mode} }}')"));
         let lines = bench.prove();
-        let told: Vec<_> = lines.iter().map(|line| (&line.check, &line.outcome, &line.text)).collect();
-        assert!(lines.len() == LINES.len() && lines.iter().all(|line| line.outcome == "pass"), "{mode}: {told:?}");
+        let printed: Vec<_> = lines.iter().map(|line| (&line.check, &line.outcome, &line.text)).collect();
+        assert!(lines.len() == LINES.len() && lines.iter().all(|line| line.outcome == "pass"), "{mode}: {printed:?}");
     }
 }
 
@@ -113,7 +113,7 @@ fn a_broker_that_is_away_fails_the_login_and_says_which_unit() {
     let done = bench.bash(&[], "podspawn doctor --prove --json");
     let lines = lines(&done);
     let failing: Vec<_> = lines.iter().filter(|line| line.outcome == "fail").map(|line| line.check.as_str()).collect();
-    // Whether a container is left cannot be told without it.
+    // Whether a container is left is unknown without it.
     assert_eq!(failing, ["prove-login", "prove-removal"], "{done:?}");
     assert!(lines[2].text.contains("broker cannot be reached") && lines[2].text.contains("podspawn-broker.socket"));
     drop(disturbance);
@@ -136,17 +136,17 @@ fn sshds_lists_fail_the_login_in_sshds_own_words() {
 }
 
 #[test]
-fn no_place_for_another_container_is_told_as_a_user_would_hear_it() {
+fn no_place_for_another_container_is_reported_in_the_words_that_a_user_sees() {
     let bench = bench::alone();
     // What other tests left would take the only place.
     bench.empty();
     let _config = Disturbance::of_config(&bench, "sed 's/max_containers: .*}/max_containers: 1 }/'");
     let user = bench.user();
-    let _somebody = user.start(&[], "echo ready; sleep 600");
+    let _held = user.start(&[], "echo ready; sleep 600");
     bench.prove_failing("prove-login", &["limit of 1 containers"]);
 }
 
-/// Starts a run and returns when somebody is in the container.
+/// Starts a run and returns when its container is in use.
 fn begin(bench: &Bench) -> Process {
     let process = Process::start(bench.command(&[]).args(["podspawn", "doctor", "--prove", "--json"]));
     eventually("its container runs", || !bench.root("docker ps -q --filter name=podspawn-prove").is_empty());
@@ -160,7 +160,7 @@ fn interrupted_it_leaves_nothing_and_says_so() {
     let bench = bench::alone();
     for signal in ["INT", "TERM"] {
         let process = begin(&bench);
-        // Twice: whoever is in a hurry presses it again.
+        // Twice: a user in a hurry presses it again.
         bench.root(&format!("{KILL} {signal}; sleep 0.2; {KILL} {signal} || true"));
         let done = process.finish();
         assert_eq!(done.code, Some(1), "{done:?}");
@@ -173,14 +173,14 @@ fn interrupted_it_leaves_nothing_and_says_so() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_told_by_doctor_and_removed_by_the_next_run() {
+fn what_a_killed_run_left_is_reported_by_doctor_and_removed_by_the_next_run() {
     let bench = bench::alone();
     let process = begin(&bench);
     bench.root(&format!("{KILL} KILL"));
     assert_ne!(process.finish().code, Some(0));
     let left = bench.root("getent passwd | grep -o ^podspawn-prove-[0-9a-f]*");
-    let told = bench.bash(&[], "podspawn doctor").text();
-    assert!(told.contains(&format!("accounts of an interrupted --prove are there: {left}")), "{told}");
+    let printed = bench.bash(&[], "podspawn doctor").text();
+    assert!(printed.contains(&format!("accounts of an interrupted --prove are there: {left}")), "{printed}");
     let lines = bench.prove();
     assert!(lines[0].check == "prove-leftovers" && lines[0].text.contains(&left), "{}", lines[0].text);
     assert!(lines.iter().all(|line| line.outcome == "pass") && lines.len() == LINES.len() + 1);
@@ -193,14 +193,14 @@ fn a_healthy_host_passes_every_line_leaves_nothing_and_two_runs_do_not_meet() {
     let second = lines(&bench.bash(&[], "podspawn doctor --prove --json"));
     assert!(second.len() == 1 && second[0].text.contains("another doctor --prove is running"), "{}", second[0].text);
     assert!(!process.has_ended());
-    let told = bench.bash(&[], "podspawn doctor").text();
-    assert!(!told.contains("interrupted"), "one that runs is not left: {told}");
+    let printed = bench.bash(&[], "podspawn doctor").text();
+    assert!(!printed.contains("interrupted"), "one that runs is not left: {printed}");
     let first = lines(&process.finish());
-    let told: Vec<_> = first.iter().map(|line| (line.check.as_str(), &line.text)).collect();
-    assert!(first.iter().all(|line| line.outcome == "pass"), "{told:?}");
-    assert_eq!(first.iter().map(|line| line.check.as_str()).collect::<Vec<_>>(), LINES, "{told:?}");
+    let printed: Vec<_> = first.iter().map(|line| (line.check.as_str(), &line.text)).collect();
+    assert!(first.iter().all(|line| line.outcome == "pass"), "{printed:?}");
+    assert_eq!(first.iter().map(|line| line.check.as_str()).collect::<Vec<_>>(), LINES, "{printed:?}");
     for login in &first[2..=3] {
-        assert!(login.text.contains(" s"), "{told:?}");
+        assert!(login.text.contains(" s"), "{printed:?}");
     }
     bench.assert_nothing_proved_is_left();
     let done = bench.bash(&["-u", "plain"], "podspawn doctor --prove");

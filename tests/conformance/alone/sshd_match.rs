@@ -1,7 +1,7 @@
 //! sshd's configuration against podspawn: no `Match` block of others, and nothing global, gives a user anything of the
 //! host.
 //!
-//! Every test takes the bench alone, since it changes what everybody logs in through, and leaves it as it was.
+//! Every test takes the bench alone, since it changes the sshd that every login uses, and leaves it as it was.
 
 use crate::{
     bench::{self, Bench, Disturbance, User},
@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{fs, process::Command};
 
-/// For a moment after it was told, sshd listens nowhere.
+/// For a moment after a reload, sshd listens nowhere.
 const RELOAD: &str = "sshd -t && systemctl reload ssh || exit 1
 for i in $(seq 100); do ssh-keyscan -T 1 127.0.0.1 >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1";
 const D: &str = "/etc/ssh/sshd_config.d";
@@ -60,10 +60,10 @@ fn no_block_of_others_decides_for_a_user_whatever_its_file_is_called() {
     bench.root(&format!("rm {D}/10-others.conf"));
     let all = winners(&user).join("\n");
     put(&bench, "00-others.conf", &all);
-    let told = bench.bash(&[], "podspawn doctor").text();
+    let printed = bench.bash(&[], "podspawn doctor").text();
     for number in [1, 3, 7] {
         let line = format!("in {D}/00-others.conf:{number}, ");
-        assert!(told.contains(&line), "{line}: {told}");
+        assert!(printed.contains(&line), "{line}: {printed}");
     }
     let done = bench.root("podspawn server-setup");
     assert!(done.contains("wrote /etc/ssh/podspawn.conf") && done.contains("reloaded ssh.service"), "{done}");

@@ -3,7 +3,7 @@
 use crate::bench::{self, Bench, Disturbance, User, eventually};
 use serde_json::Value;
 
-/// Another program, as far as anybody can tell, that does the same: its content, and so its name among the copies.
+/// Another program by all appearances, that does the same: its content, and so its name among the copies.
 const REPLACE: &str = "cp -p /usr/bin/podspawn /run/podspawn-test/podspawn.before
 cp -p /usr/bin/podspawn /usr/bin/podspawn.new && date +%s%N >>/usr/bin/podspawn.new
 mv /usr/bin/podspawn.new /usr/bin/podspawn && systemctl restart podspawn-broker.service";
@@ -69,7 +69,7 @@ fn an_upgrade_leaves_sessions_as_they_are_and_new_ones_are_of_the_new_version() 
     command.send(b"9\n".to_vec());
     assert_eq!(command.finish().code, Some(9));
     shell.kill();
-    eventually("whoever leaves is noticed", || stays.connections() == 0);
+    eventually("the end of a connection is noticed", || stays.connections() == 0);
     assert_eq!(stays.sessions()[0]["status"], "grace");
     assert_eq!(stays.run("echo back").success(), "back");
     assert_eq!(stays.container(), container);

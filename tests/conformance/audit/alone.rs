@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_pass_that_removes_something_is_told() {
+fn a_cleanup_that_removes_something_is_recorded() {
     let bench = bench::alone();
     let name = "podspawn-nobodys";
     bench.root(&format!("{}; podspawn cleanup", bench::orphan("create", name, "00000000deadbea0")));
@@ -16,7 +16,7 @@ fn a_pass_that_removes_something_is_told() {
 }
 
 #[test]
-fn an_end_that_comes_while_the_broker_is_away_is_told_once_it_is_back() {
+fn an_end_that_comes_while_the_broker_is_away_is_recorded_once_it_is_back() {
     let bench = bench::alone();
     let user = bench.user();
     let mut process = user.start(&[], "echo ready; exec sleep 1234");
@@ -26,11 +26,13 @@ fn an_end_that_comes_while_the_broker_is_away_is_told_once_it_is_back() {
         drop(process);
     }
     user.run("true").success();
-    eventually("both ends are told", || user.audited_names().iter().filter(|name| *name == "disconnect").count() == 2);
+    eventually("both ends are recorded", || {
+        user.audited_names().iter().filter(|name| *name == "disconnect").count() == 2
+    });
 }
 
 #[test]
-fn while_it_cannot_be_written_nobody_gets_in_and_who_is_in_stays() {
+fn while_it_cannot_be_written_no_login_succeeds_and_connected_users_stay() {
     let bench = bench::alone();
     let (inside, refused) = (bench.user(), bench.user());
     let mut terminal = inside.shell();
@@ -50,7 +52,7 @@ fn while_it_cannot_be_written_nobody_gets_in_and_who_is_in_stays() {
         terminal.finish();
         eventually("the end is noticed", || inside.connections() == 0);
     }
-    eventually("the end that waited is told", || inside.audited_names().contains(&"disconnect".to_owned()));
+    eventually("the end that waited is recorded", || inside.audited_names().contains(&"disconnect".to_owned()));
     assert!(refused.audited().is_empty());
     refused.run("true").success();
 }

@@ -69,7 +69,7 @@ fn an_altered_backup_is_refused_and_nothing_is_touched() {
         )
     };
     let before = live();
-    for (alteration, told) in [
+    for (alteration, complaint) in [
         ("truncate --size -1 state.db", "state.db is not what the manifest says"),
         ("printf x | dd of=state.db bs=1 seek=5000 conv=notrunc status=none", "state.db is not what"),
         ("echo >>keys/$(ls keys | head -1)", "is not what the manifest says"),
@@ -81,7 +81,7 @@ fn an_altered_backup_is_refused_and_nothing_is_touched() {
         ("truncate --size 100 manifest.json", "manifest.json is not what manifest.sha256 says"),
         ("rm manifest.json", "manifest.json"),
         ("sed -i 's/\"0640\"/\"0666\"/' manifest.json", "manifest.json is not what"),
-        // Whoever alters a backup can alter the sum as well.
+        // An attacker who alters a backup can alter the sum as well.
         (
             "sed -i 's|\"keys/[^\"]*\"|\"keys/../../../root/x\"|' manifest.json; sha256sum manifest.json >manifest.sha256",
             "does not stay in its place",
@@ -97,7 +97,7 @@ fn an_altered_backup_is_refused_and_nothing_is_touched() {
         let refused = bench.restore(&format!("{copy} --force"));
         assert_eq!(refused.code, Some(1), "{alteration}: {refused:?}");
         let errors = refused.errors();
-        assert!(errors.contains("is not a whole backup") && errors.contains(told), "{alteration}: {refused:?}");
+        assert!(errors.contains("is not a whole backup") && errors.contains(complaint), "{alteration}: {refused:?}");
         assert_eq!(live(), before, "{alteration}");
     }
     bench.root(TIDY);
@@ -130,7 +130,7 @@ fn yesterdays_state_comes_back_under_running_containers() {
 
     let done = bench.restore(&format!("{path} --force"));
     assert!(done.success().ends_with("restored"), "{done:?}");
-    // What the backup does not know goes, with everybody in it.
+    // A session that the backup does not know ends, with all its connections.
     let gone = unknown.finish();
     assert_eq!(gone.code, Some(255), "{gone:?}");
     eventually("its container is gone", || later.containers().is_empty());
@@ -157,7 +157,7 @@ fn yesterdays_state_comes_back_under_running_containers() {
 }
 
 #[test]
-fn a_damaged_state_is_replaced_when_told_that_sessions_may_be_lost() {
+fn a_damaged_state_is_replaced_with_force_which_allows_that_sessions_are_lost() {
     let bench = bench::alone();
     bench.root(TIDY);
     let user = bench.user();
@@ -169,7 +169,7 @@ fn a_damaged_state_is_replaced_when_told_that_sessions_may_be_lost() {
     assert_ne!(bench.bash(&[], BACK_UP).code, Some(0), "a damaged state is no backup");
     assert_eq!(bench.root("ls -A /var/backups/podspawn | grep -cv partial"), "1");
     let unsure = bench.restore(&path);
-    assert!(unsure.code == Some(1) && unsure.errors().contains("cannot be told"), "{unsure:?}");
+    assert!(unsure.code == Some(1) && unsure.errors().contains("cannot be printed"), "{unsure:?}");
     bench.restore(&format!("{path} --force")).success();
     assert_eq!(user.run("echo works").success(), "works");
     assert_eq!(user.containers().len(), 1);
@@ -218,11 +218,11 @@ fn kill_restores(calls: &str) -> (u32, u32) {
     let path = bench.back_up("");
     let container = user.container();
     let script = ["bash", "-euc", KILL_RESTORE, "-", &path, calls, &user.name];
-    let told = Process::start(bench.command(&[]).args(script)).finish_within(DEADLINE * 9);
-    let told = told.success();
-    let (points, pending) = told.split_once(' ').unwrap();
+    let printed = Process::start(bench.command(&[]).args(script)).finish_within(DEADLINE * 9);
+    let printed = printed.success();
+    let (points, pending) = printed.split_once(' ').unwrap();
     bench.restore(&format!("{path} --force")).success();
-    assert_eq!(user.container(), container, "nobody's container was lost");
+    assert_eq!(user.container(), container, "a container was lost");
     bench.root(TIDY);
     (points.parse().unwrap(), pending.parse().unwrap())
 }

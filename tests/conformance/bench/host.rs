@@ -31,7 +31,7 @@ five: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 
 minute: {repo: /r, users: ["*"], image: "podspawn-workload:latest", max_lifetime: 75s}
 kept: {repo: /r, users: ["*"], image: "podspawn-workload:latest", mode: persistent, max_lifetime: 1s, grace_period: 1s, ttl: 1s}
 tight: {repo: /r, users: ["*"], image: "podspawn-alpine-like:latest", mode: ttl, memory: 96m, cpus: 0.25, shell: /bin/ash}
-crowded: {repo: /r, users: ["*"], image: "podspawn-test-crowded:latest", mode: named}
+taken: {repo: /r, users: ["*"], image: "podspawn-test-taken:latest", mode: named}
 "#;
 
 /// A bench host, ready for tests.

@@ -23,7 +23,7 @@ fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
         let helpless = expected.iter().filter(|one| ill[*one].0 == "pass" || ill[*one].1.is_empty());
         let helpless: Vec<&String> = helpless.collect();
         if named != expected || !helpless.is_empty() {
-            // The others are told as well.
+            // The others are reported as well.
             wrong.push(format!(
                 "broken: {breaks}\n  named {named:?}\n  and not {expected:?}; no help with {helpless:?}\n  healed before: {heal}"
             ));

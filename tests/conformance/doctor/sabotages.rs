@@ -21,7 +21,7 @@ const WITHOUT_BROKER: &[&str] = &[
     "audit-log",
 ];
 
-/// What only the broker knows; without it nobody does.
+/// What only the broker knows, and is unknown without it.
 pub(super) const ONLY_THE_BROKER: &[&str] = WITHOUT_BROKER.split_at(1).1;
 
 /// How a sabotage is undone.
@@ -171,7 +171,7 @@ docker create --name podspawn-doctor-orphan --label managed-by=podspawn --label 
     ),
 ];
 
-/// What is broken by changing files that are the host's own: where NixOS declares them, nobody does. `{RELOAD}` and
+/// What is broken by changing files that are the host's own: where NixOS declares them, they cannot be changed. `{RELOAD}` and
 /// `{FIRST}` in a script stand for those above.
 pub(super) const OF_FILES: &[Sabotage] = &[
     Sabotage(

@@ -20,7 +20,7 @@ fn a_login_that_waits_for_its_container_survives_a_killed_broker() {
 }
 
 #[test]
-fn a_stop_under_somebody_is_not_forgotten_by_a_killed_broker() {
+fn a_stop_of_a_session_in_use_is_not_forgotten_by_a_killed_broker() {
     let bench = bench::alone();
     let user = bench.user_with("mode: named");
     let _process = user.start(&[], "trap '' HUP; echo ready; while :; do sleep 1; done");
@@ -67,18 +67,18 @@ fn a_killed_broker_is_not_noticed() {
 }
 
 #[test]
-fn a_broker_that_is_restarted_knows_who_is_there_and_who_left_meanwhile() {
+fn a_broker_that_is_restarted_knows_which_connections_stayed_and_which_ended_meanwhile() {
     let bench = bench::alone();
     let user = bench.user();
-    let mut leaves = user.start(&[], WITNESS);
+    let mut leaves = user.start(&[], TRAPS_HUP);
     let _stays = user.start(&[], "echo ready; exec sleep 1000");
     let down = Disturbance::of(&bench, STOP_BROKER, START_BROKER);
     leaves.kill();
     leaves.finish();
-    let hung_up = || user.inside(&format!("cat /home/{}/witness", user.name)).text() == "hung up\n";
+    let hung_up = || user.inside(&format!("cat /home/{}/hung-up", user.name)).text() == "hung up\n";
     eventually("the process was hung up without a broker", hung_up);
     drop(down);
-    eventually("who is there is counted", || user.connections() == 1);
+    eventually("the connection that stayed is counted", || user.connections() == 1);
 }
 
 #[test]

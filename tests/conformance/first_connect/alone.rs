@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_person_at_a_terminal_is_told_what_takes_so_long() {
+fn a_terminal_shows_what_takes_so_long() {
     let bench = bench::alone();
     let user = bench.user();
     // So that the broker runs.
@@ -40,7 +40,7 @@ fn a_missing_image_is_pulled_and_a_person_sees_how_far_it_is() {
 }
 
 #[test]
-fn a_program_is_told_nothing_however_long_it_takes() {
+fn a_program_gets_no_notice_however_long_it_takes() {
     let bench = bench::alone();
     let user = bench.user();
     bench.user().run("true").success();

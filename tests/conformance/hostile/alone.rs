@@ -3,18 +3,18 @@
 use super::*;
 
 #[test]
-fn ten_thousand_connections_of_one_user_keep_nobody_else_out() {
+fn ten_thousand_connections_of_one_user_keep_no_other_user_out() {
     let bench = bench::alone();
     let user = bench.user();
     bench.user().run("true").success();
     let before = broker_pid(&bench);
     std::thread::scope(|scope| {
-        let order = Order::Crowd { socket: BROKER.into(), count: 10_000, bytes: String::new(), hold_ms: 8000 };
+        let order = Order::Many { socket: BROKER.into(), count: 10_000, bytes: String::new(), hold_ms: 8000 };
         let (bench, name) = (&bench, user.name.as_str());
-        let crowd = scope.spawn(move || peer::send(bench, name, &order));
+        let connections = scope.spawn(move || peer::send(bench, name, &order));
         std::thread::sleep(Duration::from_secs(2));
         assert_serves(bench);
-        let found = crowd.join().unwrap();
+        let found = connections.join().unwrap();
         assert!(found["held"].as_u64().unwrap() <= 256, "{found}");
     });
     assert_eq!(broker_pid(&bench), before);

@@ -33,11 +33,11 @@ struct Taker {
 impl Taker {
     fn start(user: &User<'_>, command: &str) -> Self {
         let (process, out) = Process::start_with_output(user.ssh(&[]).arg(command));
-        let (tell, line) = mpsc::channel();
+        let (sender, line) = mpsc::channel();
         std::thread::spawn(move || {
             let mut text = String::new();
             let _ = BufReader::new(out).read_line(&mut text);
-            let _ = tell.send(text.trim().to_owned());
+            let _ = sender.send(text.trim().to_owned());
         });
         Self { _process: process, line }
     }
@@ -84,7 +84,7 @@ fn a_containers_file_system_of_terminals_goes_with_the_container() {
 }
 
 #[test]
-fn volumes_of_containers_that_somebody_else_removed_are_cleaned_up() {
+fn volumes_of_containers_that_an_administrator_removed_are_cleaned_up() {
     let bench = bench::shared();
     let user = bench.user();
     user.run("true").success();
@@ -107,7 +107,7 @@ fn what_the_kernel_counts_by_uid_is_bounded_below_what_the_host_has() {
     let own: Vec<u64> = own.lines().map(|line| line.parse().unwrap_or(u64::MAX)).collect();
     assert!(limits[0] <= 16_384 / 2, "{limits:?}");
     assert!(limits[1] <= own[0] / 2 && limits[2] <= own[1] / 2, "{limits:?}, and the host {own:?}");
-    assert_ne!(user.run("ulimit -Hi 100000").code, Some(0), "nobody inside raises them");
+    assert_ne!(user.run("ulimit -Hi 100000").code, Some(0), "no process inside raises them");
 }
 
 /// The value of a setting in the package's file.

@@ -1,5 +1,5 @@
 //! Nothing of a podspawn user runs on the host but sshd's forced command: no start-up file of a shell, no user manager,
-//! no job, whoever put the account into the group.
+//! no job, whichever administrator put the account into the group.
 
 mod alone;
 
@@ -58,7 +58,7 @@ chown -R {name}: .
         Finished::of(self.bench.plain().ssh(&["-l", self.name]).arg(command), b"")
     }
 
-    /// What sshd is told of its keys: many logins that fail would make it refuse connections (`PerSourcePenalties`).
+    /// What sshd is printed of its keys: many logins that fail would make it refuse connections (`PerSourcePenalties`).
     fn keys(&self) -> String {
         self.bench.bash(&["-u", "podspawn-keys"], &format!("podspawn auth-keys {} 2>/dev/null", self.name)).text()
     }
@@ -115,7 +115,7 @@ fn a_podspawn_user_has_no_user_manager_and_other_accounts_have_theirs() {
     let plain = bench.plain();
     let mut ordinary = plain.start(&[], "echo ready; sleep 600");
     eventually("an ordinary account has one", || bench.bash(&[], "pgrep -u plain -x systemd").code == Some(0));
-    // Not started by hand either, and no failure that somebody would be called for.
+    // Not started by hand either, and no failure that would alert an administrator.
     let name = &user.name;
     bench.root(&format!(
         "systemctl start user@$(id -u {name}).service; ! systemctl is-failed user@$(id -u {name}).service"
@@ -144,9 +144,9 @@ fn an_account_that_joined_the_group_by_hand_gets_no_key_and_is_named() {
             .lines()
             .any(|line| line.starts_with("joiner ") && line.ends_with("not confined"))
     );
-    let told = bench.bash(&[], "podspawn doctor").text();
-    let line = told.lines().find(|line| line.contains("accounts-confined")).unwrap_or_default();
-    assert!(line.starts_with("fail") && told.contains("podspawn add-user joiner --existing"), "{told}");
+    let printed = bench.bash(&[], "podspawn doctor").text();
+    let line = printed.lines().find(|line| line.contains("accounts-confined")).unwrap_or_default();
+    assert!(line.starts_with("fail") && printed.contains("podspawn add-user joiner --existing"), "{printed}");
 
     // Its own shell alone, or its own home alone, is as much.
     for change in ["--home /var/empty", "--home /home/joiner --shell /bin/sh"] {
@@ -201,7 +201,7 @@ fn an_account_with_work_on_the_host_is_not_converted_and_nothing_of_it_is_change
 
 /// Whatever is done when it is killed: the account is confined or has no keys, and both verbs bring it to their end.
 #[test]
-fn a_conversion_that_is_killed_anywhere_lets_nobody_out_and_can_be_repeated_or_undone() {
+fn a_conversion_that_is_killed_anywhere_frees_no_user_and_can_be_repeated_or_undone() {
     let bench = bench::shared();
     let trap = Trap::set(&bench, "killed");
     let facts = "getent passwd killed | cut -d: -f6,7; id -nG killed; getent shadow killed | cut -d: -f2";

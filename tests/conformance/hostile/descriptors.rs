@@ -82,7 +82,7 @@ fn a_file_or_a_named_pipe_of_the_host_is_refused_as_any_stream() {
 }
 
 #[test]
-fn whoever_speaks_to_the_guest_by_hand_is_refused_the_same() {
+fn a_process_that_speaks_to_the_guest_by_hand_is_refused_the_same() {
     let bench = bench::shared();
     let user = bench.user();
     let kinds = ["pipe", "null"].into_iter().chain(NO_STREAMS).map(str::to_owned).collect();

@@ -26,7 +26,7 @@ fn lying_guests(bench: &Bench) -> Disturbance<'_> {
     let disturb = format!(
         "set -e; {copy}; cp -p $copy /run/podspawn-test/guest; size=$(stat -c %s $copy)\n\
          cat >$copy.new <<'END'\n#!/bin/sh\nPODSPAWN_PEER='{order}' exec /peer --exact \
-         peer::the_broker_describes_itself_to_whoever_asks --nocapture\nEND\n\
+         peer::the_broker_describes_itself_to_every_caller --nocapture\nEND\n\
          truncate -s $size $copy.new; chmod 0555 $copy.new; mv $copy.new $copy"
     );
     let mend = format!("{copy}; mv /run/podspawn-test/guest $copy; docker rmi -f {IMAGE} >/dev/null 2>&1 || true");

@@ -22,7 +22,7 @@ fn greedy(what: &str) -> String {
     )
 }
 
-/// A budget: its name, what uses it up, and how much of it a single attempt of somebody else must still get.
+/// A budget: its name, what uses it up, and how much of it a single attempt of another user must still get.
 const BUDGETS: [(&str, &str, u64); 4] = [
     // fs.inotify.max_user_instances
     ("inotify", "while ($count < 5000) { last if syscall($arm ? 26 : 294, 0) < 0; $count++ }", 100),

@@ -38,8 +38,8 @@ fn a_container_of_a_committed_image_is_never_removed() {
     assert!(!dry.contains(&plain) && !dry.contains(&with_volumes), "{dry}");
     bench.root("podspawn cleanup");
     alive();
-    let told = bench.bash(&[], "podspawn doctor --json").text();
-    assert!(told.contains("left alone: ") && told.contains(&plain), "{told}");
+    let printed = bench.bash(&[], "podspawn doctor --json").text();
+    assert!(printed.contains("left alone: ") && printed.contains(&plain), "{printed}");
     bench.root(&format!("docker inspect {container} >/dev/null 2>&1 && exit 1; true"));
 }
 
@@ -64,7 +64,7 @@ head -c 300000 /dev/urandom >big && for n in $(seq 200); do ln big link$n; done
 "#;
 
 #[test]
-fn a_backup_of_a_home_without_an_end_ends_and_is_complete_for_everybody_else() {
+fn a_backup_of_a_home_without_an_end_ends_and_is_complete_for_all_other_users() {
     let bench = bench::shared();
     let [mallory, alice] = [(); 2].map(|()| bench.user_with("mode: named"));
     let to = format!("/var/backups/podspawn/{}", mallory.name);

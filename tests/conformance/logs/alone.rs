@@ -3,25 +3,25 @@
 use super::*;
 
 #[test]
-fn a_log_file_that_cannot_be_written_stops_nobody_and_is_told_once() {
+fn a_log_file_that_cannot_be_written_stops_no_login_and_is_reported_once() {
     let bench = bench::alone();
     let user = bench.user();
     user.run("true").success();
-    let (failed, written) = (told(&bench, "log_failed"), told(&bench, "log_written"));
+    let (failed, written) = (reported(&bench, "log_failed"), reported(&bench, "log_written"));
     {
         // A reload opens it anew: a directory has taken its name.
         let disturb = "mv /var/log/podspawn/podspawn.log /var/log/podspawn/podspawn.log-kept && \
                        mkdir /var/log/podspawn/podspawn.log && systemctl reload podspawn-broker";
         let mend = "rmdir /var/log/podspawn/podspawn.log && systemctl reload podspawn-broker";
         let _unwritable = Disturbance::of(&bench, disturb, mend);
-        eventually("it is told", || told(&bench, "log_failed") == failed + 1);
+        eventually("it is reported", || reported(&bench, "log_failed") == failed + 1);
         user.run("true").success();
         user.run("true").success();
         bench.root("systemctl reload podspawn-broker");
         user.run("true").success();
     }
-    eventually("that it works again is told", || told(&bench, "log_written") == written + 1);
-    assert_eq!(told(&bench, "log_failed"), failed + 1);
+    eventually("that it works again is reported", || reported(&bench, "log_written") == written + 1);
+    assert_eq!(reported(&bench, "log_failed"), failed + 1);
     user.run("true").success();
     assert!(!user.logged("connect").is_empty());
 }

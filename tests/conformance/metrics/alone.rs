@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_scrape_starts_the_service_and_every_way_tells_the_same() {
+fn a_scrape_starts_the_service_and_every_way_gives_the_same() {
     let bench = bench::alone();
     bench.root("systemctl stop podspawn-metrics.service");
     let text = bench.root(TCP);
@@ -70,7 +70,7 @@ fn the_numbers_are_those_of_the_engine_and_of_the_list_and_move_with_what_happen
     assert!(value(&now, "podspawn_oldest_session_seconds").unwrap() < 60.0);
     assert!(value(&now, "podspawn_containers_memory_bytes").unwrap() > 1e5);
     assert!(value(&now, "podspawn_disk_available_bytes{of=\"engine\"}").unwrap() > 1e6);
-    // Whoever may read this does not learn who is here.
+    // A reader of the metrics does not learn which users are connected.
     assert!(!now.iter().any(|line| line.contains(&here.name) || line.contains("user=")), "{now:#?}");
     drop(process);
     bench.root(&format!("podspawn stop {}", gone.name));
@@ -103,7 +103,7 @@ fn the_numbers_are_those_of_the_engine_and_of_the_list_and_move_with_what_happen
 }
 
 #[test]
-fn an_engine_that_is_away_is_told_and_nothing_that_only_it_knows() {
+fn an_engine_that_is_away_is_reported_and_nothing_that_only_it_knows() {
     let bench = bench::alone();
     bench.user().run("true").success();
     let _away = Disturbance::of(&bench, STOP_ENGINE, START_ENGINE);
@@ -117,7 +117,7 @@ fn an_engine_that_is_away_is_told_and_nothing_that_only_it_knows() {
 }
 
 #[test]
-fn a_broker_that_rests_is_left_alone_and_one_that_is_gone_is_told_from_it() {
+fn an_idle_broker_is_not_started_and_one_that_is_gone_is_distinguished_from_it() {
     let bench = bench::alone();
     bench.user().run("true").success();
     bench.empty();
@@ -141,7 +141,7 @@ fn a_broker_that_rests_is_left_alone_and_one_that_is_gone_is_told_from_it() {
     let next = bench.samples();
     assert_eq!(value(&next, "podspawn_broker_running"), Some(1.0));
     assert_eq!(value(&next, logins), value(&running, logins).map(|count| count + 1.0));
-    // One that was killed has sessions to find: whoever looks starts the next.
+    // One that was killed has sessions to find: the next scrape starts another.
     bench.root("systemctl kill --signal KILL podspawn-broker.service; sleep 1");
     eventually("it is back", || value(&bench.samples(), "podspawn_sessions_total") == Some(1.0));
 }
@@ -170,7 +170,7 @@ fn scrapes_all_the_time_keep_no_broker_that_has_nothing_to_do() {
 }
 
 #[test]
-fn a_crowd_that_says_nothing_keeps_no_scrape_out_and_does_not_stay() {
+fn silent_connections_keep_no_scrape_out_and_are_closed() {
     let bench = bench::alone();
     bench.root("systemctl stop podspawn-metrics.service");
     let began = Instant::now();
@@ -186,7 +186,7 @@ fn a_crowd_that_says_nothing_keeps_no_scrape_out_and_does_not_stay() {
 }
 
 #[test]
-fn the_service_leaves_when_nobody_asks_and_comes_back() {
+fn the_service_exits_without_scrapes_and_the_next_one_starts_it() {
     let bench = bench::alone();
     let drop_in = "/run/systemd/system/podspawn-metrics.service.d";
     let _brief = Disturbance::of(

@@ -214,7 +214,7 @@ pub(super) fn misplaced() -> Value {
     Value::Object(found)
 }
 
-/// Sends descriptors that nobody receives until the kernel refuses, prints `ready`, and keeps them in flight for a while.
+/// Sends descriptors that no process receives until the kernel refuses, prints `ready`, and keeps them in flight for a while.
 pub(super) fn in_flight(hold_ms: u64) -> Value {
     let mut pairs = vec![seqpacket::pair(SocketFlags::CLOEXEC).unwrap()];
     let null = File::open("/dev/null").unwrap();

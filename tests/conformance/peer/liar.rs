@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Names so many channels that do not exist, and tells of their ends, again and again. It takes the first channel that the
+/// Names so many channels that do not exist, and reports their ends, again and again. It takes the first channel that the
 /// broker opens, holds it for a while, and lets it go; from then on it lies only.
 pub(super) fn lie(channels: u64, hold_ms: u64) -> Value {
     let path = Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME);

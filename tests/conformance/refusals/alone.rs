@@ -70,8 +70,8 @@ fn a_configuration_with_a_mistake_keeps_the_last_good_one() {
         let _broken =
             Disturbance::of(&bench, stop, "cat /run/podspawn-test/projects.yaml >/etc/podspawn/projects.yaml");
         assert_eq!(user.ssh_in("one", "echo served").success(), "served");
-        let told = bench.root("podspawn check-config 2>&1 || true");
-        assert!(told.contains("/etc/podspawn/projects.yaml:1:"), "{told}");
+        let printed = bench.root("podspawn check-config 2>&1 || true");
+        assert!(printed.contains("/etc/podspawn/projects.yaml:1:"), "{printed}");
     }
     assert_eq!(user.ssh_in("one", "echo served").success(), "served");
 }

@@ -11,9 +11,9 @@ fn a_host_that_is_set_up_is_left_alone() {
                 /var/lib/podspawn /var/log/podspawn /run/podspawn; systemctl show -p MainPID -p StateChangeTimestamp ssh";
     let before = bench.root(look);
     let done = server_setup(&bench, "");
-    let told = done.quiet_success();
-    assert!(told.contains("nothing to change"), "{told}");
-    assert!(!told.contains("made ") && !told.contains("wrote ") && !told.contains("reloaded"), "{told}");
+    let printed = done.quiet_success();
+    assert!(printed.contains("nothing to change"), "{printed}");
+    assert!(!printed.contains("made ") && !printed.contains("wrote ") && !printed.contains("reloaded"), "{printed}");
     assert_eq!(bench.root(look), before);
 }
 
@@ -25,26 +25,26 @@ fn what_is_missing_is_made_with_the_modes_it_should_have() {
     let dry = server_setup(&bench, "--dry-run").success();
     assert!(dry.contains("would make group podspawn-admin"), "{dry}");
     assert_eq!(bench.root("stat -c %a /etc/podspawn/keys"), "777");
-    let told = server_setup(&bench, "").success();
+    let printed = server_setup(&bench, "").success();
     for made in ["group podspawn-admin", "directory /var/empty", "directory /etc/podspawn/keys"] {
-        assert!(told.contains(&format!("made {made}")), "{made}: {told}");
+        assert!(printed.contains(&format!("made {made}")), "{made}: {printed}");
     }
     assert_eq!(bench.root("stat -c '%a %G' /etc/podspawn/keys"), "750 podspawn-keys");
     bench.root("systemctl restart podspawn-broker.socket || systemctl start podspawn-broker.socket");
 }
 
 #[test]
-fn sshd_without_podspawn_and_with_it_again_while_people_are_connected() {
+fn sshd_without_podspawn_and_with_it_again_while_users_are_connected() {
     let bench = bench::alone();
     let user = bench.user();
     let _mend = Disturbance::of(&bench, KEEP, MEND);
     let mut connected = user.start(&[], "echo ready; cat");
     let pid = sshd_pid(&bench);
     let before = files(&bench);
-    let told = server_setup(&bench, "--remove").success();
+    let printed = server_setup(&bench, "--remove").success();
     assert!(
-        told.contains("removed /etc/ssh/sshd_config.d/00-podspawn.conf") && told.contains("reloaded ssh"),
-        "{told}"
+        printed.contains("removed /etc/ssh/sshd_config.d/00-podspawn.conf") && printed.contains("reloaded ssh"),
+        "{printed}"
     );
     assert!(user.run("true").errors().contains("Permission denied"));
     assert_eq!(bench.plain().run("id -un").success(), "plain");
@@ -52,7 +52,7 @@ fn sshd_without_podspawn_and_with_it_again_while_people_are_connected() {
     assert!(dry.contains("\n+Match Group podspawn\n") && dry.contains("nothing was changed"), "{dry}");
     assert!(user.run("true").errors().contains("Permission denied"));
     server_setup(&bench, "").success();
-    assert_everybody_gets_in(&user);
+    assert_all_get_in(&user);
     assert_eq!(files(&bench), before);
     // The same sshd all along, and a connection that never noticed.
     assert_eq!(sshd_pid(&bench), pid);
@@ -67,9 +67,9 @@ fn where_no_include_is_reached_the_first_line_includes_the_block() {
     let _mend = Disturbance::of(&bench, KEEP, MEND);
     bench.root(WITHOUT_INCLUDE);
     let before = files(&bench);
-    let told = server_setup(&bench, "").success();
-    assert!(told.contains("wrote /etc/ssh/podspawn.conf\nwrote /etc/ssh/sshd_config\n"), "{told}");
-    assert_everybody_gets_in(&user);
+    let printed = server_setup(&bench, "").success();
+    assert!(printed.contains("wrote /etc/ssh/podspawn.conf\nwrote /etc/ssh/sshd_config\n"), "{printed}");
+    assert_all_get_in(&user);
     let head = bench.root("head -n 3 /etc/ssh/sshd_config | tail -n 2");
     assert_eq!(head, "Include \"/etc/ssh/podspawn.conf\"\n# END podspawn");
     assert!(server_setup(&bench, "").success().contains("nothing to change"));
@@ -146,14 +146,14 @@ fn a_run_that_is_killed_at_any_question_leaves_an_sshd_that_works_and_the_next_c
             bench.root(&format!("[ ! -e {journal} ] || cp -a {journal} /run/podspawn-test/journal; rm -f {journal}"));
             let found = files(&bench);
             assert!(found == old || found == new, "question {question}: {found}");
-            // Whoever reloads or reboots now gets in.
+            // After a reload or a reboot, logins work.
             bench.root("sshd -t && systemctl reload ssh");
             eventually("plain gets in", || bench.plain().run("true").code == Some(0));
             bench.root(&format!("[ ! -e /run/podspawn-test/journal ] || mv /run/podspawn-test/journal {journal}"));
-            let told = server_setup(&bench, "").success();
-            assert_eq!(told.contains("was interrupted"), half == "half", "{told}");
+            let printed = server_setup(&bench, "").success();
+            assert_eq!(printed.contains("was interrupted"), half == "half", "{printed}");
             assert_eq!(files(&bench), new, "question {question}");
-            assert_everybody_gets_in(&user);
+            assert_all_get_in(&user);
             server_setup(&bench, "--remove").success();
             assert_eq!(files(&bench), old);
         }
@@ -182,19 +182,19 @@ fn where_a_socket_starts_sshd_the_host_is_set_up_and_taken_down_and_keeps_its_co
     let _mend = Disturbance::of(&bench, KEEP, MEND);
     let waits = "ssh.socket starts sshd for the next connection";
     let restarted = "restarted ssh.service, which ssh.socket had started";
-    for (arrangement, is_started, told_of) in
+    for (arrangement, is_started, reported) in
         [(String::new(), false, waits), (String::new(), true, restarted), (SOCKET_THAT_ACCEPTS.into(), true, waits)]
     {
         bench.root(&format!("rm -f /etc/ssh/sshd_config.d/00-podspawn.conf\n{arrangement}{SOCKET}"));
         // Its first connection starts it, and lasts.
         let mut connected = is_started.then(|| bench.plain().start(&[], "echo ready; cat"));
-        let told = server_setup(&bench, "").success();
-        assert!(told.contains("proved with sshd -T") && told.contains(told_of), "{told}");
+        let printed = server_setup(&bench, "").success();
+        assert!(printed.contains("proved with sshd -T") && printed.contains(reported), "{printed}");
         // Nothing is made for a question but what sshd's own unit makes.
         let directory = bench.bash(&[], "test -e /run/sshd").code;
         assert_eq!(directory, Some(i32::from(!is_started)), "{arrangement}");
         assert_doctor_passes(&bench);
-        assert_everybody_gets_in(&user);
+        assert_all_get_in(&user);
         assert!(server_setup(&bench, "").success().contains("nothing to change"));
         assert_doctor_passes(&bench);
         // What changes is read, by doctor's own remedy where one is needed.
@@ -206,8 +206,8 @@ fn where_a_socket_starts_sshd_the_host_is_set_up_and_taken_down_and_keeps_its_co
             }
         }
         assert_doctor_passes(&bench);
-        let told = server_setup(&bench, "--remove").success();
-        assert!(told.contains("removed /etc/ssh/sshd_config.d/00-podspawn.conf"), "{told}");
+        let printed = server_setup(&bench, "--remove").success();
+        assert!(printed.contains("removed /etc/ssh/sshd_config.d/00-podspawn.conf"), "{printed}");
         assert!(user.run("true").errors().contains("Permission denied"));
         assert_eq!(bench.plain().run("id -un").success(), "plain");
         if let Some(mut connected) = connected.take() {
@@ -243,9 +243,9 @@ fn a_block_of_an_earlier_podspawn_moves_to_where_it_is_read_first() {
     bench.root(&format!(
         "cd /etc/ssh/sshd_config.d && rm 00-podspawn.conf && cat >50-podspawn.conf <<'END'\n{earlier}END"
     ));
-    let told = server_setup(&bench, "").success();
-    assert!(told.contains("wrote /etc/ssh/sshd_config.d/00-podspawn.conf"), "{told}");
-    assert!(told.contains("removed /etc/ssh/sshd_config.d/50-podspawn.conf"), "{told}");
+    let printed = server_setup(&bench, "").success();
+    assert!(printed.contains("wrote /etc/ssh/sshd_config.d/00-podspawn.conf"), "{printed}");
+    assert!(printed.contains("removed /etc/ssh/sshd_config.d/50-podspawn.conf"), "{printed}");
     assert_eq!(files(&bench), new);
-    assert_everybody_gets_in(&user);
+    assert_all_get_in(&user);
 }

@@ -31,7 +31,7 @@ fn a_broker_that_is_killed_meanwhile_leaves_nothing_that_the_next_pass_does_not_
 }
 
 #[test]
-fn whoever_gives_up_leaves_nothing() {
+fn a_client_that_gives_up_leaves_nothing() {
     let bench = bench::alone();
     let (mut process, _forget) = begin(&bench);
     bench.root("pkill --signal INT --exact --full 'podspawn verify-image podspawn-test-slow'");

@@ -15,8 +15,8 @@ use std::{
     thread,
 };
 
-/// The account nobody of Debian; any uid without rights is as good.
-const NOBODY: u32 = 65534;
+/// An account without rights: 65534 on Debian.
+const UNPRIVILEGED: u32 = 65534;
 const WORKER: &str = "server";
 /// Largest file that an input can make.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -63,14 +63,14 @@ fn start() -> Served {
     Served { root, inputs, done }
 }
 
-/// Gives the calling thread a root directory of its own and the rights of nobody.
+/// Gives the calling thread a root directory of its own and no rights.
 fn confine(root: &Path) {
     use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
     // SAFETY: the thread shares its root and working directory with no other from here on, which is what is wanted.
     assert_eq!(unsafe { libc::unshare(libc::CLONE_FS) }, 0, "a root directory of the thread's own");
     rustix::process::chroot(root).expect("chroot");
     std::env::set_current_dir("/").expect("the new root");
-    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let (uid, gid) = (Uid::from_raw(UNPRIVILEGED), Gid::from_raw(UNPRIVILEGED));
     set_thread_groups(&[]).expect("no groups");
     set_thread_res_gid(gid, gid, gid).expect("another group");
     set_thread_res_uid(uid, uid, uid).expect("another user");
@@ -88,7 +88,7 @@ fn fresh(root: &Path) {
     symlink("file", work.join("link")).expect("a link");
     symlink("loop", work.join("loop")).expect("a link");
     for path in ["", "dir", "dir/below", "file", "dir/one"] {
-        chown(work.join(path), Some(NOBODY), Some(NOBODY)).expect("another owner");
+        chown(work.join(path), Some(UNPRIVILEGED), Some(UNPRIVILEGED)).expect("another owner");
     }
 }
 

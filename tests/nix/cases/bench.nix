@@ -1,4 +1,4 @@
-# The bench host: people and projects are the tests' to make, everything else is declared.
+# The bench host: users and projects are the tests' to make, everything else is declared.
 { lib, ... }:
 {
   # X11Forwarding wants it.

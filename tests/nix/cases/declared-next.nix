@@ -1,4 +1,4 @@
-# The generation after: another binary path, alice's key replaced, somebody new.
+# The generation after: another binary path, alice's key replaced, a new user.
 { lib, pkgs, ... }:
 {
   imports = [ ./declared.nix ];

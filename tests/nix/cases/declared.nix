@@ -1,4 +1,4 @@
-# The bench host with people and projects declared, too.
+# The bench host with users and projects declared, too.
 { lib, ... }:
 let
   key = /. + builtins.getEnv "PODSPAWN_BENCH_KEY";

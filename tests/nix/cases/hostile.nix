@@ -11,7 +11,7 @@
     authorizedKeysCommandUser = "nobody";
     settings = {
       X11Forwarding = true;
-      # For everybody: podspawn's block decides otherwise for its users.
+      # For all users: podspawn's block decides otherwise for its users.
       AuthenticationMethods = "publickey,keyboard-interactive";
       ChrootDirectory = "/srv/chroot";
     };
@@ -49,7 +49,7 @@
     rootless.enable = true;
   };
 
-  # Rotation is somebody else's, and there is no unit to add to.
+  # Rotation is another module's, and there is no unit to add to.
   services.logrotate.enable = false;
 
   services.podspawn = {

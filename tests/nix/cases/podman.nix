@@ -25,9 +25,9 @@
     metrics.enable = true;
   };
 
-  # What keeps others out, and nobody of podspawn's.
+  # What keeps others out, and no user of podspawn's.
   services.openssh.settings = {
-    # For everybody: podspawn's block decides otherwise for its users.
+    # For all users: podspawn's block decides otherwise for its users.
     PubkeyAuthentication = false;
     AllowGroups = [
       "wheel"

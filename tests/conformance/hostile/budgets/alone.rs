@@ -9,7 +9,7 @@ fn asynchronous_io_is_bounded_by_the_memory_of_the_container_that_uses_it() {
     bob.run("true").success();
     let takes = |user: &User<'_>, contexts: u32| Taker::start(user, &format!("{TAKE_AIO}{contexts}"));
     let _set = set(&bench, "fs.aio-max-nr");
-    // As much as the kernel has for everybody at its default, held.
+    // As much as the kernel has for all users at its default, held.
     let greedy = takes(&alice, 4);
     assert_eq!(greedy.says(), "4");
     let other = takes(&bob, 4);

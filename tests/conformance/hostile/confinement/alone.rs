@@ -2,14 +2,14 @@
 
 use super::*;
 
-/// Who has an account is told by the methods that sshd offers, unless passwords are off for all.
+/// Who has an account is printed by the methods that sshd offers, unless passwords are off for all.
 #[test]
 fn where_passwords_are_off_sshd_answers_alike_for_every_name() {
     let bench = bench::alone();
     let methods = |name: &str| {
         let ask = ["-o", "PreferredAuthentications=none", "-o", "ControlPath=none", "-l", name];
-        let told = Finished::of(bench.plain().ssh(&ask).arg("true"), b"").errors();
-        told.split_once("Permission denied ").map_or(told.clone(), |(_, methods)| methods.trim().to_owned())
+        let printed = Finished::of(bench.plain().ssh(&ask).arg("true"), b"").errors();
+        printed.split_once("Permission denied ").map_or(printed.clone(), |(_, methods)| methods.trim().to_owned())
     };
     let user = bench.user();
     let place = "/etc/ssh/sshd_config.d/04-names.conf";

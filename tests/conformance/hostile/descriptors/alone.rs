@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn descriptors_in_flight_of_a_containers_root_keep_nobody_from_a_terminal() {
+fn descriptors_in_flight_of_a_containers_root_keep_no_user_from_a_terminal() {
     // They are counted for uid 0 of the whole host: nothing else should need them meanwhile.
     let bench = bench::alone();
     let (user, other) = (user_who_is_root(&bench), bench.user());
@@ -11,7 +11,7 @@ fn descriptors_in_flight_of_a_containers_root_keep_nobody_from_a_terminal() {
     carry_in(&user);
     let order = |hold_ms| serde_json::to_string(&Order::InFlight { hold_ms }).unwrap();
     let attack = format!(
-        "PODSPAWN_PEER='{}' exec /tmp/peer --exact peer::the_broker_describes_itself_to_whoever_asks --nocapture",
+        "PODSPAWN_PEER='{}' exec /tmp/peer --exact peer::the_broker_describes_itself_to_every_caller --nocapture",
         order(15_000)
     );
     let flood = user.start(&[], &attack);
@@ -32,10 +32,10 @@ fn descriptors_in_flight_of_a_containers_root_keep_nobody_from_a_terminal() {
         other.container()
     ));
     assert!(first.split_whitespace().nth(3) == Some("16384"), "{first}");
-    // An administrator's own process in a container has the first one's limit. Then the truth is told.
+    // An administrator's own process in a container has the first one's limit. Then the truth is printed.
     let mut exec = bench.command(&[]);
     exec.args(["docker", "exec", "--user", "0", "--env", &format!("PODSPAWN_PEER={}", order(6000))]);
-    exec.args([&user.container(), "/tmp/peer", "--exact", "peer::the_broker_describes_itself_to_whoever_asks"]);
+    exec.args([&user.container(), "/tmp/peer", "--exact", "peer::the_broker_describes_itself_to_every_caller"]);
     let mut flood = Process::start(exec.arg("--nocapture"));
     let mut last = (0, String::new());
     eventually("a terminal is refused", || {

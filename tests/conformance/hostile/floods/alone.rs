@@ -50,7 +50,7 @@ fn long_commands_of_one_user_fill_neither_the_audit_log_nor_the_journal_nor_the_
     ));
     assert!(logged.parse::<usize>().unwrap() <= connects.len(), "{logged} in the journal");
     eventually("the state has given back what it took", || size(&bench, state) < 5 << 20);
-    // Nobody else is counted.
+    // No other user is counted.
     let other = bench.user();
     other.run("true").success();
     eventually("another user's are written", || named(&audited(&other), "disconnect").len() == 1);

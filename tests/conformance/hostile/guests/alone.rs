@@ -19,9 +19,9 @@ fn a_guest_that_invents_connections_is_logged_once_and_loses_its_container() {
         most = most.max(user.connections());
         std::thread::sleep(Duration::from_millis(100));
     }
-    assert_eq!(most, 1, "connections that nobody opened are counted");
+    assert_eq!(most, 1, "connections that were never opened are counted");
     assert_eq!(login.finish().code, Some(255));
-    // Whatever it goes on to name, nobody is connected.
+    // Whatever it goes on to name, no connection is counted.
     eventually("the session ends", || user.sessions().is_empty());
     let journal = bench.root(&format!("journalctl --quiet --output=cat --since=@{since} PODSPAWN_USER={}", user.name));
     let about = |text: &str| journal.lines().filter(|line| line.contains(text)).count();

@@ -17,8 +17,8 @@ fn a_container_from_before_users_had_ids_of_their_own_is_named_by_doctor_until_i
     let report = || {
         bench.bash(&[], "podspawn doctor --json | jq -r '.checks[] | select(.check == \"user-ids\") | .outcome, .seen, .remedy'").text()
     };
-    let told = report();
-    assert!(told.starts_with("warn\n") && told.contains(&format!("podspawn stop {}", user.name)), "{told}");
+    let printed = report();
+    assert!(printed.starts_with("warn\n") && printed.contains(&format!("podspawn stop {}", user.name)), "{printed}");
     // It goes on, and the next container has an id of the user's own.
     let mut held = held;
     held.send(b"go\n".to_vec());

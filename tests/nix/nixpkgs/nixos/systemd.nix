@@ -81,7 +81,7 @@ let
     );
   trigger =
     kind: list: lib.optionalAttrs (list != [ ]) { ${kind} = pkgs.writeText kind (toString list); };
-  # What is said by the options goes over what unitConfig says. [Install] is written, and nobody reads it.
+  # What is said by the options goes over what unitConfig says. [Install] is written, and not read.
   unit = one: section: content: ''
     [Unit]
     ${lines (
@@ -172,7 +172,7 @@ in
   };
 
   # What a package has is linked, what is said of it goes into overrides.conf, what is disabled is
-  # masked, and nobody reads [Install].
+  # masked, and [Install] is not read.
   config.environment.etc."systemd/system".source = pkgs.runCommand "system-units" { } ''
     mkdir $out
     for package in ${toString cfg.packages}; do

@@ -42,7 +42,7 @@ def mistakes(tree, machines):
     formats = {id(node.format_spec) for node in ast.walk(tree) if isinstance(node, ast.FormattedValue)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in known:
-            yield node, f"nobody knows {node.id}"
+            yield node, f"{node.id} is unknown"
         if isinstance(node, ast.JoinedStr) and id(node) not in formats:
             if not any(isinstance(part, ast.FormattedValue) for part in node.values):
                 yield node, "an f-string with nothing to fill in"

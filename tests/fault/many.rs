@@ -18,7 +18,7 @@ const AT_ONCE: usize = 8;
 const COUNTED: Duration = Duration::from_secs(2);
 /// The most that the broker may hold, in KiB.
 const RESIDENT: u64 = 32 * 1024;
-/// How much dearer a login may be beside everybody than alone.
+/// How much dearer a login may be beside all others than alone.
 const DEARER: f64 = 1.15;
 /// Logins that are timed each time.
 const TIMED: usize = 25;
@@ -34,26 +34,26 @@ pub(crate) fn run(host: &Host, count: usize) -> usize {
     let mut alone = time_logins(host, &warm.name, TIMED);
 
     let began = Instant::now();
-    let mut crowd = Vec::new();
-    while crowd.len() < count {
-        let size = AT_ONCE.min(count - crowd.len());
+    let mut connections = Vec::new();
+    while connections.len() < count {
+        let size = AT_ONCE.min(count - connections.len());
         let kind = |number: usize| if number.is_multiple_of(2) { Kind::Shell } else { Kind::Idle };
         let mut coming: Vec<Connection> =
             (0..size).map(|number| Connection::begin(&host.user(), None, kind(number), &mut Random::new(0))).collect();
         wrong.extend(coming.iter_mut().filter_map(|one| one.settle().err()));
-        crowd.append(&mut coming);
+        connections.append(&mut coming);
     }
     println!("{count} sessions in {:.1?}", began.elapsed());
     let beside = time_logins(host, &warm.name, TIMED);
     let before = resident(host);
 
     host.bench.root("systemctl kill --signal=KILL podspawn-broker.service");
-    let counted = count_within(host, &crowd, &warm.name);
+    let counted = count_within(host, &connections, &warm.name);
     match &counted {
         Ok(time) => println!("counts exact {time:.1?} after the broker was killed"),
         Err(complaint) => wrong.push(complaint.clone()),
     }
-    let dropped: Vec<String> = crowd.iter_mut().chain([&mut held]).filter_map(|one| one.prove().err()).collect();
+    let dropped: Vec<String> = connections.iter_mut().chain([&mut held]).filter_map(|one| one.prove().err()).collect();
     println!("{} of {} dropped", dropped.len(), count + 1);
     wrong.extend(dropped);
     let after = resident(host);
@@ -62,9 +62,9 @@ pub(crate) fn run(host: &Host, count: usize) -> usize {
         wrong.push(format!("the broker holds {} KiB", before.max(after)));
     }
 
-    crowd.iter_mut().for_each(Connection::leave);
-    wrong.extend(crowd.iter_mut().filter_map(|one| one.settle_end().and_then(|()| one.good_end()).err()));
-    let users: Vec<&str> = crowd.iter().map(|one| one.user.as_str()).collect();
+    connections.iter_mut().for_each(Connection::leave);
+    wrong.extend(connections.iter_mut().filter_map(|one| one.settle_end().and_then(|()| one.good_end()).err()));
+    let users: Vec<&str> = connections.iter().map(|one| one.user.as_str()).collect();
     host.bench.bash(&[], &format!("for user in {}; do podspawn stop $user; done", users.join(" ")));
     let gone = eventually(Duration::from_secs(180), || match host.sessions()?.len() {
         1 => Ok(()),
@@ -84,24 +84,25 @@ pub(crate) fn run(host: &Host, count: usize) -> usize {
     held.leave();
     wrong.extend(held.settle_end().and_then(|()| held.good_end()).err());
     wrong.extend(host.end_all().and_then(|()| host.audited(0)).err());
-    crate::violation("crowd", &format!("--crowd={count}"), &wrong)
+    crate::violation("many", &format!("--many={count}"), &wrong)
 }
 
 /// How long until every user is counted once, from the kill on, if that is within [`COUNTED`] of the first answer.
-fn count_within(host: &Host, crowd: &[Connection], warm: &str) -> Result<Duration, String> {
+fn count_within(host: &Host, connections: &[Connection], warm: &str) -> Result<Duration, String> {
     let killed = Instant::now();
-    let expected: BTreeMap<&str, u64> = crowd.iter().map(|one| (one.user.as_str(), 1)).chain([(warm, 1)]).collect();
+    let expected: BTreeMap<&str, u64> =
+        connections.iter().map(|one| (one.user.as_str(), 1)).chain([(warm, 1)]).collect();
     let mut asked = None;
     loop {
-        let told = host.sessions()?;
+        let sessions = host.sessions()?;
         let answered = *asked.get_or_insert_with(Instant::now);
-        let counts: BTreeMap<&str, u64> = told.iter().map(|one| (one.user.as_str(), one.connections)).collect();
+        let counts: BTreeMap<&str, u64> = sessions.iter().map(|one| (one.user.as_str(), one.connections)).collect();
         if counts == expected {
             return Ok(killed.elapsed());
         }
         if answered.elapsed() > COUNTED {
             let differ: Vec<_> = expected.keys().filter(|user| counts.get(*user) != Some(&1)).collect();
-            return Err(format!("{} sessions told of {}; wrong: {differ:?}", counts.len(), expected.len()));
+            return Err(format!("{} sessions listed of {}; wrong: {differ:?}", counts.len(), expected.len()));
         }
         thread::sleep(Duration::from_millis(20));
     }
