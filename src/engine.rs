@@ -3,6 +3,7 @@
 //! The engine is the truth about containers and networks. An error means *unknown* unless its variant says more;
 //! it never means *absent*. Nothing here decides what should exist.
 
+mod any;
 pub mod docker;
 mod error;
 #[cfg(test)]
@@ -10,13 +11,15 @@ pub mod fake;
 mod found;
 mod measured;
 mod notice;
+mod product;
 mod spec;
 
-pub use docker::{DockerEngine, UnsupportedHost};
-pub use error::EngineError;
+pub use any::{AnyEngine, connect, product};
+pub use error::{EngineError, UnsupportedHost};
 pub use found::{ContainerStatus, Enforced, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
 pub use measured::Measured;
 pub use notice::Notice;
+pub use product::Product;
 pub use spec::{ContainerSpec, Labels, MAX_TERMINALS, NetworkSpec};
 
 use crate::domain::{ContainerId, ImageRef, NetworkId};

@@ -91,7 +91,7 @@ pub struct Summary {
     pub id: SessionId,
     /// Whose it is.
     pub key: SessionKey,
-    /// The name in `docker ps`.
+    /// The container's name at the engine.
     pub container: ContainerName,
     /// Where it is in its life.
     pub state: State,

@@ -6,7 +6,7 @@
 use super::{peers::Peers, snapshot::count};
 use crate::{
     domain::ContainerId,
-    engine::Engine,
+    engine::{Engine, product},
     measure::{catalog as all, gauge, gauges, seconds, truth},
     openmetrics::float,
     protocol::{
@@ -190,6 +190,6 @@ impl OnDisk {
 /// The memory of all containers together; `None` if there are some and none has a control group.
 fn memory(containers: &[ContainerId]) -> Option<u64> {
     // A container that has ended has no control group any more.
-    let found: Vec<u64> = containers.iter().filter_map(|id| usage::container_memory(id.as_ref())).collect();
+    let found: Vec<u64> = containers.iter().filter_map(|id| product().container_memory(id)).collect();
     (containers.is_empty() || !found.is_empty()).then(|| found.iter().sum())
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     backup,
-    engine::{DockerEngine, Measured},
+    engine::{self, AnyEngine},
     log::LogFile,
     measure::{
         Measures,
@@ -70,7 +70,7 @@ fn observer(measures: Rc<Measures>) -> Observer {
 
 /// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine. What a restore has
 /// left half-way is not opened.
-pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker<Measured<DockerEngine>>, Unready> {
+pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker<AnyEngine>, Unready> {
     if backup::is_restore_pending(etc) {
         return Err(Unready {
             for_user: "the server's state is being restored; try again later, or ask the administrator",
@@ -96,8 +96,8 @@ pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker
     })?;
     let measures = Rc::new(Measures::default());
     idle_snapshot::take_over(&measures);
-    let engine = DockerEngine::new(&config.engine.to_string()).map_err(|error| Unready::state(&error, "engine"))?;
-    let engine = Measured::new(engine, Rc::clone(&measures));
+    let engine = engine::connect(&config.engine.to_string(), Rc::clone(&measures));
+    let engine = engine.map_err(|error| Unready::state(&error, "engine"))?;
     let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
     let guest = GuestBinary::new(executable, database.with_file_name("guest"));
     let sessions =

@@ -7,11 +7,7 @@ use super::{
     privileges::drop_capabilities,
     state::Broker,
 };
-use crate::{
-    engine::{DockerEngine, Measured},
-    log::LogFile,
-    sys::passing::refuse_descriptors,
-};
+use crate::{engine::AnyEngine, log::LogFile, sys::passing::refuse_descriptors};
 use anyhow::{Context as _, bail};
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use std::{
@@ -106,7 +102,7 @@ impl Server {
         &mut self,
         listener: &UnixListener,
         etc: &Path,
-    ) -> anyhow::Result<Option<Rc<Broker<Measured<DockerEngine>>>>> {
+    ) -> anyhow::Result<Option<Rc<Broker<AnyEngine>>>> {
         let mut retry = interval(RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unready: Option<Unready> = None;
@@ -146,11 +142,7 @@ impl Server {
     }
 
     /// Accepts connections until the broker is idle or a signal stops it.
-    async fn serve(
-        mut self,
-        listener: &UnixListener,
-        broker: &Rc<Broker<Measured<DockerEngine>>>,
-    ) -> anyhow::Result<()> {
+    async fn serve(mut self, listener: &UnixListener, broker: &Rc<Broker<AnyEngine>>) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut last_use = began;
         loop {
@@ -184,7 +176,7 @@ impl Server {
     }
 
     /// Lets calls in flight finish, so that an upgrade fails no login. Later connections wait for the next broker.
-    async fn finish(broker: &Broker<Measured<DockerEngine>>) {
+    async fn finish(broker: &Broker<AnyEngine>) {
         notify_systemd(&[NotifyState::Stopping]);
         // A call is in flight until its reply is written.
         let _ = timeout(FINISH, broker.in_flight.zero()).await;
@@ -213,7 +205,7 @@ async fn accepted_or_pause<A>(
     }
 }
 
-fn status(broker: &Broker<Measured<DockerEngine>>) -> String {
+fn status(broker: &Broker<AnyEngine>) -> String {
     let (sessions, connections) = broker.sessions.counts();
     format!("{sessions} sessions, {connections} connections")
 }

@@ -12,6 +12,7 @@ use crate::{
         image::{self, Wanted},
     },
     domain::ImageRef,
+    engine,
     protocol::varlink::{VerifyImageParameters, VerifyImageReply, methods::VerifyImage},
 };
 use std::{
@@ -60,8 +61,9 @@ fn lines(image: &ImageRef, reply: &VerifyImageReply) -> anyhow::Result<Vec<Repor
     match (&reply.facts, &reply.problem) {
         (Some(facts), _) => Ok(image::lines(facts, &Wanted { shell })),
         (None, Some(problem)) => {
+            let command = engine::product().command;
             let remedy =
-                format!("docker run --rm {image} tells more; docker image inspect {image} has its architecture");
+                format!("{command} run --rm {image} shows more; {command} image inspect {image} has its architecture");
             Ok(vec![Report::fail("architecture", problem, remedy)])
         }
         (None, None) => anyhow::bail!("the podspawn broker said nothing about {image}"),

@@ -100,7 +100,7 @@ fn capability(text: &str, all: bool) -> Result<String, String> {
     }
 }
 
-/// The characters are those of runtimes in dockerd's configuration and of shim names.
+/// The characters are those of runtimes in the engine's configuration and of shim names.
 fn runtime(text: &str) -> Result<String, Wrong> {
     let valid = text.len() <= 128
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -204,7 +204,7 @@ impl FromStr for EngineHost {
         text.strip_prefix("unix://")
             .and_then(|path| path.parse().ok())
             .map(Self)
-            .ok_or_else(|| Wrong::new(text, "an engine's socket such as unix:///var/run/docker.sock"))
+            .ok_or_else(|| Wrong::new(text, "the engine's socket: unix:// and an absolute path"))
     }
 }
 

@@ -50,7 +50,7 @@ pub struct ContainerId(Box<str>);
 text_type!(ContainerId);
 
 impl ContainerId {
-    /// The first twelve digits, as `docker ps` shows them.
+    /// The first twelve digits, as engines show them.
     #[must_use]
     pub fn short(&self) -> &str {
         self.0.get(..12).unwrap_or(&self.0)

@@ -120,7 +120,7 @@ impl FromStr for ImageRef {
     }
 }
 
-/// The name that operators see in `docker ps`. Never an identity: two keys can want the same one.
+/// The name that operators see in the engine's list of containers. Never an identity: two keys can want the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ContainerName(Box<str>);

@@ -28,7 +28,7 @@ impl FromStr for Size {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let number: u64 = text[..digits].parse().map_err(|_| invalid())?;
         let suffix = text[digits..].to_ascii_lowercase();
-        // As for `docker run --memory`, g, gb and gib are all 2^30.
+        // As for engines, g, gb and gib are all 2^30.
         let unit = suffix.strip_suffix("ib").or_else(|| suffix.strip_suffix('b')).unwrap_or(&suffix);
         let factor = match unit {
             "" => 1,
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_as_docker_reads_them() {
+    fn sizes_read_as_an_engine_reads_them() {
         for (text, bytes) in
             [("512m", 512 << 20), ("2g", 2 << 30), ("2GiB", 2 << 30), ("2GB", 2 << 30), ("7", 7), ("7b", 7)]
         {

@@ -11,7 +11,7 @@ mod request;
 
 use super::{
     ContainerSpec, ContainerStatus, Engine, EngineError, EngineInfo, FoundContainer, FoundNetwork, NetworkSpec, Notice,
-    PullProgress,
+    Product, PullProgress, UnsupportedHost,
 };
 use crate::domain::{ContainerId, ImageRef, NetworkId};
 use bollard::{
@@ -46,12 +46,23 @@ const REMOVAL_POLL: Duration = Duration::from_millis(50);
 /// bollard's own deadline, above all of ours so that ours decide; in seconds.
 const BOLLARD_TIMEOUT: u64 = 120;
 
-/// An engine host that is not `unix://` and an absolute path.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "engine host {0:?} is not supported: it must be unix:// and an absolute path, as in unix:///var/run/docker.sock"
-)]
-pub struct UnsupportedHost(String);
+/// The names of Docker.
+pub const PRODUCT: Product = Product {
+    name: "Docker",
+    command: "docker",
+    unit: "docker",
+    group: "docker",
+    settings: "/etc/docker/daemon.json",
+    nixos_settings: "virtualisation.docker.daemon.settings",
+    oldest: (20, 10),
+    interfaces: &["docker0", "docker_gwbridge"],
+    memory_files: &[
+        "/sys/fs/cgroup/system.slice/docker-{}.scope/memory.current",
+        "/sys/fs/cgroup/docker/{}/memory.current",
+        "/sys/fs/cgroup/memory/system.slice/docker-{}.scope/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory/docker/{}/memory.usage_in_bytes",
+    ],
+};
 
 /// A Docker engine. Making one does not connect.
 #[derive(Debug, Clone)]
@@ -64,7 +75,7 @@ impl DockerEngine {
     pub fn new(host: &str) -> Result<Self, UnsupportedHost> {
         match host.strip_prefix("unix://") {
             Some(path) if path.starts_with('/') => Ok(Self { socket: path.to_owned() }),
-            _ => Err(UnsupportedHost(host.chars().take(100).collect())),
+            _ => Err(UnsupportedHost::new(host)),
         }
     }
 

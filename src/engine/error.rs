@@ -72,3 +72,16 @@ impl EngineError {
         Self::Unreachable(io::Error::new(io::ErrorKind::TimedOut, what.to_owned()))
     }
 }
+
+/// An engine host that is not `unix://` and an absolute path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "engine host {0:?} is not supported: it must be unix:// and an absolute path, as in unix:///var/run/docker.sock"
+)]
+pub struct UnsupportedHost(String);
+
+impl UnsupportedHost {
+    pub(super) fn new(host: &str) -> Self {
+        Self(host.chars().take(100).collect())
+    }
+}

@@ -56,7 +56,7 @@ pub struct Attached {
     pub id: ChannelId,
     /// The session.
     pub session: SessionId,
-    /// The name in `docker ps`.
+    /// The container's name at the engine.
     pub container: ContainerName,
 }
 

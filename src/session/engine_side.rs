@@ -94,7 +94,7 @@ impl EngineSide {
         self.exited.notified().await;
     }
 
-    /// The container's name in `docker ps`.
+    /// The container's name at the engine.
     pub(super) fn name(&self) -> ContainerName {
         self.known.borrow().name.clone()
     }

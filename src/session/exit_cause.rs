@@ -3,7 +3,7 @@
 use crate::engine::ContainerStatus;
 use std::fmt;
 
-/// As they come with `docker stop`, and with `docker kill` and `docker rm --force`.
+/// The signals of the engine's stop, and of its kill and forced removal.
 const TERM: i32 = 15;
 const KILL: i32 = 9;
 

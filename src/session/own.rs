@@ -1,6 +1,6 @@
 //! Which of the engine's containers and networks podspawn made.
 //!
-//! A label is no proof. `docker commit` copies the labels of a container into the image, with the entrypoint, the user
+//! A label is no proof. An image made from a container has its labels, with the entrypoint, the user
 //! and the environment, and every container that an administrator runs of that image carries them. Mounts and the
 //! network are not copied: they belong to the container alone.
 

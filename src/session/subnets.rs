@@ -6,6 +6,7 @@
 use super::AttachError;
 use crate::{
     domain::{Pool, Subnet},
+    engine::product,
     sys::routes::Route,
 };
 use std::{collections::HashSet, io};
@@ -28,7 +29,7 @@ impl Subnets {
         });
         let mut avoid = HashSet::new();
         for route in routes {
-            if is_engines(&route.interface) || !route.subnet.overlaps(pool.network()) {
+            if product().made_interface(&route.interface) || !route.subnet.overlaps(pool.network()) {
                 continue;
             }
             if route.subnet.covers(pool.network()) {
@@ -38,12 +39,6 @@ impl Subnets {
         }
         Ok(Self { pool, avoid })
     }
-}
-
-/// Whether the engine made the interface. Those networks it knows itself, and ours are among them.
-fn is_engines(interface: &str) -> bool {
-    let is_network = |id: &str| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    ["docker0", "docker_gwbridge"].contains(&interface) || interface.strip_prefix("br-").is_some_and(is_network)
 }
 
 #[cfg(test)]
@@ -78,9 +73,7 @@ mod tests {
 
     #[test]
     fn the_engines_own_networks_are_for_the_engine_to_tell_and_what_is_unknown_refuses_nobody() {
-        let own =
-            [("10.0.0.0/8", "docker0"), ("10.209.0.0/28", "br-0123456789ab"), ("10.209.0.0/16", "docker_gwbridge")];
-        assert!(subnets(&own).unwrap().avoid.is_empty());
+        assert!(subnets(&[("10.209.0.0/28", "br-0123456789ab")]).unwrap().avoid.is_empty());
         assert!(subnets(&[("10.0.0.0/8", "br-lan")]).is_err());
         let pool = Pool::new("10.209.0.0/16".parse().unwrap(), 28).unwrap();
         assert!(Subnets::of(pool, Err(io::ErrorKind::NotFound.into())).unwrap().avoid.is_empty());

@@ -9,14 +9,6 @@ use std::{
 /// Most bytes of a file of the kernel's that is short.
 const MAX_BYTES: u64 = 4096;
 
-/// Where Docker puts containers into the tree of control groups, with its two drivers and in both layouts.
-const GROUPS: [&str; 4] = [
-    "/sys/fs/cgroup/system.slice/docker-{}.scope/memory.current",
-    "/sys/fs/cgroup/docker/{}/memory.current",
-    "/sys/fs/cgroup/memory/system.slice/docker-{}.scope/memory.usage_in_bytes",
-    "/sys/fs/cgroup/memory/docker/{}/memory.usage_in_bytes",
-];
-
 /// A file system's space, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -41,10 +33,10 @@ pub fn own_memory() -> io::Result<u64> {
     Ok(kibibytes.saturating_mul(1024))
 }
 
-/// The memory that the control group of a container has, in bytes; `None` where it is not to be found.
+/// The number that a short file consists of, such as one of a control group; `None` if it cannot be read.
 #[must_use]
-pub fn container_memory(id: &str) -> Option<u64> {
-    GROUPS.iter().find_map(|path| short(Path::new(&path.replace("{}", id))).ok()?.trim().parse().ok())
+pub fn number_in(path: &Path) -> Option<u64> {
+    short(path).ok()?.trim().parse().ok()
 }
 
 fn short(path: &Path) -> io::Result<String> {
@@ -71,7 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_is_not_there_has_no_memory() {
-        assert_eq!(container_memory("no-such-container"), None);
+    fn a_file_of_another_kind_has_no_number() {
+        assert_eq!(number_in(Path::new("/proc/self/status")), None);
+        assert!(number_in(Path::new("/proc/sys/kernel/pid_max")).is_some());
     }
 }

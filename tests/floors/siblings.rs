@@ -55,6 +55,7 @@ pub(crate) fn uses(sources: &[Source]) -> Uses {
 fn module(source: &Source, all: &BTreeSet<Path>) -> Module {
     // `pub(in crate::x)` names no use.
     let product = source.product_code().replace("(in crate::", "(");
+    let product = product.lines().filter(|line| !is_declaration(line)).collect::<Vec<_>>().join("\n");
     let (path, code) = (source.segments(), without_inline_modules(&product));
     let (mut aliases, mut reexports, mut body) = (BTreeMap::new(), Vec::new(), String::new());
     for statement in code.split_inclusive(';') {
@@ -81,6 +82,11 @@ fn module(source: &Source, all: &BTreeSet<Path>) -> Module {
         }
     }
     Module { name: source.name(), aliases, body, reexports }
+}
+
+/// Whether a line is `mod child;`, public or not.
+fn is_declaration(line: &str) -> bool {
+    line.ends_with(';') && line.split_whitespace().rev().nth(1) == Some("mod")
 }
 
 /// The absolute paths of a `use` line, of those that lead into this crate.

@@ -38,7 +38,7 @@ pub struct CleanupReply {
 pub struct EngineReply {
     /// Its version.
     pub version: String,
-    /// As `docker info` lists them.
+    /// As the engine lists them.
     pub security_options: Vec<String>,
     /// Its OCI runtimes.
     pub runtimes: Vec<String>,
