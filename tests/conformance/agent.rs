@@ -5,6 +5,7 @@ use crate::{
     client::Finished,
 };
 use std::{
+    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -123,12 +124,14 @@ fn an_agent_that_dies_is_an_error_and_no_hang() {
     let user = bench.user();
     let agent = Agent::start();
     let mut ssh = user.ssh(&["-A"]);
-    let command = "ssh-add -l >/dev/null && read -r go; ssh-add -l >/dev/null 2>&1; echo code:$?";
-    let mut process = crate::client::Process::start(agent.in_environment(ssh.arg(command)));
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let command = "ssh-add -l >/dev/null && echo ready && read -r go; ssh-add -l >/dev/null 2>&1; echo code:$?";
+    let (mut process, out) = crate::client::Process::start_with_output(agent.in_environment(ssh.arg(command)));
+    let mut lines = BufReader::new(out).lines().map(Result::unwrap);
+    assert_eq!(lines.next().as_deref(), Some("ready"));
     drop(agent);
     process.send(b"go\n".to_vec());
-    let code = process.finish().success();
+    let code = lines.next().unwrap();
+    process.finish().success();
     // 141: it was writing (SIGPIPE) when the connection ended.
     assert!(["code:1", "code:2", "code:141"].contains(&code.as_str()), "{code}");
 }

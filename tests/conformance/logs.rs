@@ -96,7 +96,7 @@ fn the_log_file_has_a_line_for_every_event() {
 }
 
 /// How often that was printed.
-fn printed(bench: &Bench, event: &str) -> usize {
+fn reported(bench: &Bench, event: &str) -> usize {
     bench.root(&format!("journalctl --quiet --no-pager --output cat PODSPAWN_EVENT={event}")).lines().count()
 }
 

@@ -12,7 +12,8 @@ fn ten_thousand_connections_of_one_user_keep_no_other_user_out() {
         let order = Order::Many { socket: BROKER.into(), count: 10_000, bytes: String::new(), hold_ms: 8000 };
         let (bench, name) = (&bench, user.name.as_str());
         let connections = scope.spawn(move || peer::send(bench, name, &order));
-        std::thread::sleep(Duration::from_secs(2));
+        let open = "ss --no-header --unix src /run/podspawn/broker.sock | wc -l";
+        eventually("connections are open", || bench.root(open).parse::<u32>().unwrap() > 50);
         assert_serves(bench);
         let found = connections.join().unwrap();
         assert!(found["held"].as_u64().unwrap() <= 256, "{found}");

@@ -2,7 +2,7 @@
 
 mod alone;
 
-use super::{carry_in, spawn_with};
+use super::{guests::carry_in, spawn_with};
 use crate::{
     bench::{self, Bench, Disturbance, User, eventually},
     client::Process,
