@@ -1,4 +1,4 @@
-//! Sessions: containers that people are in, were in, or are about to be in.
+//! Sessions: the containers of users, from the first login to the removal.
 //!
 //! This module orders the steps and keeps the rules: the row is written before the engine is asked, one session per
 //! key, the guest is the truth about connections, the engine about containers. It knows no Varlink, no argv and no
@@ -74,7 +74,7 @@ use tokio::sync::{OnceCell, Semaphore};
 pub struct Capacity {
     /// Sessions of one user.
     pub per_user: u32,
-    /// Sessions of everybody together.
+    /// Sessions of all users together.
     pub total: u32,
     /// The subnets.
     pub pool: Pool,
@@ -107,7 +107,7 @@ pub struct Summary {
     pub mode: Mode,
     /// How long it exists from its creation; `None` is for ever.
     pub lifetime: Option<Span>,
-    /// Since when nobody has been connected, in Unix seconds.
+    /// Since when the session has had no connection, in Unix seconds.
     pub abandoned: Option<i64>,
     /// When it ends by itself if nothing changes, in Unix seconds; `None` is never.
     pub ends: Option<i64>,
@@ -223,7 +223,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }))
     }
 
-    /// Whether there is nothing to stay for.
+    /// Whether no session exists.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.registry.is_empty()
@@ -235,7 +235,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.registry.counts()
     }
 
-    /// The sessions of `user`, or of everybody, by user and project.
+    /// The sessions of `user`, or of all users, by user and project.
     #[must_use]
     pub fn list(&self, user: Option<&UserName>) -> Vec<Summary> {
         self.0.registry.list(user)
@@ -246,7 +246,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.engine.info().await
     }
 
-    /// How many containers of ours the engine has, running or not: those of `user`, or of everybody.
+    /// How many containers of ours the engine has, running or not: those of `user`, or of all users.
     pub async fn count_containers(&self, user: Option<&UserName>) -> Result<usize, EngineError> {
         let found = self.containers().await?;
         Ok(found.iter().filter(|one| user.is_none_or(|user| one.user.as_ref() == Some(user))).count())
@@ -260,12 +260,12 @@ impl<E: Engine + 'static> Sessions<E> {
                 self.terminate(&session, Cause::Stopped, reason);
                 true
             }
-            // On its way out already, or not there yet: whoever is creating it wants it.
+            // It is being removed already, or is being created for a client that waits.
             _ => false,
         }
     }
 
-    /// Removes what the last run left in the state directory and nobody needs. Only without sessions.
+    /// Removes unused files that the last run left in the state directory. Only without sessions.
     pub fn tidy(&self) {
         if self.is_empty() {
             self.0.guest.remove_others();

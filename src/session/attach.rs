@@ -32,18 +32,18 @@ const RECONNECT: Duration = Duration::from_secs(3);
 /// How often the removal of the user's last container may fail before a login that waits for it is refused.
 const REMOVAL_TRIES: u32 = 3;
 
-/// Who wants in, and for what. Everything is validated.
+/// A validated login.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Whose session.
+    /// The user and the project.
     pub key: SessionKey,
-    /// How it would be made.
+    /// How the container is made if there is none.
     pub plan: Plan,
-    /// How many there may be.
+    /// The limits.
     pub capacity: Capacity,
     /// The program to run.
     pub program: Program,
-    /// Variables for it.
+    /// Variables for the program.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -61,15 +61,15 @@ pub struct Attached {
 }
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Opens a channel, creating the session if there is none. `progress` is told what is being waited for.
+    /// Opens a channel, creating the session if there is none. `progress` gets each step that it waits for.
     ///
-    /// Dropping the future does not stop a creation that others may wait for.
+    /// Dropping the future does not stop a creation: other clients may wait for it.
     pub async fn attach(&self, request: &Request, progress: &mut dyn FnMut(&Step)) -> Result<Attached, AttachError> {
         loop {
             let session = if let Some(session) = self.0.registry.find(&request.key) {
                 session
             } else if let Some(wait) = self.0.allowance.shortage(&request.key.user, CONTAINER) {
-                // Both ends of a container are always written.
+                // The creation and the removal of a container are always logged: the user has to wait.
                 sleep(wait).await;
                 continue;
             } else {
@@ -86,7 +86,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 let _entering = session.enter();
                 self.enter(&session, request, progress).await
             };
-            // If it failed, or the client went away meanwhile, nobody may be left.
+            // If it failed, or the client went away meanwhile, the session may have no client left.
             self.check_deserted(&session);
             match attached {
                 Ok(Some(attached)) => return Ok(attached),
@@ -96,7 +96,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Writes the row and starts the creation. Nothing is awaited: whoever comes next finds the session.
+    /// Writes the row and starts the creation. Nothing is awaited: the next login finds the session.
     fn begin(&self, request: &Request, uid: u32) -> Result<Rc<Session>, AttachError> {
         let Request { key, plan, capacity, .. } = request;
         self.0.registry.check_capacity(key, capacity).map_err(AttachError::Denied)?;
@@ -136,7 +136,7 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(session)
     }
 
-    /// Waits for the session and opens a channel; `None` if it has gone meanwhile and another must be begun.
+    /// Waits for the session and opens a channel; `None` if it is gone meanwhile and another must be begun.
     async fn enter(
         &self,
         session: &Rc<Session>,
@@ -186,9 +186,9 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Asks the guest for a process on a new channel.
     fn open(&self, session: &Rc<Session>, request: &Request) -> Result<Attached, AttachError> {
-        // An honest guest refuses as many; one that never says that a channel is over must not fill our memory.
+        // An honest guest refuses as many; one that never reports the end of a channel must not fill our memory.
         if session.guest.connections() >= MAX_CHANNELS {
-            return Err(AttachError::Crowded);
+            return Err(AttachError::TooManyConnections);
         }
         let link = session.guest.link().filter(|link| link.is_up()).ok_or(LinkError::Down)?;
         let (ours, theirs) = seqpacket::pair(SocketFlags::empty())

@@ -1,4 +1,4 @@
-//! Ending a session: container first, then network, then row, so that what is left is always found by its row.
+//! Removing a session: container first, then network, then row, so that the row always names what is left.
 
 use super::{AttachError, Cause, Happening, Sessions, lifecycle::DestroyRecorded, live_session::Session};
 use crate::{engine::Engine, store::StoreError, sys::crash};
@@ -21,7 +21,7 @@ const TURN: Duration = if cfg!(test) { Duration::from_millis(500) } else { Durat
 const UNDO_TRIES: u32 = 3;
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Begins to destroy, once; nobody can enter from now on. What the engine refuses is tried again until it is done.
+    /// Begins to destroy a running session. The removal is tried again until the engine has done it.
     pub(super) fn destroy(&self, session: &Rc<Session>, cause: Cause, reason: impl AsRef<str>) {
         let reason = reason.as_ref();
         if session.lifecycle.destroy() {
@@ -63,7 +63,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.forget(session);
     }
 
-    /// Removes a session that is closed already, or that a crash left half made or half removed.
+    /// Removes a session in a task of its own: one that is being destroyed, or that a crash left half made or half removed.
     pub(super) fn finish_destroying(&self, session: &Rc<Session>) {
         let (sessions, session) = (self.clone(), Rc::clone(session));
         tokio::task::spawn_local(async move {
@@ -101,7 +101,7 @@ impl<E: Engine + 'static> Sessions<E> {
             session.lifecycle.removal_failed(error);
             let hurried = async {
                 session.lifecycle.hurried().await;
-                // However many wait, the engine is not asked more often than this.
+                // However many clients wait, the engine is not asked more often than this.
                 time::sleep(RETRY.0).await;
             };
             tokio::select! {

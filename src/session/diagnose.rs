@@ -1,4 +1,4 @@
-//! How sessions and what they need are, for whoever looks for a fault. Nothing is changed and nothing is concluded.
+//! The condition of sessions and of their resources, for `podspawn doctor`. Nothing is changed and nothing is concluded.
 
 use super::{Capacity, HostAccounts, Removed, Sessions, subnets::Subnets};
 use crate::{
@@ -9,29 +9,29 @@ use crate::{
 use std::{io, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
-/// How long the engine may take for everything that it is asked. Whoever waits is told what it did not say.
+/// How long the engine may take for all answers. Answers that come later are reported as missing.
 const ENGINE: Duration = Duration::from_secs(5);
 
-/// What was found.
+/// The findings.
 #[derive(Debug)]
 pub struct Diagnosis {
-    /// What the engine is.
+    /// The engine and its version.
     pub engine: Result<EngineInfo, EngineError>,
-    /// What a pass would remove beside sessions that are due.
+    /// What a sweep would remove beside sessions that are due.
     pub orphans: Result<Vec<Removed>, EngineError>,
-    /// What carries podspawn's label and was made by somebody else; a pass leaves it alone.
+    /// Containers and networks with podspawn's label that podspawn did not make; a sweep leaves them alone.
     pub foreign: Vec<String>,
-    /// Whether the engine has each image; shorter than what was asked where it did not say.
+    /// Whether the engine has each image. Images of which it did not answer are left out.
     pub images: Vec<(ImageRef, bool)>,
-    /// Where networks come from.
+    /// The pool of networks.
     pub pool: Result<PoolUse, String>,
     /// Sessions with a container that should run.
     pub running: usize,
-    /// Those of them whose guest does not speak.
+    /// Those of them whose guest is not connected.
     pub silent: Vec<String>,
     /// The ids that users have inside containers.
     pub uids: UidUse,
-    /// Why the audit log is not written, if it is not.
+    /// The error, if the audit log cannot be written.
     pub audit: Option<Arc<AuditError>>,
 }
 
@@ -48,7 +48,7 @@ pub struct PoolUse {
     pub used: u32,
 }
 
-/// How the ids that users have inside containers are.
+/// The ids that users have inside containers.
 #[derive(Debug, Default)]
 pub struct UidUse {
     /// How many are allotted.
@@ -61,19 +61,19 @@ pub struct UidUse {
     pub conflicts: Vec<UidConflict>,
 }
 
-/// A user's id inside a container that is somebody else's on the host.
+/// A user's id inside a container that an account of the host has as well.
 #[derive(Debug)]
 pub struct UidConflict {
     /// The session.
     pub key: SessionKey,
     /// The id.
     pub uid: u32,
-    /// What it is on the host, as words that follow "is".
+    /// Its meaning on the host, as words that follow "is".
     pub holder: String,
 }
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Looks at everything. The engine is asked once for each image.
+    /// Examines sessions, engine and pool. The engine is asked once for each image.
     pub async fn diagnose(&self, capacity: &Capacity, range: UidRange, images: &[ImageRef]) -> Diagnosis {
         let end = Instant::now() + ENGINE;
         let engine = timeout_at(end, self.0.engine.info()).await.unwrap_or_else(|_| Err(late()));
@@ -102,7 +102,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// What cannot be found out is left out: the checks of the state and of the accounts say why.
+    /// Unknown values are left out: the checks of the state and of the accounts report the error.
     async fn uid_use(&self, range: UidRange, accounts: HostAccounts) -> UidUse {
         let taken = self.0.store.taken_uids().unwrap_or_default();
         let sessions: Vec<(SessionKey, Option<u32>)> =

@@ -1,4 +1,4 @@
-//! Why somebody does not get in, and what they are told.
+//! The errors of a login: for the log, and in one line for the user.
 
 use super::home::HomeError;
 use crate::{
@@ -23,18 +23,18 @@ pub enum AttachError {
     /// The image is not on this host, and could not be fetched.
     #[error("image {image} is not on this server and cannot be pulled")]
     Image {
-        /// Which.
+        /// The image.
         image: ImageRef,
-        /// Why.
+        /// The error of the engine.
         #[source]
         source: EngineError,
     },
     /// A step of the creation failed; what was made is being removed.
     #[error("{step}")]
     Engine {
-        /// Which: `starting the container`.
+        /// The step: `starting the container`.
         step: &'static str,
-        /// Why.
+        /// The error of the engine.
         #[source]
         source: EngineError,
     },
@@ -69,8 +69,8 @@ pub enum AttachError {
     Silent(#[from] LinkError),
     /// It has as many connections as a guest takes.
     #[error("this container has too many connections")]
-    Crowded,
-    /// Nobody gets in unseen.
+    TooManyConnections,
+    /// The audit log cannot be written, and `log.audit_required` is set.
     #[error("the audit log")]
     Audit(#[source] Arc<AuditError>),
     /// The user's last container of that name is still being removed, which fails.
@@ -82,7 +82,7 @@ pub enum AttachError {
 }
 
 impl AttachError {
-    /// What a user is told when something could not be written for want of space.
+    /// The line for a user when a disk is full.
     pub const DISK_FULL: &str = "the server's disk is full; ask the administrator to free some";
 
     /// What failed, as it is counted; `None` if it was decided so.
@@ -98,7 +98,7 @@ impl AttachError {
             Self::Store(_) => Some("state"),
             Self::Files(..) => Some("files"),
             Self::Home(_) => Some("home"),
-            Self::Silent(_) | Self::Crowded => Some("guest"),
+            Self::Silent(_) | Self::TooManyConnections => Some("guest"),
             Self::Audit(_) => Some("audit"),
         }
     }
@@ -122,28 +122,6 @@ impl AttachError {
             Self::NoUid(range) => format!(
                 "the server has no user id left in security.uid_range {range}; ask the administrator to enlarge it"
             ),
-            Self::Accounts(_) => {
-                "the server's account database does not answer; try again, then ask the administrator".to_owned()
-            }
-            Self::Store(StoreError::Full(_)) => Self::DISK_FULL.to_owned(),
-            Self::Home(HomeError::System { source, .. })
-                if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-            {
-                Self::DISK_FULL.to_owned()
-            }
-            Self::Home(_) => "the server cannot make your home directory; ask the administrator to look at \
-                 `journalctl -u podspawn-broker`"
-                .to_owned(),
-            Self::Store(_) | Self::Files(..) => {
-                "the server cannot write its state; ask the administrator to look at the disk and at \
-                 `journalctl -u podspawn-broker`"
-                    .to_owned()
-            }
-            Self::Audit(_) => {
-                "the server cannot write its audit log, and lets nobody in unseen; ask the administrator to look at \
-                 `journalctl -u podspawn-broker`"
-                    .to_owned()
-            }
             Self::Remains(error) => match &**error {
                 Self::Engine { source: EngineError::Unreachable(_), .. } | Self::Store(_) => error.for_user(),
                 _ => "your last container cannot be removed; ask the administrator to look at \
@@ -151,13 +129,45 @@ impl AttachError {
                     .to_owned(),
             },
             Self::Shared(error) => error.for_user(),
+            Self::Silent(LinkError::InFlight) => passing::in_words(Errno::TOOMANYREFS),
+            Self::Accounts(_)
+            | Self::Store(_)
+            | Self::Files(..)
+            | Self::Home(_)
+            | Self::Audit(_)
+            | Self::Silent(_)
+            | Self::TooManyConnections => self.line_for_user().to_owned(),
+        }
+    }
+
+    /// The line of an error without details.
+    fn line_for_user(&self) -> &'static str {
+        match self {
+            Self::Accounts(_) => "the server's account database does not answer; try again, then ask the administrator",
+            Self::Store(StoreError::Full(_)) => Self::DISK_FULL,
+            Self::Home(HomeError::System { source, .. })
+                if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                Self::DISK_FULL
+            }
+            Self::Home(_) => {
+                "the server cannot make your home directory; ask the administrator to look at \
+                 `journalctl -u podspawn-broker`"
+            }
+            Self::Audit(_) => {
+                "the server cannot write its audit log and refuses logins without it; ask the administrator to look \
+                 at `journalctl -u podspawn-broker`"
+            }
             Self::Silent(LinkError::Stuck) => {
                 "your container does not take new connections just now; try again, then ask the administrator"
-                    .to_owned()
             }
-            Self::Silent(LinkError::InFlight) => passing::in_words(Errno::TOOMANYREFS),
-            Self::Crowded => self.to_string(),
-            Self::Silent(_) => "your container runs but does not answer; ask the administrator to stop it".to_owned(),
+            Self::TooManyConnections => "this container has too many connections",
+            Self::Silent(_) => "your container runs but does not answer; ask the administrator to stop it",
+            // Of the others only these have no details: the state and the files of a session.
+            _ => {
+                "the server cannot write its state; ask the administrator to look at the disk and at \
+                 `journalctl -u podspawn-broker`"
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a guest tells, and what follows from it.
+//! Events of a guest, and their consequences.
 
 use super::{
     Happening, Sessions,
@@ -13,13 +13,13 @@ use crate::{
     link::{GuestEvent, Link},
 };
 use std::{collections::BTreeSet, io, rc::Rc, time::Duration};
-use tokio::{task, time};
+use tokio::task;
 
-/// How long a guest whose container runs may be away before that is worth a word in the log.
+/// Longest pause between two questions to the engine while a guest is away.
 const ABSENT: Duration = Duration::from_secs(5);
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Listens for the session's guest and acts on what it tells.
+    /// Listens for the session's guest and acts on its events.
     pub(super) fn listen(&self, session: &Session) -> io::Result<Rc<Link>> {
         // Weak: the link's task must not keep alive what holds the link.
         let (inner, id) = (Rc::downgrade(&self.0), session.id.clone());
@@ -40,14 +40,14 @@ impl<E: Engine + 'static> Sessions<E> {
             GuestEvent::Up { protocol, channels } => {
                 self.note_protocol(session, protocol);
                 self.greet(session, channels.into_iter().collect());
-                // A row may say that nobody is there when somebody came just before a crash, and the other way round.
+                // The row may be wrong about connections that began or ended just before a crash.
                 if session.guest.connections() > 0 {
                     self.occupy(session);
                 }
                 self.check_deserted(session);
             }
             GuestEvent::Closed { channel, outcome } => {
-                // One that nobody knows is the guest's own affair.
+                // A channel that the broker did not open has no consequence.
                 if let Some(closed) = session.guest.closed(channel, outcome) {
                     let reason = match closed {
                         Closed::Idle => Some("idle".to_owned()),
@@ -58,13 +58,11 @@ impl<E: Engine + 'static> Sessions<E> {
                 }
             }
             GuestEvent::Idle { seconds } => idle::hear(session, seconds),
-            GuestEvent::Down => self.look_after(session),
+            GuestEvent::Down => self.watch_absence(session),
         }
     }
 
-    /// Takes the channels that the guest says are open, as far as the broker opened them: a guest that belongs to the
-    /// container's root invents others, which would count as connections, keep the session for ever, and fill the log
-    /// with their ends. Those that it does not name are over.
+    /// Takes the connections that the guest names as open, as far as the broker opened them.
     fn greet(&self, session: &Session, named: BTreeSet<ChannelId>) {
         let opened = self.opened(session);
         let Greeting { ended, invented } = session.guest.greeted(named, opened.as_ref());
@@ -76,8 +74,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Writes down what is spoken with the guest, for whoever wants to know which containers are from before an upgrade.
-    /// The guest of a container is always the same: one that speaks less than it did before is another's.
+    /// Records the version of the guest protocol: `podspawn list` shows which containers are from before an upgrade.
     fn note_protocol(&self, session: &Session, protocol: u32) {
         if session.guest.speaks(protocol)
             && let Err(error) = self.0.store.set_protocol(&session.id, protocol)
@@ -86,9 +83,10 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// The guest's connection is gone: the container has most likely died.
-    pub(super) fn look_after(&self, session: &Rc<Session>) {
-        // One task, however often the guest goes and comes.
+    /// Asks the engine about a container whose guest is away, until the guest is back or the session ends: most likely
+    /// the container has died.
+    pub(super) fn watch_absence(&self, session: &Rc<Session>) {
+        // One task, however often the guest disconnects.
         if !session.guest.await_return() {
             return;
         }
@@ -100,9 +98,11 @@ impl<E: Engine + 'static> Sessions<E> {
                     Ok(true) => break,
                     Ok(false) => {}
                     // Unknown is not absent.
-                    Err(error) => tracing::debug!(%error, session = %session.id, "looking after a silent guest"),
+                    Err(error) => {
+                        tracing::debug!(%error, session = %session.id, "asking the engine about a container without a guest")
+                    }
                 }
-                time::sleep(pause).await;
+                session.await_guest(pause).await;
                 pause = (pause * 2).min(ABSENT);
             }
             session.guest.no_longer_awaited();

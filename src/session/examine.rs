@@ -1,15 +1,15 @@
-//! Looking whether a session's container still runs, and what follows if not.
+//! Asking the engine whether the container of a session still runs, and the consequences if not.
 
 use super::{Sessions, exit_cause::ExitCause, live_session::Session};
 use crate::engine::{Engine, EngineError};
 use std::{collections::HashSet, rc::Rc, time::Duration};
 use tokio::{task, time};
 
-/// How much later than of the end the engine may hear that it was for want of memory.
-const MEMORY_WORD: Duration = Duration::from_millis(250);
+/// How much later than the end of a container the engine may learn that memory was the reason.
+const MEMORY_DELAY: Duration = Duration::from_millis(250);
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Looks at the session's container in a task of its own, and destroys the session if the container is dead.
+    /// Inspects the session's container in a task of its own, and destroys the session if the container has ended.
     pub(super) fn examine(&self, session: &Rc<Session>) {
         // One task, however often it is asked for.
         if !session.engine.request_inspection() {
@@ -20,8 +20,8 @@ impl<E: Engine + 'static> Sessions<E> {
             loop {
                 session.engine.begin_inspection();
                 if let Err(error) = sessions.destroy_if_dead(&session).await {
-                    // Unknown is not absent. Everything is looked at again once the engine is heard again.
-                    tracing::debug!(%error, session = %session.id, "looking at a container");
+                    // Unknown is not absent. Every container is inspected again when the engine is back.
+                    tracing::debug!(%error, session = %session.id, "inspecting a container");
                 }
                 if !session.is_running() || !session.engine.is_inspection_outdated() {
                     break;
@@ -31,7 +31,7 @@ impl<E: Engine + 'static> Sessions<E> {
         });
     }
 
-    /// Looks at every session's container: nobody knows what happened meanwhile.
+    /// Inspects every container that does not run: its event may have been missed.
     pub(super) async fn examine_all(&self) {
         // Before the engine is asked: what is created later may not be in its answer.
         let sessions = self.0.registry.running();
@@ -43,19 +43,19 @@ impl<E: Engine + 'static> Sessions<E> {
                 };
                 sessions.iter().filter(|session| !is_alive(session)).for_each(|session| self.examine(session));
             }
-            // Whose guest is silent is being looked after anyway.
-            Err(error) => tracing::debug!(%error, "looking at every container"),
+            // A session without a guest is watched anyway.
+            Err(error) => tracing::debug!(%error, "listing the containers"),
         }
     }
 
-    /// Destroys the session if the engine says that its container has ended; whether it has.
+    /// Destroys the session if the engine reports that its container has ended. Returns whether it has.
     pub(super) async fn destroy_if_dead(&self, session: &Rc<Session>) -> Result<bool, EngineError> {
         let Some(cause) = self.exit_cause(session).await? else { return Ok(false) };
         self.destroy_dead(session, cause);
         Ok(true)
     }
 
-    /// Destroys a session whose container ended like this.
+    /// Destroys a session whose container has ended.
     pub(super) fn destroy_dead(&self, session: &Rc<Session>, cause: ExitCause) {
         if session.is_running() {
             self.remember(session, cause.for_user());
@@ -63,20 +63,20 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// How the session's container ended, if the engine says that it has.
+    /// Why the session's container ended; `None` while it runs.
     pub(super) async fn exit_cause(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
-        let first = self.look(session).await?;
+        let first = self.inspect(session).await?;
         if !first.is_some_and(ExitCause::may_be_memory) {
             return Ok(first);
         }
-        time::sleep(MEMORY_WORD).await;
-        match self.look(session).await {
+        time::sleep(MEMORY_DELAY).await;
+        match self.inspect(session).await {
             Ok(Some(ExitCause::OutOfMemory)) => Ok(Some(ExitCause::OutOfMemory)),
             _ => Ok(first),
         }
     }
 
-    async fn look(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
+    async fn inspect(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
         let Some(container) = session.engine.container() else { return Ok(None) };
         match self.0.engine.inspect_container(&container).await {
             Ok(status) => Ok(ExitCause::of(&status, session.engine.clues(self.0.engine_watch.since()))),

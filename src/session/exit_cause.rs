@@ -1,4 +1,4 @@
-//! How a container ended that podspawn did not end.
+//! Why a container ended that podspawn did not end.
 
 use crate::engine::ContainerStatus;
 use std::fmt;
@@ -7,48 +7,48 @@ use std::fmt;
 const TERM: i32 = 15;
 const KILL: i32 = 9;
 
-/// What is known of a container beside what the engine says when it is asked.
+/// What is known of a container beside the answer of the engine.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Clues {
     /// Its first process.
     pub(super) init: Option<u32>,
-    /// What that was last sent by way of the engine, of the signals that matter.
+    /// The decisive one of the signals that the engine sent to it.
     pub(super) signal: Option<i32>,
-    /// Whether there was not enough memory just now; `None` if nobody listened. The engine itself only says that there
-    /// ever was not.
+    /// Whether the container ran out of memory just now; `None` if events were not received. The engine's own answer
+    /// covers the whole life of the container.
     pub(super) memory: Option<bool>,
 }
 
-/// How a container ended, as far as the engine lets anybody know.
+/// Why a container ended, as far as the engine reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitCause {
-    /// The kernel killed the first process for want of memory. That of another process ends no container.
+    /// The kernel killed the first process for lack of memory. The end of another process ends no container.
     OutOfMemory,
-    /// Somebody asked the engine to stop it, or the engine was stopped itself.
+    /// The engine was asked to stop it, or was stopped itself.
     Stopped {
-        /// Of the first process.
+        /// That of the first process.
         exit_code: i64,
     },
-    /// Somebody asked the engine to kill it.
+    /// The engine was asked to kill it.
     KilledByEngine,
-    /// The first process was killed, not by way of the engine.
+    /// The first process was killed, not by the engine.
     Killed {
-        /// Which one.
+        /// The number of the signal.
         signal: i64,
     },
     /// The first process ended by itself.
     Exited {
-        /// How.
+        /// That of the first process.
         exit_code: i64,
     },
-    /// Somebody removed it.
+    /// It was removed, not by podspawn.
     Removed,
-    /// Somebody started it anew: its first process is another than the one that people were connected to.
+    /// It was started again, not by podspawn: its first process is another than that of the session.
     Restarted,
 }
 
 impl ExitCause {
-    /// What the engine's answer means; `None` while the container runs.
+    /// The cause behind an answer of the engine; `None` while the container runs.
     pub(super) fn of(status: &ContainerStatus, clues: Clues) -> Option<Self> {
         let Clues { init, signal, memory } = clues;
         if status.running {
@@ -71,7 +71,7 @@ impl ExitCause {
         self == Self::Killed { signal: KILL.into() }
     }
 
-    /// The line for those who were connected.
+    /// The line for the users who were connected.
     pub(super) fn for_user(self) -> String {
         match self {
             Self::Exited { .. } => format!("your container {self}"),
@@ -89,8 +89,8 @@ impl fmt::Display for ExitCause {
             Self::KilledByEngine => f.write_str("killed by the engine"),
             Self::Killed { signal } => write!(f, "killed by signal {signal}"),
             Self::Exited { exit_code } => write!(f, "ended with exit code {exit_code}"),
-            Self::Removed => f.write_str("removed by somebody"),
-            Self::Restarted => f.write_str("restarted by somebody"),
+            Self::Removed => f.write_str("removed outside of podspawn"),
+            Self::Restarted => f.write_str("restarted outside of podspawn"),
         }
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_end_has_its_words() {
+    fn every_cause_has_its_line() {
         let removing = ContainerStatus { removing: true, ..ended(137, true) };
         for (status, clues, words) in [
             (ended(137, true), clues(None, None), "your container was killed: out of memory"),
@@ -126,7 +126,7 @@ mod tests {
             (ended(137, true), clues(Some(KILL), Some(true)), "your container was killed by the engine"),
             (ended(143, false), clues(Some(TERM), None), "your container was stopped by the engine"),
             (ended(3, true), clues(None, Some(true)), "your container ended with exit code 3"),
-            (removing, clues(Some(KILL), None), "your container was removed by somebody"),
+            (removing, clues(Some(KILL), None), "your container was removed outside of podspawn"),
         ] {
             assert_eq!(ExitCause::of(&status, clues).unwrap().for_user(), words);
         }

@@ -12,8 +12,8 @@ use tokio::{task, time};
 /// The longest sleep: deadlines are times of day, and the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// How long after the grace period a guest is waited for that has to say who is connected, in seconds. One that does
-/// not come by then never will: nobody can enter, and nobody was there when it was last heard.
+/// How long after the grace period to wait for an absent guest that has yet to name its connections, in seconds. After
+/// that it will not come back: no client can enter, and the session had no connection when the guest was last present.
 const ABSENT_FOR_GOOD: i64 = 60;
 
 /// How long the connections of a session that is being removed may take to deliver their last bytes.
@@ -22,7 +22,7 @@ const LAST_BYTES: Duration = Duration::from_secs(2);
 const GRACE_IS_OVER: &str = "the grace period is over";
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Applies the mode if nobody is connected or about to be.
+    /// Applies the mode if no client is connected or about to enter.
     pub(super) fn check_deserted(&self, session: &Rc<Session>) {
         if !session.is_deserted() || !session.guest.is_up() || session.lifecycle.abandoned().is_some() {
             return;
@@ -35,17 +35,17 @@ impl<E: Engine + 'static> Sessions<E> {
             return;
         }
         if let Err(error) = self.0.store.set_grace(&session.id, since) {
-            // The timer does not need the row; after a crash the guest tells again that nobody is there.
+            // The timer does not need the row; after a crash the guest reports its connections again.
             tracing::debug!(%error, session = %session.id, "writing that the session is abandoned");
         }
         crash::point("expire.left-stored");
         self.arm(session);
     }
 
-    /// Notes that somebody is connected.
+    /// The session has a connection.
     pub(super) fn occupy(&self, session: &Rc<Session>) {
         if session.lifecycle.occupy() {
-            // The session goes on whether or not this can be written: after a crash the guest tells who is there.
+            // The session goes on if this cannot be written: after a crash the guest reports its connections again.
             if let Err(error) = self.0.store.set_state(&session.id, State::Running) {
                 tracing::debug!(%error, session = %session.id, "writing that the session runs");
             }
@@ -62,7 +62,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let (sessions, weak) = (self.clone(), Rc::downgrade(session));
         let timer = task::spawn_local(async move {
             let mut moment = now();
-            // A clock that was set back is as good a reason to look again as one that has come to its hour.
+            // A clock that was set back is a reason to look again, too.
             while moment < at {
                 let wait = Duration::from_secs(u64::try_from(at - moment).unwrap_or(0));
                 time::sleep(wait.min(LONGEST_SLEEP)).await;
@@ -95,7 +95,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 if session.is_deserted() {
                     return self.destroy(session, Cause::GracePeriod, GRACE_IS_OVER);
                 }
-                // Somebody is just entering. If they do not get in, the grace period begins again.
+                // A client is about to enter. If it fails, the grace period begins again.
                 session.lifecycle.occupy();
                 self.arm(session);
             }
@@ -108,18 +108,17 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Waits for the guest, then looks again at what is due.
     fn await_guest(&self, session: &Rc<Session>, patience: Duration) {
-        let (sessions, weak, link) = (self.clone(), Rc::downgrade(session), session.guest.link());
-        let timer = task::spawn_local(async move {
-            match link {
-                Some(link) => drop(link.wait_up(patience).await),
-                None => time::sleep(patience).await,
+        let wait = {
+            let (sessions, session) = (self.clone(), Rc::clone(session));
+            async move {
+                session.await_guest(patience).await;
+                if session.is_running() {
+                    session.disarm();
+                    sessions.arm(&session);
+                }
             }
-            if let Some(session) = weak.upgrade().filter(|session| session.is_running()) {
-                session.disarm();
-                sessions.arm(&session);
-            }
-        });
-        session.set_expiry(Some(timer.abort_handle()));
+        };
+        session.set_expiry(Some(task::spawn_local(wait).abort_handle()));
     }
 
     /// Destroys a session after its connections: their users get a notice, then they are hung up and may deliver their

@@ -26,7 +26,7 @@ pub enum HomeError {
     Unsafe {
         /// `state.homes_dir`.
         path: PathBuf,
-        /// What it is instead.
+        /// Its present state.
         found: String,
     },
     /// Something else has the home's name, a link for instance; it is left alone.
@@ -35,9 +35,9 @@ pub enum HomeError {
     /// It cannot be made.
     #[error("cannot make {}{}", .path.display(), hint(.source, .path))]
     System {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -49,7 +49,7 @@ impl HomeError {
     }
 }
 
-/// What an operator of a sandboxed broker has to know about a directory outside of `/var/lib/podspawn`.
+/// Advice for an operator whose sandboxed broker cannot write outside of `/var/lib/podspawn`.
 fn hint(error: &io::Error, path: &Path) -> String {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_made_nothing_is_half_made_and_the_reason_is_told() {
+    fn a_home_that_cannot_be_made_leaves_nothing_behind_and_the_error_has_the_reason() {
         let root = tempfile::tempdir().unwrap();
         let error = make(&root.path().join("not/there"), &alice()).unwrap_err();
         assert!(error.to_string().ends_with("not/there"), "{error}");
@@ -168,9 +168,9 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_somebody_else_holds_no_homes() {
+    fn a_directory_of_another_account_holds_no_homes() {
         let root = tempfile::tempdir().unwrap();
-        // Whoever runs the tests: root can give a directory away, and everybody else finds one of root's.
+        // As root the test gives the directory away; as any other account it takes one of root's.
         let given = std::os::unix::fs::chown(root.path(), Some(12_345), None).is_ok();
         let foreign = if given { root.path() } else { Path::new("/usr") };
         let error = make(foreign, &alice()).unwrap_err().to_string();

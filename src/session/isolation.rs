@@ -1,4 +1,4 @@
-//! What the engine's way of isolating containers allows. It is asked once: an engine that is set up anew has no sessions.
+//! How the engine isolates containers, and what that allows. Asked once: an engine that was set up anew has no sessions.
 
 use super::Sessions;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 /// OCI runtimes that take a mount of the host's as it is. A sandbox such as gVisor has terminals of its own.
 const PLAIN_RUNTIMES: [&str; 4] = ["runc", "crun", "io.containerd.runc.v2", "youki"];
 
-/// What matters of it here.
+/// The properties that matter to sessions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Isolation {
     /// Whether containers have user namespaces, where their root is another uid of the host.
@@ -44,8 +44,8 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.isolation.get_or_try_init(ask).await.ok().copied()
     }
 
-    /// Whether the container's root gets past the mode of a socket that is not its own. Then nobody else in there needs
-    /// to, and a tenant cannot even connect to the guest's socket.
+    /// Whether the container's root may use a socket of another owner, whatever its mode. Then no other process in the
+    /// container needs access, and a tenant cannot even connect to the guest's socket.
     pub(super) async fn root_overrides_modes(&self, plan: &Plan) -> bool {
         let has = |names: &[String], wanted: &str| names.iter().any(|name| name == wanted || name == "ALL");
         let Hardening { cap_drop, cap_add, .. } = &plan.hardening;
@@ -55,7 +55,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.isolation().await.is_some_and(|isolation| !isolation.user_namespaces)
     }
 
-    /// How many terminals a container may have; `None` where the engine cannot bound them.
+    /// How many terminals a container may have; `None` if the engine cannot limit them.
     pub(super) async fn terminals(&self, plan: &Plan) -> Option<u32> {
         let Isolation { mounts_terminals, is_plain: default, .. } = self.isolation().await?;
         let is_plain = plan.hardening.runtime.as_deref().map_or(default, is_plain);

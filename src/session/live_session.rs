@@ -7,8 +7,11 @@ use crate::{
     domain::{SessionId, SessionKey},
     sys::tally::{Guard, Tally},
 };
-use std::cell::{Cell, RefCell};
-use tokio::task::AbortHandle;
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+use tokio::{task::AbortHandle, time::sleep};
 
 /// A session: what never changes, and one owner for each part that does.
 pub(super) struct Session {
@@ -76,6 +79,21 @@ impl Session {
     /// Counts the caller among the logins that are about to enter, until the guard is dropped.
     pub(super) fn enter(&self) -> Guard {
         self.entering.guard()
+    }
+
+    /// Waits for the guest until `patience` is over or the session does not run. Keeps the link no longer than that:
+    /// dropping the link is what cuts the guest off.
+    pub(super) async fn await_guest(&self, patience: Duration) {
+        let guest = async {
+            match self.guest.link() {
+                Some(link) => drop(link.wait_up(patience).await),
+                None => sleep(patience).await,
+            }
+        };
+        tokio::select! {
+            () = guest => {}
+            () = self.lifecycle.stopped_running() => {}
+        }
     }
 
     pub(super) fn rules(&self) -> Rules {

@@ -1,7 +1,7 @@
-//! What the engine tells by itself: containers that somebody else ended.
+//! Events of the engine: containers that end without podspawn.
 //!
-//! A guest's broken connection usually tells first and works while the engine is away; this is for containers whose
-//! guest says nothing, and for whatever happened while either the engine or the broker was away.
+//! Usually the broken link to the guest shows that first, and also while the engine is away. Events are for containers
+//! whose guest stays connected, and for changes during an absence of the engine or of the broker.
 
 use super::Sessions;
 use crate::engine::{Engine, EngineError, Notice};
@@ -14,12 +14,12 @@ use tokio::{sync::Notify, task, time};
 /// First pause before the engine is asked again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Whether the engine is there, as far as watching it tells.
+/// Whether the engine can be reached, as seen by the watch.
 #[derive(Debug)]
 pub enum Reach<'a> {
-    /// It is away; this is why.
+    /// The watch ended with this error.
     Lost(&'a EngineError),
-    /// It is back.
+    /// The engine answers again.
     Back,
 }
 
@@ -53,9 +53,9 @@ impl EngineWatch {
 }
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Watches the engine for as long as this broker lives. `report` is told when it goes away and comes back.
+    /// Watches the engine for as long as this broker lives. `report` is called when the engine goes away and comes back.
     ///
-    /// An engine that nobody has a session on is left alone: it may have been stopped, and its socket would start it.
+    /// Without sessions the engine is not asked: it may have been stopped, and its socket would start it.
     pub fn watch(&self, report: impl Fn(&Reach<'_>) + 'static) {
         let sessions = self.clone();
         task::spawn_local(async move {
@@ -74,7 +74,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 if reached.replace(false) {
                     report(&Reach::Lost(&error));
                 }
-                // One that goes away as soon as it has come is not to be asked all the time.
+                // An engine that fails at once is asked less and less often.
                 if began.elapsed() > RETRY.1 {
                     pause = RETRY.0;
                 }
@@ -106,7 +106,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 if session.is_running() {
                     self.examine(&session);
                 } else {
-                    // Whoever waits for its guest need not.
+                    // Its creation need not wait for the guest any longer.
                     session.engine.exited();
                 }
             }

@@ -12,7 +12,7 @@ use crate::{
 };
 use std::path::Path;
 
-/// What every name begins with that podspawn gives a container.
+/// The beginning of the names that podspawn gives to containers.
 const NAME_PREFIX: &str = "podspawn-";
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -30,7 +30,7 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(found)
     }
 
-    /// The names of what carries podspawn's label and was made by somebody else.
+    /// The names of containers and networks with podspawn's label that podspawn did not make.
     pub(super) async fn foreign(&self) -> Result<Vec<String>, EngineError> {
         let containers = self.0.engine.containers().await?;
         let containers = containers.into_iter().filter(|one| !self.made_container(one)).map(|one| {

@@ -1,4 +1,4 @@
-//! Bringing back the sessions of the store when the broker starts.
+//! Restoring the sessions of the store when the broker starts.
 
 use super::{
     Rules, Sessions,
@@ -45,7 +45,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.registry.insert(&session);
         if !session.is_running() {
             if let Err(error) = self.record_destroy(&session, "the broker ended while it was made") {
-                tracing::debug!(%error, session = %session.id, "writing that the session ends");
+                tracing::debug!(%error, session = %session.id, "recording that the session ends");
             }
             return self.finish_destroying(&session);
         }
@@ -55,9 +55,9 @@ impl<E: Engine + 'static> Sessions<E> {
         match (link, row.init_pid) {
             (Ok(link), Some(pid)) => {
                 link.expect(pid);
-                self.look_after(&session);
+                self.watch_absence(&session);
             }
-            (Ok(_), None) => self.look_after(&session),
+            (Ok(_), None) => self.watch_absence(&session),
             (Err(error), _) => tracing::debug!(%error, session = %session.id, "listening for a guest again"),
         }
     }

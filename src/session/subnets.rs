@@ -1,7 +1,7 @@
 //! Which subnets of the pool a session cannot have because the host has a route into them.
 //!
 //! A bridge's own route is more specific than a VPN's: with such a subnet a container would cut off a part of the network
-//! behind it, and the engine would not say a word.
+//! behind it, and the engine would not report it.
 
 use super::AttachError;
 use crate::{
@@ -21,7 +21,7 @@ pub(super) struct Subnets {
 impl Subnets {
     /// Those of `pool` that no route of the host leads into; an error if one leads into all of them.
     ///
-    /// Routes that cannot be read are no reason to refuse anybody: the engine still keeps its own networks apart.
+    /// If the routes cannot be read, no login is refused: the engine still keeps its own networks apart.
     pub(super) fn of(pool: Pool, routes: io::Result<Vec<Route>>) -> Result<Self, AttachError> {
         let routes = routes.unwrap_or_else(|error| {
             tracing::debug!(%error, "reading the host's routes");
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engines_own_networks_are_for_the_engine_to_tell_and_what_is_unknown_refuses_nobody() {
+    fn networks_of_the_engine_and_unknown_routes_are_no_reason_to_refuse() {
         assert!(subnets(&[("10.209.0.0/28", "br-0123456789ab")]).unwrap().avoid.is_empty());
         assert!(subnets(&[("10.0.0.0/8", "br-lan")]).is_err());
         let pool = Pool::new("10.209.0.0/16".parse().unwrap(), 28).unwrap();

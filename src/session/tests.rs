@@ -320,7 +320,7 @@ fn a_login_during_the_destruction_gets_a_new_container() {
 }
 
 #[test]
-fn a_failed_creation_leaves_nothing_and_is_told_to_all_who_wait() {
+fn a_failed_creation_leaves_nothing_and_every_waiting_login_gets_the_error() {
     for verb in [Verb::CreateNetwork, Verb::CreateContainer, Verb::StartContainer, Verb::InspectContainer] {
         for lost in [false, true] {
             let host = Host::new();
@@ -360,7 +360,7 @@ fn a_client_that_leaves_during_the_creation_leaves_no_container_behind() {
 }
 
 #[test]
-fn a_missing_image_is_pulled_and_the_wait_is_told() {
+fn a_missing_image_is_pulled_and_the_pull_is_shown() {
     let mut host = Host::with_config("");
     host.engine = FakeEngine::default();
     host.engine.publish(IMAGE);
@@ -465,7 +465,7 @@ fn a_broker_that_stops_orderly_leaves_every_socket_where_its_container_sees_it()
 }
 
 #[test]
-fn a_session_that_everybody_left_during_a_crash_is_abandoned_afterwards() {
+fn a_session_whose_last_connection_ended_during_a_crash_is_abandoned_afterwards() {
     let host = Host::with_config("session: {mode: destroy-on-disconnect}");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -482,7 +482,7 @@ fn a_session_that_everybody_left_during_a_crash_is_abandoned_afterwards() {
 }
 
 #[test]
-fn a_lifetime_ends_under_whoever_is_connected() {
+fn a_lifetime_ends_although_a_client_is_connected() {
     let host = Host::with_config("session: {max_lifetime: 1s}");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -511,7 +511,7 @@ fn a_stopped_session_is_gone_and_another_user_is_not_touched() {
 }
 
 #[test]
-fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
+fn a_sweep_removes_orphans_and_nothing_else() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -523,9 +523,9 @@ fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
         store.delete(&bob.session).unwrap();
         sessions.0.registry.remove(&bob.session);
         let names = |removed: &[Removed]| removed.iter().map(|one| (one.kind, one.name.clone())).collect::<Vec<_>>();
-        let told = sessions.sweep(true).await.unwrap();
+        let found = sessions.sweep(true).await.unwrap();
         assert_eq!(host.engine.counts(), (2, 2));
-        assert_eq!(names(&told)[0], (Kind::Container, "podspawn-bob".to_owned()));
+        assert_eq!(names(&found)[0], (Kind::Container, "podspawn-bob".to_owned()));
         // A creation in progress is left alone.
         host.engine.delay(Verb::StartContainer, Duration::from_millis(100));
         let carol = host.request("carol", None);
@@ -536,7 +536,7 @@ fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
             },
             attach(&sessions, &carol)
         );
-        assert_eq!(names(&done), names(&told));
+        assert_eq!(names(&done), names(&found));
         assert_eq!(names(&done)[2], (Kind::Directory, bob.session.to_string()));
         assert!(!Link::directory(&host.sockets(), &bob.session).exists());
         attached.unwrap();
@@ -546,7 +546,7 @@ fn a_pass_removes_what_belongs_to_nobody_and_nothing_else() {
 }
 
 #[test]
-fn a_pass_ends_what_no_timer_ended_and_says_why() {
+fn a_sweep_ends_what_no_timer_ended_and_reports_why() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -569,8 +569,8 @@ fn a_pass_ends_what_no_timer_ended_and_says_why() {
         let due = [("bob", "the grace period is over"), ("alice", "its lifetime of 0s is over")];
         for dry_run in [true, false] {
             let removed = sessions.sweep(dry_run).await.unwrap();
-            let told: Vec<_> = removed.iter().map(|one| (one.name.as_str(), one.reason.as_str())).collect();
-            assert_eq!(told, due, "dry run: {dry_run}");
+            let found: Vec<_> = removed.iter().map(|one| (one.name.as_str(), one.reason.as_str())).collect();
+            assert_eq!(found, due, "dry run: {dry_run}");
         }
         until("they are gone", || sessions.counts().0 == 1).await;
         assert_eq!((sessions.list(None)[0].key.to_string().as_str(), host.engine.counts()), ("carol", (1, 1)));
@@ -578,7 +578,7 @@ fn a_pass_ends_what_no_timer_ended_and_says_why() {
 }
 
 #[test]
-fn a_pass_concludes_nothing_from_an_engine_that_is_away() {
+fn a_sweep_concludes_nothing_from_an_engine_that_is_away() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -661,7 +661,7 @@ fn an_engine_that_is_away_while_a_session_ends_is_asked_again() {
 }
 
 #[test]
-fn who_waits_for_a_removal_that_the_engine_does_not_do_is_told_and_gets_in_when_it_does() {
+fn a_login_that_waits_for_a_failing_removal_gets_the_error_and_enters_once_it_succeeds() {
     let host = Host::new();
     let request = host.request("alice", None);
     on_host(&host, async |host| {
@@ -736,7 +736,7 @@ fn every_named_session_of_a_user_has_the_same_home_and_others_have_none() {
 }
 
 #[test]
-fn a_container_is_told_of_its_users_dotfiles() {
+fn a_container_gets_the_arguments_for_its_users_dotfiles() {
     let mut host = Host::new();
     let text = "dotfiles: {repo: \"https://git.example.org/dots\", install: \"./install -f\"}";
     let own = crate::config::UserOverrides::parse(text).unwrap();

@@ -16,13 +16,13 @@ const RELEASE_AT_ONCE: usize = 64;
 pub(super) type Allot =
     fn(current: Option<u32>, range: UidRange, taken: BTreeSet<u32>) -> Result<Option<u32>, AccountError>;
 
-/// How the ids of this host's own accounts are found out. All of it blocks.
+/// Access to the accounts of this host. Each call blocks.
 #[derive(Debug, Clone, Copy)]
 pub struct HostAccounts {
     /// The user's present id if it is still good, else the least of a range that no account of the host and none of
     /// the set has; see [`crate::accounts::uids::allot`].
     pub allot: Allot,
-    /// What an id is in the host's own files, as words that follow "is"; `None` if it is nobody's, or unknown.
+    /// The meaning of an id in the host's own files, as words that follow "is"; `None` if it is unused or unknown.
     pub holder: fn(u32) -> Option<String>,
     /// Whether the host has an account of this name.
     pub has: fn(&UserName) -> Result<bool, AccountError>,
@@ -79,7 +79,7 @@ async fn release(store: &Store, host: HostAccounts) -> Result<(), AttachError> {
     Ok(())
 }
 
-/// Runs what may wait for a directory server where it holds up no other login.
+/// Runs a look-up that may wait for a directory server in a thread, where it delays no other login.
 async fn blocking<T: Send + 'static>(
     look: impl FnOnce() -> Result<T, AccountError> + Send + 'static,
 ) -> Result<T, AttachError> {

@@ -140,7 +140,7 @@ fn a_container_that_is_removed_is_one_line_and_255() {
     let done = process.finish();
     assert_eq!(done.code, Some(255), "{done:?}");
     assert_one_line(&done);
-    terminal.wait_for("podspawn: your container was removed by somebody");
+    terminal.wait_for("podspawn: your container was removed outside of podspawn");
     assert_eq!(terminal.finish().0, 255);
     eventually("the session is forgotten", || user.sessions().is_empty());
     assert_eq!(user.run("echo again").success(), "again");

@@ -61,7 +61,7 @@ fn a_connected_user_sees_why_the_container_ended() {
     let bench = bench::shared();
     for (end, line) in [
         ("docker kill CONTAINER", "killed by the engine"),
-        ("docker rm --force CONTAINER", "removed by somebody"),
+        ("docker rm --force CONTAINER", "removed outside of podspawn"),
         // The kernel takes the first process first, when two others want more than there is.
         (
             "echo 1000 >/proc/$(docker inspect --format '{{.State.Pid}}' CONTAINER)/oom_score_adj; \

@@ -85,7 +85,7 @@ fn what_was_written_before_the_container_was_removed_arrives_and_then_the_reason
     let (code, shown) = terminal.finish();
     let (output, rest) = shown.split_at(shown.rfind('x').unwrap() + 1);
     assert_eq!((code, written(output)), (255, bytes), "{rest:?}");
-    assert!(rest.starts_with("podspawn: your container was removed by somebody"), "{rest:?}");
+    assert!(rest.starts_with("podspawn: your container was removed outside of podspawn"), "{rest:?}");
 }
 
 #[test]

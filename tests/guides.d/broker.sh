@@ -39,7 +39,7 @@ walk_broker() {
 
     section 'broker: logs'
     do_ 'chown root:root /var/log/podspawn/audit.jsonl && chmod 0600 /var/log/podspawn/audit.jsonl && systemctl restart podspawn-broker'
-    fails 255 'ssh gwen@bench true' '^podspawn: the server cannot write its audit log, and lets nobody in unseen'
+    fails 255 'ssh gwen@bench true' '^podspawn: the server cannot write its audit log and refuses logins without it'
     seen 'journalctl PODSPAWN_EVENT=audit_failed -n 1 --no-pager' '/var/log/podspawn/audit.jsonl.*[Pp]ermission denied'
     diagnosed audit-log fail /var/log/podspawn/audit.jsonl
     do_ 'chown podspawn:podspawn-admin /var/log/podspawn/audit.jsonl && chmod 0640 /var/log/podspawn/audit.jsonl'

@@ -48,7 +48,7 @@ fn assert_balanced(events: &[Value]) {
 }
 
 #[test]
-fn a_login_is_told_from_the_container_to_its_end() {
+fn a_login_is_recorded_from_the_container_to_its_end() {
     let host = audited("session: {mode: destroy-on-disconnect}");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -77,7 +77,7 @@ fn a_login_is_told_from_the_container_to_its_end() {
 }
 
 #[test]
-fn what_ended_while_the_broker_was_away_is_told_when_it_is_back() {
+fn a_disconnect_while_the_broker_was_away_is_recorded_when_it_is_back() {
     let host = audited("session: {mode: destroy-on-disconnect}");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -95,7 +95,7 @@ fn what_ended_while_the_broker_was_away_is_told_when_it_is_back() {
 }
 
 #[test]
-fn a_creation_that_a_crash_interrupted_is_told_to_its_end() {
+fn a_creation_that_a_crash_interrupted_is_recorded_to_its_end() {
     let host = audited("");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -155,8 +155,9 @@ fn a_database_of_yesterday_neither_repeats_lines_nor_numbers() {
         let again = host.broker();
         let _ = again.audit_denial(&alice(), None, None, "after the restore");
         let events = events_in(&path(host));
-        let told: Vec<_> = events.iter().map(|e| (e["seq"].as_u64().unwrap(), e["reason"].as_str().unwrap())).collect();
-        assert_eq!(told, [(1, "yesterday"), (2, "today"), (3, "after the restore")]);
+        let lines: Vec<_> =
+            events.iter().map(|e| (e["seq"].as_u64().unwrap(), e["reason"].as_str().unwrap())).collect();
+        assert_eq!(lines, [(1, "yesterday"), (2, "today"), (3, "after the restore")]);
     });
 }
 
@@ -198,7 +199,7 @@ fn after_a_rename_lines_go_to_the_new_file_once_it_is_opened() {
 }
 
 #[test]
-fn nobody_gets_in_unseen_unless_that_is_wanted_and_what_waited_is_written_later() {
+fn without_an_audit_log_logins_are_refused_if_it_is_required_and_queued_events_are_written_later() {
     for required in [true, false] {
         let mut host = audited("");
         host.settings.config.log.audit_required = required;

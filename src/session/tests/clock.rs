@@ -10,7 +10,7 @@ thread_local! {
 }
 
 #[test]
-fn a_clock_that_is_set_forward_ends_what_is_due_at_the_next_pass_and_nobody_who_is_there() {
+fn a_clock_that_is_set_forward_ends_what_is_due_at_the_next_sweep_and_no_connected_session() {
     let host = Host::with_config("session: {max_lifetime: 8h, grace_period: 10m}");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -52,7 +52,7 @@ fn a_clock_that_is_set_back_ends_nothing_and_a_later_broker_reads_what_the_futur
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_nobody_wait_for_as_long_as_that() {
+fn a_clock_that_is_set_back_does_not_prolong_the_grace_period() {
     let host = Host::with_config("session: {grace_period: 1s}");
     on_host(&host, async |host| {
         let sessions = host.broker();

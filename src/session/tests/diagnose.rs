@@ -1,4 +1,4 @@
-//! What is told to whoever looks for a fault.
+//! The diagnosis for `podspawn doctor`.
 
 use super::*;
 use crate::{
@@ -15,7 +15,7 @@ fn capacity(host: &Host) -> Capacity {
 }
 
 #[test]
-fn a_session_and_what_belongs_to_none_are_told_apart_and_nothing_is_changed() {
+fn a_diagnosis_distinguishes_sessions_from_orphans_and_changes_nothing() {
     let host = Host::with_config("network: {pool: 10.9.0.0/24, prefix: 28}");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -28,7 +28,7 @@ fn a_session_and_what_belongs_to_none_are_told_apart_and_nothing_is_changed() {
         let pool = found.pool.unwrap();
         assert_eq!((pool.subnets, pool.routed, pool.used), (16, 4, 1));
         assert_eq!((found.running, found.silent.len()), (1, 0));
-        // A database of before alice came: what she has belongs to nobody.
+        // A database from before alice came: what she has is orphaned.
         let other = host.root.path().join("other");
         let without = Sessions::new(
             host.engine.clone(),
@@ -45,7 +45,7 @@ fn a_session_and_what_belongs_to_none_are_told_apart_and_nothing_is_changed() {
 }
 
 #[test]
-fn what_an_administrator_runs_of_a_committed_image_is_nobody_s_orphan_and_is_not_counted() {
+fn a_container_that_an_administrator_runs_of_a_committed_image_is_no_orphan_and_is_not_counted() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();

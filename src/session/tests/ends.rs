@@ -1,9 +1,9 @@
-//! Containers that somebody else ended, and what those who were connected are told.
+//! Containers that end without podspawn, and the reason that their users get.
 
 use super::*;
 
-/// A host with a broker that watches the engine, and one session with somebody connected; its guest never says that
-/// anything is wrong.
+/// A host with a broker that watches the engine, and one session with a connection; its guest never reports
+/// an error.
 async fn watched(host: &Host) -> (Sessions<FakeEngine>, Attached, ContainerId) {
     let sessions = host.broker();
     let log = Rc::clone(&host.log);
@@ -20,7 +20,7 @@ async fn why(sessions: &Sessions<FakeEngine>, attached: &Attached, user: &str) -
 }
 
 #[test]
-fn a_container_that_somebody_else_ends_is_noticed_whatever_its_guest_says() {
+fn a_container_that_ends_without_podspawn_is_noticed_whatever_its_guest_reports() {
     type End = fn(&FakeEngine, &ContainerId);
     let cases: [(End, &str, &str); 5] = [
         (
@@ -53,8 +53,8 @@ fn a_container_that_somebody_else_ends_is_noticed_whatever_its_guest_says() {
             assert_eq!(why(&sessions, &attached, "alice").await.as_deref(), Some(line));
             until("it is removed", || sessions.is_empty()).await;
             assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
-            let told = format!("alice: destroying: {reason}");
-            assert!(host.log().contains(&told), "{told}: {:?}", host.log());
+            let logged = format!("alice: destroying: {reason}");
+            assert!(host.log().contains(&logged), "{logged}: {:?}", host.log());
             // Still known when it is gone, to its user alone.
             assert_eq!(why(&sessions, &attached, "alice").await.as_deref(), Some(line));
             assert_eq!(why(&sessions, &attached, "bob").await, None);
@@ -63,14 +63,14 @@ fn a_container_that_somebody_else_ends_is_noticed_whatever_its_guest_says() {
 }
 
 #[test]
-fn a_container_that_somebody_else_removes_takes_its_session_along() {
+fn a_container_that_is_removed_without_podspawn_ends_its_session() {
     let host = Host::new();
     on_host(&host, async |host| {
         let (sessions, attached, id) = watched(host).await;
         host.engine.remove_container(&id).await.unwrap();
         until("it is removed", || sessions.is_empty()).await;
         assert_eq!((host.engine.counts(), host.rows()), ((0, 0), 0));
-        assert_eq!(why(&sessions, &attached, "alice").await.unwrap(), "your container was removed by somebody");
+        assert_eq!(why(&sessions, &attached, "alice").await.unwrap(), "your container was removed outside of podspawn");
     });
 }
 
@@ -88,25 +88,25 @@ fn what_happened_while_the_engine_was_not_heard_is_found_when_it_is_back() {
         until("it is removed", || sessions.counts().0 == 1).await;
         assert_eq!(sessions.list(None)[0].id, bob.session);
         assert_eq!(why(&sessions, &attached, "alice").await.unwrap(), "your container was killed by signal 9");
-        let told: Vec<_> = host.log().into_iter().filter(|line| ["Lost", "Back"].contains(&line.as_str())).collect();
-        assert_eq!(told, ["Lost", "Back"]);
-        // Another one that nobody told of: started anew behind our back.
+        let reports: Vec<_> = host.log().into_iter().filter(|line| ["Lost", "Back"].contains(&line.as_str())).collect();
+        assert_eq!(reports, ["Lost", "Back"]);
+        // A restart of which no event came.
         let id = host.engine.containers().await.unwrap()[0].id.clone();
         host.engine.restart_container(&id);
         assert!(sessions.destroy_if_dead(&sessions.0.registry.find_id(&bob.session).unwrap()).await.unwrap());
         until("it is removed", || sessions.is_empty()).await;
-        assert_eq!(why(&sessions, &bob, "bob").await.unwrap(), "your container was restarted by somebody");
+        assert_eq!(why(&sessions, &bob, "bob").await.unwrap(), "your container was restarted outside of podspawn");
     });
 }
 
 #[test]
-fn an_engine_that_cannot_be_asked_ends_nothing_and_is_not_started_for_nobody() {
+fn an_engine_that_does_not_answer_ends_nothing_and_is_not_asked_without_a_session() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();
         sessions.watch(|_| ());
         sleep(Duration::from_millis(50)).await;
-        assert_eq!(host.engine.verbs(), [], "nobody has a session");
+        assert_eq!(host.engine.verbs(), [], "no session exists");
         let _guests = play_guests(host);
         let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
         until("the engine is watched", || host.engine.watchers() == 1).await;
@@ -161,7 +161,7 @@ fn a_container_that_dies_before_its_guest_came_is_not_waited_for() {
 }
 
 #[test]
-fn a_session_that_podspawn_ends_tells_why_as_well() {
+fn a_session_that_podspawn_ends_has_a_reason_as_well() {
     let host = Host::with_config("session: {max_lifetime: 1s}");
     on_host(&host, async |host| {
         let (sessions, attached, _) = watched(host).await;
@@ -206,7 +206,7 @@ fn of_many_that_end_at_once_the_first_is_gone_before_the_last_is_begun() {
 }
 
 #[test]
-fn containers_that_are_slow_to_remove_hold_up_nobody_elses_for_long() {
+fn containers_that_are_slow_to_remove_delay_others_for_a_moment_only() {
     let host = Host::with_config("resources: {max_containers: 50}");
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -235,7 +235,7 @@ fn a_session_whose_user_waits_for_its_end_is_removed_at_once() {
         let begun = until("the fifth is begun", || count(host, Verb::RemoveContainer) == 5);
         tokio::select! {
             () = begun => assert!(since.elapsed() < Duration::from_millis(1_000)),
-            _ = back => panic!("nobody was removed"),
+            _ = back => panic!("the fifth was not begun"),
         }
     });
 }

@@ -7,7 +7,7 @@ impl Guest {
         seqpacket::send(&self.socket, &encode(packet).unwrap(), &[]).unwrap();
     }
 
-    /// What it hears next that is said to whoever is connected, soon; `None` if nothing is.
+    /// The next packet for connected users, if one comes soon.
     async fn hears_soon(&mut self) -> Option<FromBroker> {
         loop {
             match timeout(Duration::from_millis(150), self.hear()).await {
@@ -66,13 +66,13 @@ fn who_ended_by_themselves_a_moment_before_were_not_idle() {
 }
 
 #[test]
-fn a_guest_that_reports_what_nobody_asked_for_is_not_heard() {
+fn a_report_that_the_broker_did_not_ask_for_has_no_effect() {
     for (config, seconds) in [("", 1_000_000), ("session: {idle_timeout: 1h}", 3598)] {
         let host = Host::with_config(config);
         on_host(&host, async |host| {
             let sessions = host.broker();
             let (_attached, mut guest) = connected(host, &sessions).await;
-            // Not because somebody came a moment ago.
+            // Not because a connection is new.
             sessions.0.registry.all().iter().for_each(|session| session.guest.forget_last_open());
             guest.say(&FromGuest::Idle { seconds });
             assert_eq!(guest.hears_soon().await, None, "{config}");
@@ -82,7 +82,7 @@ fn a_guest_that_reports_what_nobody_asked_for_is_not_heard() {
 }
 
 #[test]
-fn a_timeout_that_changes_is_told_at_the_next_login() {
+fn a_timeout_that_changes_is_sent_at_the_next_login() {
     let mut host = Host::with_config("session: {idle_timeout: 1h}");
     host.settings.projects = crate::config::Projects::default();
     let first = host.request("alice", None);
@@ -105,7 +105,7 @@ fn a_timeout_that_changes_is_told_at_the_next_login() {
         for request in [&first, &first, &second, &second] {
             attach(&sessions, request).await.unwrap();
         }
-        until("the change is told, once", || *heard.borrow() == [3600, 7200]).await;
+        until("the change is sent, once", || *heard.borrow() == [3600, 7200]).await;
     });
 }
 

@@ -18,8 +18,8 @@ async fn begin(host: &Host, sessions: &Sessions<FakeEngine>) -> (Attached, Guest
     (attached.unwrap(), guest, directory)
 }
 
-/// How often something of alice's was told.
-fn told(host: &Host, what: &str) -> usize {
+/// How often an event of alice's session was reported.
+fn reported(host: &Host, what: &str) -> usize {
     host.log().iter().filter(|line| line.as_str() == format!("alice: {what}")).count()
 }
 
@@ -43,13 +43,13 @@ fn channels_that_the_broker_did_not_open_do_not_count_and_keep_nothing() {
             drop(liar);
             until("it is gone", || sessions.0.registry.all().iter().all(|one| !one.guest.is_up())).await;
         }
-        assert_eq!((told(host, "invented"), told(host, "disconnected")), (1, 0), "{:?}", host.log());
-        // Without the true one nobody is there, whatever else is named, also by a greeting that names it once more.
+        assert_eq!((reported(host, "invented"), reported(host, "disconnected")), (1, 0), "{:?}", host.log());
+        // Without the true one no connection is open, whatever else is named, even if a later greeting names it again.
         let _liar = Guest::dial(&directory, invented()).await;
         until("grace begins", || sessions.list(None)[0].state == State::Grace).await;
         let _again = Guest::dial(&directory, vec![own]).await;
         until("the grace period ends", || sessions.is_empty()).await;
-        assert_eq!((told(host, "disconnected"), host.rows()), (1, 0), "{:?}", host.log());
+        assert_eq!((reported(host, "disconnected"), host.rows()), (1, 0), "{:?}", host.log());
     });
 }
 
@@ -74,11 +74,11 @@ fn a_broker_that_comes_back_knows_which_channels_its_predecessor_opened() {
             // The one that is over is not open again.
             let liar = Guest::dial(&directory, [invented(), vec![gone.id, own]].concat()).await;
             until("the true one counts", || again.counts() == (1, 1)).await;
-            assert_eq!(told(host, "invented"), 1, "{:?}", host.log());
+            assert_eq!(reported(host, "invented"), 1, "{:?}", host.log());
             drop(liar);
             let _liar = Guest::dial(&directory, invented()).await;
             until("the grace period ends", || again.is_empty()).await;
-            assert_eq!(told(host, "disconnected"), 2, "audited: {audited}: {:?}", host.log());
+            assert_eq!(reported(host, "disconnected"), 2, "audited: {audited}: {:?}", host.log());
         });
     }
 }
@@ -101,7 +101,7 @@ fn the_first_greeting_after_an_upgrade_is_believed_and_no_other() {
         until("the connection is counted", || again.counts() == (1, 1)).await;
         drop(guest);
         let _liar = Guest::dial_speaking(2, &directory, [invented(), vec![attached.id]].concat()).await;
-        until("the liar is found out", || told(host, "invented") == 1).await;
+        until("the liar is found out", || reported(host, "invented") == 1).await;
         assert_eq!(again.counts(), (1, 1));
     });
 }
@@ -135,7 +135,7 @@ fn a_channel_of_another_session_is_neither_counted_nor_ended() {
         let bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
         drop(liar);
         let liar = Guest::dial(&directory, vec![bob.id]).await;
-        until("the liar is found out", || told(host, "invented") == 1).await;
+        until("the liar is found out", || reported(host, "invented") == 1).await;
         let closed = FromGuest::Closed { channel: bob.id, outcome: Some(crate::domain::Outcome::Exited(0)) };
         seqpacket::send(&liar.socket, &encode(&closed).unwrap(), &[]).unwrap();
         // What comes later is heard later.
@@ -171,7 +171,7 @@ fn a_guest_that_never_says_that_a_channel_is_over_locks_out_its_own_user_only() 
         for _ in 1..crate::protocol::guest::MAX_CHANNELS {
             attach(&sessions, &request).await.unwrap();
         }
-        assert!(matches!(attach(&sessions, &request).await, Err(AttachError::Crowded)));
+        assert!(matches!(attach(&sessions, &request).await, Err(AttachError::TooManyConnections)));
         attach(&sessions, &host.request("bob", None)).await.unwrap();
         reads.abort();
     });

@@ -50,7 +50,7 @@ fn a_pool_that_the_host_has_a_route_into_is_refused_by_name_and_a_session_that_i
                     to choose another network.pool";
         assert_eq!(error.for_user(), line);
         assert_eq!((host.engine.counts(), host.rows()), ((1, 1), 1));
-        // Nobody looks at routes for a session that has its network.
+        // Routes are not read for a session that has its network.
         let mut warm = host.request("alice", None);
         warm.capacity.routes = || panic!("a warm login reads routes");
         attach(&sessions, &warm).await.unwrap();

@@ -44,7 +44,7 @@ fn every_user_has_an_id_of_its_own_in_all_its_containers_and_keeps_it() {
 }
 
 #[test]
-fn an_id_that_the_host_has_given_to_somebody_is_replaced_at_the_next_container() {
+fn an_id_that_an_account_of_the_host_got_is_replaced_at_the_next_container() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();

@@ -1,4 +1,4 @@
-//! Looking at an image.
+//! Verifying an image.
 
 use super::*;
 use crate::protocol::examination::Facts;
@@ -38,7 +38,7 @@ fn assert_nothing_left(host: &Host) {
 }
 
 #[test]
-fn an_image_is_looked_at_as_a_session_would_have_it_and_is_nobodys_session() {
+fn an_image_is_verified_as_a_session_would_have_it_and_makes_no_session() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();
@@ -76,7 +76,7 @@ fn it_has_a_sessions_limits_hardening_and_network_and_a_pass_leaves_it_alone() {
         assert_eq!(host.engine.networks().await.unwrap()[0].name, spec.network);
         assert_eq!(sessions.sweep(false).await.unwrap(), []);
         assert_eq!(host.engine.counts(), (1, 1));
-        // Whoever asked goes away: nothing stays.
+        // The client disconnects: nothing stays.
         looking.abort();
         until("it is removed", || host.engine.counts() == (0, 0)).await;
         assert_nothing_left(host);
@@ -103,7 +103,7 @@ fn what_a_crash_leaves_of_it_is_removed_by_the_next_pass() {
 }
 
 #[test]
-fn whatever_goes_wrong_is_told_apart_and_nothing_is_left() {
+fn every_failure_has_its_own_error_and_leaves_nothing() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();

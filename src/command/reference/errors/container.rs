@@ -21,8 +21,8 @@ const ENTRIES: &[Entry] = &[
             "killed by the engine",
             "killed by signal …",
             "ended with exit code …",
-            "removed by somebody",
-            "restarted by somebody",
+            "removed outside of podspawn",
+            "restarted outside of podspawn",
         ],
         "An administrator or the engine ended the container outside of podspawn, for instance at a restart of the \
          engine.",

@@ -87,7 +87,7 @@ const ENTRIES: &[Entry] = &[
         "Run `df -h /var/lib/podspawn /var/lib/docker`. `docker system prune` removes what no container uses.",
     ),
     entry(
-        &["the server cannot write its audit log, and lets nobody in unseen; ask the administrator to look at \
+        &["the server cannot write its audit log and refuses logins without it; ask the administrator to look at \
              `journalctl -u podspawn-broker`"],
         "`log.audit_log` is set and cannot be written. Existing connections continue; new logins are refused.",
         Administrator,
