@@ -258,7 +258,7 @@ fn man_has_nothing_to_say_about_the_pages() {
 }
 
 #[test]
-fn a_shell_reads_its_completions_and_is_offered_what_is_there_to_type() {
+fn a_shell_reads_its_completions_and_offers_the_verbs() {
     let directory = tempfile::tempdir().unwrap();
     let completions = |shell: &str| Command::new(env!("CARGO_BIN_EXE_podspawn")).args(["completions", shell]).output();
     for shell in ["zsh", "fish"] {

@@ -10,7 +10,7 @@ use crate::{
 };
 use sabotages::{
     FIRST,
-    Heal::{AsTold, AsToldBy, By},
+    Heal::{By, Remedy, RemedyOf},
     OF_FILES, ONLY_THE_BROKER, RELOAD, SABOTAGES, Sabotage,
 };
 use serde_json::Value;

@@ -29,8 +29,8 @@ fn doctor_names_exactly_what_was_broken_and_its_remedy_heals() {
             ));
         }
         heal = match remedy {
-            AsTold => ill[*check].1.clone(),
-            AsToldBy(other) => ill[*other].1.clone(),
+            Remedy => ill[*check].1.clone(),
+            RemedyOf(other) => ill[*other].1.clone(),
             By(script) => (*script).to_owned(),
         };
     }

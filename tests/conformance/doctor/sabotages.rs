@@ -27,13 +27,13 @@ pub(super) const ONLY_THE_BROKER: &[&str] = WITHOUT_BROKER.split_at(1).1;
 /// How a sabotage is undone.
 pub(super) enum Heal {
     /// By what doctor says, word for word.
-    AsTold,
+    Remedy,
     /// As doctor says at another check, of which this one is a consequence.
-    AsToldBy(&'static str),
+    RemedyOf(&'static str),
     /// What doctor says leaves something to its reader.
     By(&'static str),
 }
-use Heal::{AsTold, AsToldBy, By};
+use Heal::{By, Remedy, RemedyOf};
 
 /// What is broken: the check that has to name it, the others that follow from it, how, and how it is healed.
 pub(super) struct Sabotage(
@@ -56,31 +56,31 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         By("rm /usr/local/sbin/sshd"),
     ),
     // Debian's sshd says nothing to root while its service does not run, and doctor knows all the same.
-    Sabotage("sshd-running", &[], "systemctl stop ssh", AsTold),
+    Sabotage("sshd-running", &[], "systemctl stop ssh", Remedy),
     Sabotage(
         "key-lookup",
         &["key-files", "directories"],
         "chown root:root /etc/podspawn/keys",
-        AsToldBy("directories"),
+        RemedyOf("directories"),
     ),
     Sabotage("key-files", &[], "echo 'no key at all' >>/etc/podspawn/keys/alice", By("sed -i '$d' /etc/podspawn/keys/alice")),
-    Sabotage("accounts-open", &[], "usermod --expiredate 1 alice", AsTold),
+    Sabotage("accounts-open", &[], "usermod --expiredate 1 alice", Remedy),
     Sabotage(
         "account-shells",
         &["accounts-confined", "key-files"],
         "usermod --shell /usr/sbin/nologin alice",
-        AsTold,
+        Remedy,
     ),
-    Sabotage("accounts-confined", &["key-files"], "usermod --home /home/alice alice", AsTold),
-    Sabotage("accounts-confined", &[], "echo 'alice:secret' | chpasswd", AsTold),
-    Sabotage("accounts-confined", &[], "loginctl enable-linger alice", AsTold),
-    Sabotage("accounts-confined", &[], "setsid runuser -u alice sleep 600 >/dev/null 2>&1 </dev/null & sleep 0.5", AsTold),
-    Sabotage("engine-access", &[], "gpasswd --add alice docker", AsTold),
-    Sabotage("engine-access", &[], "chmod 0666 /var/run/docker.sock", AsTold),
-    Sabotage("directories", &[], "chmod 0777 /var/lib/podspawn", AsTold),
+    Sabotage("accounts-confined", &["key-files"], "usermod --home /home/alice alice", Remedy),
+    Sabotage("accounts-confined", &[], "echo 'alice:secret' | chpasswd", Remedy),
+    Sabotage("accounts-confined", &[], "loginctl enable-linger alice", Remedy),
+    Sabotage("accounts-confined", &[], "setsid runuser -u alice sleep 600 >/dev/null 2>&1 </dev/null & sleep 0.5", Remedy),
+    Sabotage("engine-access", &[], "gpasswd --add alice docker", Remedy),
+    Sabotage("engine-access", &[], "chmod 0666 /var/run/docker.sock", Remedy),
+    Sabotage("directories", &[], "chmod 0777 /var/lib/podspawn", Remedy),
     Sabotage("config", &[], "echo 'nosuch: 1' >/etc/podspawn/users/zoe.yaml", By("rm /etc/podspawn/users/zoe.yaml")),
-    Sabotage("config", &[], "echo 'env: {TOKEN: x}' >/etc/podspawn/users/alice.yaml", AsTold),
-    Sabotage("broker-socket", &[], "chmod 0666 /run/podspawn/broker.sock", AsTold),
+    Sabotage("config", &[], "echo 'env: {TOKEN: x}' >/etc/podspawn/users/alice.yaml", Remedy),
+    Sabotage("broker-socket", &[], "chmod 0666 /run/podspawn/broker.sock", Remedy),
     Sabotage(
         "images",
         &[],
@@ -95,7 +95,7 @@ docker create --name podspawn-doctor-orphan --label managed-by=podspawn --label 
     --network podspawn-00000000deadbeed \
     --mount type=bind,source=/run/podspawn/guests/00000000deadbeed,target=/.podspawn/run,readonly \
     podspawn-workload:latest true",
-        AsTold,
+        Remedy,
     ),
     Sabotage("network-pool", &[], "ip route add 10.0.0.0/8 dev lo", By("ip route del 10.0.0.0/8 dev lo")),
     Sabotage(
@@ -111,14 +111,14 @@ docker create --name podspawn-doctor-orphan --label managed-by=podspawn --label 
         By("umount /var/lib/podspawn/homes"),
     ),
     // A broker that starts mends it.
-    Sabotage("state-db", &[], "podspawn status >/dev/null && chmod 0644 /var/lib/podspawn/state.db", AsTold),
+    Sabotage("state-db", &[], "podspawn status >/dev/null && chmod 0644 /var/lib/podspawn/state.db", Remedy),
     Sabotage(
         "homes",
         &[],
         "mount -t tmpfs -o ro,size=6g,mode=0700,uid=podspawn,gid=podspawn tmpfs /var/lib/podspawn/homes",
         By("umount /var/lib/podspawn/homes"),
     ),
-    Sabotage("lock-directory", &[], "mkdir /var/lib/podspawn/locks", AsTold),
+    Sabotage("lock-directory", &[], "mkdir /var/lib/podspawn/locks", Remedy),
     Sabotage(
         "log-file",
         &[],
@@ -132,7 +132,7 @@ docker create --name podspawn-doctor-orphan --label managed-by=podspawn --label 
          mv /var/log/podspawn/audit.jsonl /run/podspawn-test/doctor/ && mkdir /var/log/podspawn/audit.jsonl",
         By("rmdir /var/log/podspawn/audit.jsonl && mv /run/podspawn-test/doctor/audit.jsonl /var/log/podspawn/"),
     ),
-    Sabotage("cleanup-timer", &[], "systemctl stop podspawn-cleanup.timer", AsTold),
+    Sabotage("cleanup-timer", &[], "systemctl stop podspawn-cleanup.timer", Remedy),
     Sabotage(
         "cleanup-last",
         &[],
@@ -141,8 +141,8 @@ docker create --name podspawn-doctor-orphan --label managed-by=podspawn --label 
          systemctl daemon-reload; ! systemctl start podspawn-cleanup.service 2>/dev/null",
         By("rm -r /run/systemd/system/podspawn-cleanup.service.d; systemctl daemon-reload; systemctl start podspawn-cleanup.service"),
     ),
-    Sabotage("backup-last", &[], "rm -r /var/backups/podspawn/2*", AsTold),
-    Sabotage("metrics", &[], "systemctl stop podspawn-metrics.socket", AsTold),
+    Sabotage("backup-last", &[], "rm -r /var/backups/podspawn/2*", Remedy),
+    Sabotage("metrics", &[], "systemctl stop podspawn-metrics.socket", Remedy),
     Sabotage(
         "metrics",
         &[],
@@ -161,13 +161,13 @@ docker create --name podspawn-doctor-orphan --label managed-by=podspawn --label 
         "broker",
         WITHOUT_BROKER,
         bench::STOP_BROKER,
-        AsToldBy("broker-socket"),
+        RemedyOf("broker-socket"),
     ),
     Sabotage(
         "engine",
         &["engine-isolation", "engine-runtime", "engine-limits", "images", "orphans"],
         "systemctl stop docker.socket docker.service",
-        AsTold,
+        Remedy,
     ),
 ];
 
@@ -204,30 +204,30 @@ pub(super) const OF_FILES: &[Sabotage] = &[
         "echo 'MaxStartups 2:30:4' >/etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}",
         By("rm /etc/ssh/sshd_config.d/95-doctor.conf; {RELOAD}"),
     ),
-    Sabotage("sshd-reload", &[], "sleep 0.1; touch /etc/ssh/sshd_config.d/00-podspawn.conf", AsTold),
+    Sabotage("sshd-reload", &[], "sleep 0.1; touch /etc/ssh/sshd_config.d/00-podspawn.conf", Remedy),
     Sabotage("sshd-binary", &[], "chmod 0775 /usr/bin/podspawn", By("chmod 0755 /usr/bin/podspawn")),
     Sabotage(
         "broker-version",
         &[],
         "cp -p /usr/bin/podspawn /usr/bin/podspawn.new && mv /usr/bin/podspawn.new /usr/bin/podspawn",
-        AsTold,
+        Remedy,
     ),
-    Sabotage("accounts", &["directories"], "groupdel podspawn-admin", AsTold),
-    Sabotage("broker-socket", &[], "systemctl --quiet disable podspawn-broker.socket", AsTold),
-    Sabotage("units", &[], "touch /usr/lib/systemd/system/podspawn-backup.timer", AsTold),
+    Sabotage("accounts", &["directories"], "groupdel podspawn-admin", Remedy),
+    Sabotage("broker-socket", &[], "systemctl --quiet disable podspawn-broker.socket", Remedy),
+    Sabotage("units", &[], "touch /usr/lib/systemd/system/podspawn-backup.timer", Remedy),
     Sabotage(
         "logrotate",
         &[],
         "mv /etc/logrotate.d/podspawn /run/podspawn-test/doctor/logrotate",
         By("mv /run/podspawn-test/doctor/logrotate /etc/logrotate.d/podspawn"),
     ),
-    Sabotage("backup-timer", &[], "systemctl --quiet disable podspawn-backup.timer", AsTold),
+    Sabotage("backup-timer", &[], "systemctl --quiet disable podspawn-backup.timer", Remedy),
     // Not the kernel's own, which it has once for all hosts of this machine.
     Sabotage(
         "kernel-limits",
         &[],
         "grep -q ' /proc/sys/kernel/pty/max ' /proc/mounts; echo 4096 >/proc/sys/kernel/pty/max",
-        AsTold,
+        Remedy,
     ),
     Sabotage(
         "immutable",
