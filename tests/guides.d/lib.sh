@@ -49,13 +49,13 @@ ok() {
     report ok "$1" "$wrong"
 }
 
-# instead OLD NAMED COMMAND PATTERN…: OLD has a successor, which README.md has as NAMED.
+# instead OLD NAMED COMMAND PATTERN…: OLD has a successor, which the documents have as NAMED.
 instead() {
     run "$3"
     local wrong
     wrong=$(unmatched "${@:4}")
     [ "$code" = 0 ] || wrong="does not succeed. $wrong"
-    grep -qF -e "$2" "$place/README.md" || wrong="README.md does not name it: $2. $wrong"
+    grep -rqF -e "$2" "$place/README.md" "$place/docs" || wrong="no document names it: $2. $wrong"
     replaced=$((replaced + 1))
     report replaced "$1  ->  $3" "$wrong"
 }
