@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a file, a socket, a clock or another module.
 
+mod cause;
 mod container;
 mod duration;
 mod ids;
@@ -10,11 +11,13 @@ mod mode;
 mod names;
 mod outcome;
 mod plain;
+mod removed;
 mod size;
 mod subnet;
 pub mod text;
 mod uid_range;
 
+pub use cause::Cause;
 pub use container::{Bind, Cpus, Hardening, Limits};
 pub use duration::Span;
 pub use ids::{ChannelId, ContainerId, NetworkId, SessionId};
@@ -22,6 +25,7 @@ pub use mode::{Mode, State};
 pub use names::{ContainerName, ImageRef, ProjectName, SessionKey, UserName};
 pub use outcome::Outcome;
 pub use plain::{chain, plain};
+pub use removed::{Removed, RemovedKind};
 pub use size::Size;
 pub use subnet::{Pool, Subnet};
 pub use uid_range::UidRange;

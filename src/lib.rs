@@ -15,6 +15,7 @@ pub mod config;
 pub mod doctor;
 pub mod domain;
 pub mod engine;
+pub mod event;
 pub mod guest;
 pub mod link;
 pub mod log;

@@ -6,7 +6,6 @@
 mod file;
 mod journal;
 mod line;
-mod message_ids;
 
 pub use file::{LogFile, LogFileError};
 pub use journal::Journal;
@@ -39,3 +38,6 @@ pub fn install() -> LogFile {
         .try_init();
     file
 }
+
+#[cfg(test)]
+mod tests;

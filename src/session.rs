@@ -9,7 +9,6 @@ mod allowance;
 mod attach;
 mod audit_queue;
 mod auditing;
-mod cause;
 mod create;
 mod deadlines;
 mod destroy;
@@ -41,23 +40,20 @@ mod uids;
 mod verify;
 
 pub use attach::{Attached, Request};
-pub use auditing::{AuditNews, AuditObserver, Auditing};
-pub use cause::Cause;
+pub use auditing::Auditing;
 pub use deadlines::Rules;
 pub use diagnose::{Diagnosis, PoolUse, UidConflict, UidUse};
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
 pub use home::HomeError;
 pub use lifecycle::Step;
-pub use notice::Reach;
-pub use sweep::{Kind, Removed};
 pub use uids::HostAccounts;
 pub use verify::VerifyError;
 
 use crate::{
-    audit::Run,
-    domain::{ChannelId, ContainerName, Mode, Outcome, Pool, SessionId, SessionKey, Span, State, UserName},
+    domain::{Cause, ContainerName, Mode, Pool, SessionId, SessionKey, Span, State, UserName},
     engine::{Engine, EngineError, EngineInfo},
+    event::{Event, Subject},
     store::Store,
     sys::{clock, routes::Route},
 };
@@ -66,7 +62,7 @@ use audit_queue::AuditQueue;
 use isolation::Isolation;
 use notice::EngineWatch;
 use registry::Registry;
-use std::{cell::RefCell, io, path::PathBuf, rc::Rc, time::Duration};
+use std::{cell::RefCell, io, path::PathBuf, rc::Rc};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// How many sessions there may be, and where their networks come from. As configured at the time of the request.
@@ -113,58 +109,8 @@ pub struct Summary {
     pub ends: Option<i64>,
 }
 
-/// What an operator may want to know of, when it happens.
-#[derive(Debug)]
-pub enum Happening<'a> {
-    /// The container runs and its guest is there.
-    Created {
-        /// How long each phase of its creation took.
-        phases: &'a [(&'static str, Duration)],
-    },
-    /// Its creation failed; what was made is being removed.
-    Failed {
-        /// Why.
-        error: &'a AttachError,
-    },
-    /// Somebody came.
-    Connected {
-        /// The connection.
-        channel: ChannelId,
-    },
-    /// Somebody went.
-    Disconnected {
-        /// The connection.
-        channel: ChannelId,
-        /// How the process ended, as the guest tells it.
-        outcome: Option<Outcome>,
-        /// Why, where it was not the process or the client.
-        reason: Option<&'a str>,
-    },
-    /// Its guest named connections that the broker did not open. They do not count.
-    Invented {
-        /// How many since the last report.
-        channels: usize,
-    },
-    /// A command is over; told where commands are audited.
-    Ran {
-        /// The connection.
-        channel: ChannelId,
-        /// The command.
-        run: &'a Run,
-        /// How it ended, as the guest tells it.
-        outcome: Option<Outcome>,
-    },
-    /// It is being removed.
-    Destroying {
-        /// Why, of few causes.
-        cause: Cause,
-        /// Why, in words.
-        reason: &'a str,
-    },
-}
-
-/// Is told what happens, with the session as it is then. Must not block.
-pub type Observer = Box<dyn Fn(&Summary, &Happening<'_>)>;
+/// Gets every event, with its subject as it is then. Must not block.
+pub type Observer = Rc<dyn Fn(&Subject<'_>, &Event<'_>)>;
 
 /// All sessions of this host. Cheap to clone; must be used within a `LocalSet`.
 pub struct Sessions<E>(Rc<Inner<E>>);
@@ -198,15 +144,8 @@ struct Inner<E> {
 impl<E: Engine + 'static> Sessions<E> {
     /// No session yet; [`Self::restore`] brings back those of the store.
     #[must_use]
-    pub fn new(
-        engine: E,
-        store: Store,
-        guest: GuestBinary,
-        sockets: PathBuf,
-        observer: Observer,
-        audit_observer: AuditObserver,
-    ) -> Self {
-        let audit_queue = AuditQueue::new(audit_observer);
+    pub fn new(engine: E, store: Store, guest: GuestBinary, sockets: PathBuf, observer: Observer) -> Self {
+        let audit_queue = AuditQueue::new(Rc::clone(&observer));
         Self(Rc::new(Inner {
             engine,
             store,

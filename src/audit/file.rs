@@ -39,7 +39,7 @@ pub enum AuditError {
 /// What became of the file since the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Place {
+pub enum FileStatus {
     /// Nothing.
     Same,
     /// It was cut: the last lines may be in no copy.
@@ -72,17 +72,17 @@ impl AuditFile {
     }
 
     /// Whether it still is what it was.
-    pub fn place(&mut self) -> Place {
-        let (Ok(ours), named) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return Place::Same };
+    pub fn status(&mut self) -> FileStatus {
+        let (Ok(ours), named) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return FileStatus::Same };
         match named {
-            Ok(named) if !is_same_file(&named, &ours) => return Place::Replaced,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Place::Gone,
+            Ok(named) if !is_same_file(&named, &ours) => return FileStatus::Replaced,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return FileStatus::Gone,
             _ => {}
         }
         let cut = ours.len() < self.size;
         // Somebody else's additions are theirs to answer for.
         self.size = ours.len();
-        if cut { Place::Truncated } else { Place::Same }
+        if cut { FileStatus::Truncated } else { FileStatus::Same }
     }
 
     /// Appends a line, whole or not at all.
@@ -199,7 +199,7 @@ mod tests {
         file.append(line(2).as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), line(1) + &line(2));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!((file.place(), file.numbers(0)), (Place::Same, [1, 2].into()));
+        assert_eq!((file.status(), file.numbers(0)), (FileStatus::Same, [1, 2].into()));
     }
 
     #[test]
@@ -210,8 +210,8 @@ mod tests {
         }
         fs::write(directory.path().join("audit.jsonl.1"), line(1) + &line(2) + "{\"seq\":3,\"ev").unwrap();
         File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
-        assert_eq!(file.place(), Place::Truncated);
-        assert_eq!(file.place(), Place::Same);
+        assert_eq!(file.status(), FileStatus::Truncated);
+        assert_eq!(file.status(), FileStatus::Same);
         assert_eq!(file.numbers(0), [1, 2].into());
         file.append(line(4).as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), line(4), "no hole at the beginning");
@@ -233,10 +233,10 @@ mod tests {
         let (directory, path, mut file) = opened();
         let renamed = directory.path().join("audit.jsonl-20260102");
         fs::rename(&path, &renamed).unwrap();
-        assert_eq!(file.place(), Place::Gone);
+        assert_eq!(file.status(), FileStatus::Gone);
         file.append(line(1).as_bytes()).unwrap();
         fs::write(&path, "").unwrap();
-        assert_eq!(file.place(), Place::Replaced);
+        assert_eq!(file.status(), FileStatus::Replaced);
         let other = AuditFile::open(&path).unwrap();
         assert_eq!(other.numbers(0), [1].into());
     }

@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn every_word_that_is_counted_by_is_in_the_catalog() {
         use crate::{
+            domain::{Cause, RemovedKind},
             measure::catalog::{DESTROYED, SWEPT},
-            session::{Cause, Kind},
         };
         let project: crate::domain::ProjectName = "p".parse().unwrap();
         let key = crate::domain::SessionKey { user: "alice".parse().unwrap(), project: None };
@@ -127,7 +127,11 @@ mod tests {
             Cause::ContainerEnded,
         ];
         assert_eq!(causes.map(Cause::as_str), DESTROYED.values);
-        assert_eq!([Kind::Session, Kind::Container, Kind::Network, Kind::Directory].map(Kind::as_str), SWEPT.values);
+        assert_eq!(
+            [RemovedKind::Session, RemovedKind::Container, RemovedKind::Network, RemovedKind::Directory]
+                .map(RemovedKind::as_str),
+            SWEPT.values
+        );
         let failures = [
             AttachError::Engine { step: "x", source: EngineError::DiskFull },
             AttachError::Image { image: "x".parse().unwrap(), source: EngineError::DiskFull },

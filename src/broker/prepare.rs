@@ -9,14 +9,13 @@ use super::{
 };
 use crate::{
     backup,
+    domain::chain,
     engine::{self, AnyEngine},
+    event::{Event, Subject},
     log::LogFile,
-    measure::{
-        Measures,
-        catalog::{CREATED, CREATION_TIME, DESTROYED},
-    },
+    measure::Measures,
     policy,
-    session::{AttachError, GuestBinary, Happening, Observer, Rules, Sessions},
+    session::{AttachError, GuestBinary, Rules, Sessions},
     settings::{HostVariables, Live},
     store::{Store, StoreError},
     sys::tally::Tally,
@@ -44,28 +43,9 @@ impl Unready {
         Self {
             for_user: "the server cannot read its state; ask the administrator to look at \
                        `journalctl -u podspawn-broker`",
-            for_log: vec![format!("{what}: {}", events::chain(error))],
+            for_log: vec![format!("{what}: {}", chain(error))],
         }
     }
-}
-
-/// Counts what happens, and tells the log.
-fn observer(measures: Rc<Measures>) -> Observer {
-    Box::new(move |summary, happening| {
-        match happening {
-            Happening::Created { phases } => {
-                measures.count(&CREATED, "ok");
-                phases.iter().for_each(|(phase, took)| measures.time(&CREATION_TIME, phase, *took));
-            }
-            Happening::Failed { .. } => measures.count(&CREATED, "failed"),
-            Happening::Destroying { cause, .. } => measures.count(&DESTROYED, cause.as_str()),
-            Happening::Connected { .. }
-            | Happening::Disconnected { .. }
-            | Happening::Invented { .. }
-            | Happening::Ran { .. } => {}
-        }
-        events::session(summary, happening);
-    })
 }
 
 /// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine. What a restore has
@@ -100,9 +80,10 @@ pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker
     let engine = engine.map_err(|error| Unready::state(&error, "engine"))?;
     let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
     let guest = GuestBinary::new(executable, database.with_file_name("guest"));
-    let sessions =
-        Sessions::new(engine, store, guest, SOCKETS.into(), observer(Rc::clone(&measures)), Box::new(events::audit));
-    // Before the sessions come back: there may be something to tell of them.
+    let counted = Rc::clone(&measures);
+    let observer = Rc::new(move |subject: &Subject<'_>, event: &Event<'_>| event.publish(subject, &counted));
+    let sessions = Sessions::new(engine, store, guest, SOCKETS.into(), observer);
+    // Before the sessions are restored: that may cause events.
     sessions.audit_to(auditing(&current));
     let times = &config.session;
     let restored = sessions.restore(|key| match policy::decide(&current, &key.user, key.project.as_ref()) {
@@ -119,7 +100,7 @@ pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker
         events::bad_row(&row);
     }
     sessions.tidy();
-    sessions.watch(events::engine);
+    sessions.watch();
     let mut host = HostVariables::default();
     // Read now, so that no login has to.
     host.current();

@@ -1,6 +1,7 @@
 //! The journal: every event an entry with its fields, and with the message id that the catalog explains it by.
 
-use super::{line::Content, message_ids::message_id};
+use super::line::Content;
+use crate::event::Kind;
 use libsystemd::logging::{Priority, journal_send};
 use std::borrow::Cow;
 use tracing::{Event, Level, Subscriber};
@@ -24,14 +25,14 @@ impl<S: Subscriber> Layer<S> for Journal {
         let line = metadata.line().map(|line| line.to_string());
         let standard = [
             ("SYSLOG_IDENTIFIER", Some("podspawn")),
-            ("MESSAGE_ID", content.kind().and_then(message_id)),
+            ("MESSAGE_ID", content.kind().and_then(Kind::named).map(Kind::message_id)),
             ("TARGET", Some(metadata.target())),
             ("CODE_FILE", metadata.file()),
             ("CODE_LINE", line.as_deref()),
         ];
         let standard = standard.into_iter().filter_map(|(name, value)| Some((Cow::Borrowed(name), value?)));
         let own = content.fields.iter().map(|(name, value)| (Cow::Owned(field(name)), value.as_str()));
-        // Where the journal does not listen there is nobody to tell it to.
+        // Best effort: a journal that does not listen is no reason to fail.
         let _ = journal_send(priority, &content.message, standard.chain(own));
     }
 }

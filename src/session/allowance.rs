@@ -3,11 +3,11 @@
 //! Without a bound a tenant fills the disk by logging in over and over, or by projects that do not exist; and a full disk
 //! locks every user out. Containers are never left out: a user who is over the allowance waits for one instead.
 
-use super::{AuditNews, Sessions};
+use super::Sessions;
 use crate::{
-    audit::{Subject, What},
     domain::UserName,
     engine::Engine,
+    event::{Event, Subject},
 };
 use std::{
     cell::RefCell,
@@ -155,7 +155,7 @@ impl<E: Engine + 'static> Sessions<E> {
             let (inner, user) = (Rc::downgrade(&self.0), user.clone());
             task::spawn_local(async move {
                 while let Some(sessions) = inner.upgrade().map(Self)
-                    && sessions.report(&user)
+                    && sessions.report_user(&user)
                 {
                     drop(sessions);
                     sleep(REPORT).await;
@@ -166,11 +166,11 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Writes how many events of `user` were not written; false if there are none.
-    fn report(&self, user: &UserName) -> bool {
+    fn report_user(&self, user: &UserName) -> bool {
         let Some(Withheld { counts, since }) = self.0.allowance.collect(user) else { return false };
-        self.news(&AuditNews::Withheld { user: Some(user), counts: &counts });
         let reason = "the user caused too many events";
-        self.audit(&Subject::user(user, None), What::NotWritten { counts: &counts, since, reason });
+        let subject = Subject { user: Some(user.as_ref()), ..Subject::default() };
+        self.report(&subject, Event::NotWritten { counts: &counts, since, reason });
         true
     }
 
@@ -181,15 +181,15 @@ impl<E: Engine + 'static> Sessions<E> {
             return;
         }
         let Some(Withheld { counts, since }) = queue.withheld.take() else { return };
-        self.news(&AuditNews::Withheld { user: None, counts: &counts });
         let reason = "the audit log could not be written, and too many events waited for it";
-        self.audit(&Subject::default(), What::NotWritten { counts: &counts, since, reason });
+        let subject = Subject { user: Some(""), ..Subject::default() };
+        self.report(&subject, Event::NotWritten { counts: &counts, since, reason });
     }
 
     /// Writes every count, before the process ends.
     pub(super) fn report_all(&self) {
         for user in self.0.allowance.counted() {
-            self.report(&user);
+            self.report_user(&user);
         }
     }
 }

@@ -12,9 +12,9 @@ use super::{
     uids,
 };
 use crate::{
-    audit::{Subject, What as AuditEvent},
     domain::{ChannelId, ContainerName, SessionId, SessionKey},
     engine::Engine,
+    event::{Event, Subject},
     link::LinkError,
     policy::Plan,
     protocol::guest::{Login, MAX_CHANNELS, Open, Program},
@@ -119,7 +119,7 @@ impl<E: Engine + 'static> Sessions<E> {
         };
         self.record_first(
             &Subject::session(key, &id, &name, None),
-            AuditEvent::ContainerCreate { image: plan.image.as_ref(), mode: plan.mode.as_str() },
+            Event::ContainerCreate { image: plan.image.as_ref(), mode: plan.mode, phases: &[] },
             |store| store.insert(&row),
             |store| store.delete(&id),
         )?;
@@ -200,7 +200,7 @@ impl<E: Engine + 'static> Sessions<E> {
             program: request.program.clone(),
             environment: environment(request),
         };
-        self.connecting(session, channel, &request.program)?;
+        let run = self.connecting(session, channel, &request.program)?;
         crash::point("attach.connect-written");
         if let Err(error) = link.open(open, &theirs) {
             self.disconnected(session, channel, None, Some("the container did not take it"));
@@ -208,7 +208,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         crash::point("attach.channel-opened");
         session.guest.opened(channel);
-        self.connected(session, channel);
+        self.connected(session, channel, &run);
         let rules = Rules::of(&request.plan);
         link.set_idle_timeout(rules.idle_timeout.as_secs());
         // The session goes on whether or not this can be written: the next login brings the mode again.

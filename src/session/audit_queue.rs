@@ -4,10 +4,11 @@
 //! So an event is lost neither with the broker, nor with a full disk, nor in a rotation: it stays queued until it has
 //! been in the file for a while, and what is not found there after a crash or a cut is written again.
 
-use super::{AttachError, AuditNews, AuditObserver, Auditing, Sessions, allowance::Withheld};
+use super::{AttachError, Auditing, Observer, Sessions, allowance::Withheld};
 use crate::{
-    audit::{AuditError, AuditFile, Event, Place, Subject, What},
+    audit::{self, AuditError, AuditFile, FileStatus},
     engine::Engine,
+    event::{Event, Subject},
     store::{Store, StoreError},
     sys::crash,
 };
@@ -31,7 +32,7 @@ const MAX_QUEUE_BYTES: u64 = 32 << 20;
 
 /// The file and the numbers.
 pub(super) struct AuditQueue {
-    observer: AuditObserver,
+    observer: Observer,
     auditing: RefCell<Option<Auditing>>,
     file: RefCell<Option<AuditFile>>,
     /// The last number that was given.
@@ -55,7 +56,7 @@ pub(super) struct AuditQueue {
 }
 
 impl AuditQueue {
-    pub(super) fn new(observer: AuditObserver) -> Self {
+    pub(super) fn new(observer: Observer) -> Self {
         Self {
             observer,
             auditing: RefCell::default(),
@@ -86,13 +87,13 @@ impl AuditQueue {
         match self.try_write(store) {
             Ok(()) => {
                 if self.failure.take().is_some() {
-                    (self.observer)(&AuditNews::Written);
+                    (self.observer)(&Subject::default(), &Event::AuditWritten);
                 }
             }
             Err(error) => {
                 let error = Arc::new(error);
                 if self.failure.replace(Some(Arc::clone(&error))).is_none() {
-                    (self.observer)(&AuditNews::Failed(&error));
+                    (self.observer)(&Subject::default(), &Event::AuditFailed { error: error.as_ref() });
                 }
             }
         }
@@ -116,11 +117,11 @@ impl AuditQueue {
             Some(file) => file,
             none => none.insert(AuditFile::open(&path)?),
         };
-        match file.place() {
-            Place::Same | Place::Gone => {}
-            Place::Truncated => self.suspects.borrow_mut().append(&mut self.in_file.borrow_mut()),
+        match file.status() {
+            FileStatus::Same | FileStatus::Gone => {}
+            FileStatus::Truncated => self.suspects.borrow_mut().append(&mut self.in_file.borrow_mut()),
             // Whoever renames and creates may not have given the new one to us yet.
-            Place::Replaced => {
+            FileStatus::Replaced => {
                 if let Ok(other) = AuditFile::open(&path) {
                     *file = other;
                     self.in_file.borrow_mut().clear();
@@ -152,9 +153,9 @@ impl AuditQueue {
     /// Gives the file up if another is meant, or if it has no longer its name.
     fn leave_old_file(&self, other: bool) {
         let mut file = self.file.borrow_mut();
-        match file.as_mut().map(AuditFile::place) {
-            Some(Place::Truncated) if !other => self.suspects.borrow_mut().append(&mut self.in_file.borrow_mut()),
-            Some(Place::Same) if !other => {}
+        match file.as_mut().map(AuditFile::status) {
+            Some(FileStatus::Truncated) if !other => self.suspects.borrow_mut().append(&mut self.in_file.borrow_mut()),
+            Some(FileStatus::Same) if !other => {}
             _ => {
                 *file = None;
                 self.in_file.take();
@@ -279,7 +280,7 @@ impl<E: Engine + 'static> Sessions<E> {
     pub(super) fn record<const N: usize>(
         &self,
         subject: &Subject<'_>,
-        events: [What<'_>; N],
+        events: [Event<'_>; N],
         change: impl FnOnce(&Store) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let (queue, store) = (&self.0.audit_queue, &self.0.store);
@@ -287,10 +288,13 @@ impl<E: Engine + 'static> Sessions<E> {
             return change(store);
         }
         let (at, mut number) = (jiff::Timestamp::now(), queue.last.get());
-        let lines = events.map(|what| {
-            number += 1;
-            (number, what.name(), Event { at, what, subject }.line(number))
-        });
+        let records = events.iter().filter_map(|event| Some((event.kind().name(), event.record(subject, at)?)));
+        let lines: Vec<(u64, &str, String)> = records
+            .map(|(name, record)| {
+                number += 1;
+                (number, name, audit::line(number, &record))
+            })
+            .collect();
         let bytes = lines.iter().map(|(_, _, line)| line.len() as u64).sum();
         if !queue.has_room(store, bytes) {
             for (_, name, _) in &lines {
@@ -316,7 +320,7 @@ impl<E: Engine + 'static> Sessions<E> {
     pub(super) fn record_first(
         &self,
         subject: &Subject<'_>,
-        event: What<'_>,
+        event: Event<'_>,
         change: impl FnOnce(&Store) -> Result<(), StoreError>,
         revert: impl FnOnce(&Store) -> Result<(), StoreError>,
     ) -> Result<(), AttachError> {
@@ -340,10 +344,6 @@ impl<E: Engine + 'static> Sessions<E> {
             queue.write(&self.0.store);
         }
         queue.prohibits().map_or(Ok(()), |failure| Err(AttachError::Audit(failure)))
-    }
-
-    pub(super) fn news(&self, news: &AuditNews<'_>) {
-        (self.0.audit_queue.observer)(news);
     }
 
     /// Keeps looking at the file until every line is safe.

@@ -1,7 +1,7 @@
 //! Creating a session: its socket, home, network and container, and the wait for its guest.
 
 use super::{
-    AttachError, Happening, Sessions, Step, home,
+    AttachError, Sessions, Step, home,
     live_session::Session,
     provision::{Checkpoints, Piece, Provision, container_spec, guest_binds},
     pull::pull,
@@ -11,6 +11,7 @@ use crate::{
     config::Dotfiles,
     domain::{Bind, ContainerId, ContainerName, ImageRef, NetworkId, Subnet},
     engine::{ContainerStatus, Engine, EngineError, Labels},
+    event::Event,
     link::{Link, LinkError},
     policy::Plan,
     protocol::guest::{DOTFILES, GUEST_BINARY, HOMES, INSTALL, PERSISTENT_HOME, UID},
@@ -33,14 +34,15 @@ impl<E: Engine + 'static> Sessions<E> {
         tokio::task::spawn_local(async move {
             match sessions.create(&session, &plan, subnet, subnets).await {
                 Ok(phases) => {
-                    sessions.notify(&session, &Happening::Created { phases: &phases });
+                    let (image, mode) = (session.image.as_str(), session.rules().mode);
+                    sessions.notify(&session, &Event::ContainerCreate { image, mode, phases: &phases });
                     session.lifecycle.started();
                     sessions.arm(&session);
                     // Waiting clients are woken now; if there is none, the client went away during the creation.
                     sessions.check_deserted(&session);
                 }
                 Err(error) => {
-                    sessions.notify(&session, &Happening::Failed { error: &error });
+                    sessions.notify(&session, &Event::ContainerCreateFailed { error: &error });
                     sessions.undo(&session, error).await;
                 }
             }

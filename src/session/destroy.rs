@@ -1,7 +1,7 @@
 //! Removing a session: container first, then network, then row, so that the row always names what is left.
 
-use super::{AttachError, Cause, Happening, Sessions, lifecycle::DestroyRecorded, live_session::Session};
-use crate::{engine::Engine, store::StoreError, sys::crash};
+use super::{AttachError, Cause, Sessions, lifecycle::DestroyRecorded, live_session::Session};
+use crate::{engine::Engine, event::Event, store::StoreError, sys::crash};
 use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
 
@@ -34,7 +34,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Reports and records that a session is being removed: a later broker completes it.
     pub(super) fn mark_destroying(&self, session: &Session, cause: Cause, reason: &str) {
         self.remember(session, format!("your container was removed: {reason}"));
-        self.notify(session, &Happening::Destroying { cause, reason });
+        self.notify(session, &Event::ContainerDestroy { cause: Some(cause), reason });
         crash::point("destroy.begun");
         self.begin_removal(session, reason);
     }

@@ -1,9 +1,9 @@
 //! The condition of sessions and of their resources, for `podspawn doctor`. Nothing is changed and nothing is concluded.
 
-use super::{Capacity, HostAccounts, Removed, Sessions, subnets::Subnets};
+use super::{Capacity, HostAccounts, Sessions, subnets::Subnets};
 use crate::{
     audit::AuditError,
-    domain::{ImageRef, SessionKey, Subnet, UidRange},
+    domain::{ImageRef, Removed, SessionKey, Subnet, UidRange},
     engine::{Engine, EngineError, EngineInfo},
 };
 use std::{io, sync::Arc, time::Duration};

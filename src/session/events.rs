@@ -1,7 +1,7 @@
 //! Events of a guest, and their consequences.
 
 use super::{
-    Happening, Sessions,
+    Sessions,
     guest_side::{Closed, Greeting},
     idle,
     live_session::Session,
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     domain::ChannelId,
     engine::Engine,
+    event::Event,
     link::{GuestEvent, Link},
 };
 use std::{collections::BTreeSet, io, rc::Rc, time::Duration};
@@ -70,7 +71,7 @@ impl<E: Engine + 'static> Sessions<E> {
             self.disconnected(session, channel, None, Some(MISSED));
         }
         if let Some(channels) = invented {
-            self.notify(session, &Happening::Invented { channels });
+            self.notify(session, &Event::GuestInvalid { channels });
         }
     }
 

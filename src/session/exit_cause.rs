@@ -1,6 +1,6 @@
 //! Why a container ended that podspawn did not end.
 
-use crate::engine::ContainerStatus;
+use crate::{domain::Cause, engine::ContainerStatus};
 use std::fmt;
 
 /// The signals of the engine's stop, and of its kill and forced removal.
@@ -100,6 +100,12 @@ pub(super) fn decisive_signal(before: Option<i32>, now: i32) -> Option<i32> {
     match (before, now) {
         (_, TERM) | (None, KILL) => Some(now),
         _ => before,
+    }
+}
+
+impl From<ExitCause> for Cause {
+    fn from(cause: ExitCause) -> Self {
+        if cause == ExitCause::OutOfMemory { Self::OutOfMemory } else { Self::ContainerEnded }
     }
 }
 

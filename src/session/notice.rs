@@ -4,7 +4,10 @@
 //! whose guest stays connected, and for changes during an absence of the engine or of the broker.
 
 use super::Sessions;
-use crate::engine::{Engine, EngineError, Notice};
+use crate::{
+    engine::{Engine, Notice},
+    event::{Event, Subject},
+};
 use std::{
     cell::Cell,
     time::{Duration, Instant},
@@ -13,15 +16,6 @@ use tokio::{sync::Notify, task, time};
 
 /// First pause before the engine is asked again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-
-/// Whether the engine can be reached, as seen by the watch.
-#[derive(Debug)]
-pub enum Reach<'a> {
-    /// The watch ended with this error.
-    Lost(&'a EngineError),
-    /// The engine answers again.
-    Back,
-}
 
 /// Whether events of the engine are received.
 #[derive(Default)]
@@ -53,10 +47,10 @@ impl EngineWatch {
 }
 
 impl<E: Engine + 'static> Sessions<E> {
-    /// Watches the engine for as long as this broker lives. `report` is called when the engine goes away and comes back.
+    /// Watches the engine for as long as this broker lives, and reports when it stops answering and when it answers again.
     ///
     /// Without sessions the engine is not asked: it may have been stopped, and its socket would start it.
-    pub fn watch(&self, report: impl Fn(&Reach<'_>) + 'static) {
+    pub fn watch(&self) {
         let sessions = self.clone();
         task::spawn_local(async move {
             let (reached, mut pause) = (Cell::new(true), RETRY.0);
@@ -65,14 +59,14 @@ impl<E: Engine + 'static> Sessions<E> {
                 let began = Instant::now();
                 let mut hear = |notice| {
                     if notice == Notice::Watching && !reached.replace(true) {
-                        report(&Reach::Back);
+                        (sessions.0.observer)(&Subject::default(), &Event::EngineBack);
                     }
                     sessions.hear_engine(notice);
                 };
                 let error = sessions.0.engine.watch(&mut hear).await;
                 sessions.0.engine_watch.lost();
                 if reached.replace(false) {
-                    report(&Reach::Lost(&error));
+                    (sessions.0.observer)(&Subject::default(), &Event::EngineLost { error: &error });
                 }
                 // An engine that fails at once is asked less and less often.
                 if began.elapsed() > RETRY.1 {

@@ -1,15 +1,17 @@
-//! Telling what happens: to the observer for the log, and to the audit trail together with what has to be kept of it.
+//! Recording events: in the log and the metrics by way of the observer, in the audit queue together with the change of the
+//! state that they record.
 
 use super::{
-    AttachError, Happening, Sessions,
+    AttachError, Sessions,
     allowance::{CONNECTION, REFUSAL},
     lifecycle::DestroyRecorded,
     live_session::Session,
 };
 use crate::{
-    audit::{self, Run, Subject, What as Event},
+    audit::{self, Run},
     domain::{ChannelId, Outcome, State, UserName},
     engine::Engine,
+    event::{Event, Subject},
     protocol::guest::Program,
     store::{OpenConnection, Store, StoreError},
 };
@@ -19,8 +21,15 @@ use std::collections::BTreeSet;
 pub(super) const MISSED: &str = "it ended while the broker was away";
 
 impl<E: Engine + 'static> Sessions<E> {
-    pub(super) fn notify(&self, session: &Session, happening: &Happening<'_>) {
-        (self.0.observer)(&session.summary(), happening);
+    /// Logs and counts an event of a session.
+    pub(super) fn notify(&self, session: &Session, event: &Event<'_>) {
+        with_subject(session, |subject| (self.0.observer)(subject, event));
+    }
+
+    /// Logs and counts an event of no session, and records it.
+    pub(super) fn report(&self, subject: &Subject<'_>, event: Event<'_>) {
+        (self.0.observer)(subject, &event);
+        self.audit(subject, event);
     }
 
     /// Writes a connection down before there is one, and tells the audit trail of it. One more than the user may have
@@ -30,7 +39,7 @@ impl<E: Engine + 'static> Sessions<E> {
         session: &Session,
         channel: ChannelId,
         program: &Program,
-    ) -> Result<(), AttachError> {
+    ) -> Result<Run, AttachError> {
         let (kind, command) = match program {
             Program::Shell => ("shell", None),
             Program::Command(command) => ("command", Some(command.as_slice())),
@@ -42,11 +51,11 @@ impl<E: Engine + 'static> Sessions<E> {
         if !self.may_write(&session.key.user, "connect", bytes) {
             session.guest.leave_unlogged(channel);
             self.write_unaudited(session, channel);
-            return self.check_audit();
+            return self.check_audit().map(|()| run);
         }
         if !self.0.audit_queue.is_on() {
             self.write_unaudited(session, channel);
-            return Ok(());
+            return Ok(run);
         }
         let row = OpenConnection {
             kind: kind.to_owned(),
@@ -55,11 +64,12 @@ impl<E: Engine + 'static> Sessions<E> {
         with_subject(session, |subject| {
             self.record_first(
                 subject,
-                Event::Connect { channel, run },
+                Event::Connect { channel, run: &run },
                 |store| store.open_connection(channel, &session.id, &row),
                 |store| store.close_connection(channel, &session.id),
             )
-        })
+        })?;
+        Ok(run)
     }
 
     /// Writes down a connection of which the audit log is told nothing. A full disk must not keep anybody out of a
@@ -70,10 +80,10 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Tells that somebody is connected.
-    pub(super) fn connected(&self, session: &Session, channel: ChannelId) {
+    /// Logs that a connection began.
+    pub(super) fn connected(&self, session: &Session, channel: ChannelId, run: &Run) {
         if !session.guest.is_unlogged(channel) {
-            self.notify(session, &Happening::Connected { channel });
+            self.notify(session, &Event::Connect { channel, run });
         }
     }
 
@@ -90,7 +100,8 @@ impl<E: Engine + 'static> Sessions<E> {
             self.mark_unrecorded();
         }
         if !session.guest.forget_unlogged(channel) {
-            self.notify(session, &Happening::Disconnected { channel, outcome, reason });
+            let remaining = session.guest.connections();
+            self.notify(session, &Event::Disconnect { channel, outcome, reason, remaining });
         }
     }
 
@@ -108,12 +119,12 @@ impl<E: Engine + 'static> Sessions<E> {
         // What is typed at a shell is no command.
         let run = Some(run(&connection.kind, connection.command.as_deref())).filter(|run| *run != Run::shell());
         with_subject(session, |subject| {
-            let (end, remaining) = (outcome.into(), session.guest.connections());
-            let disconnect = Event::Disconnect { channel, reason, end, remaining };
+            let disconnect = Event::Disconnect { channel, outcome, reason, remaining: session.guest.connections() };
             let forget = |store: &Store| store.close_connection(channel, &session.id);
             let Some(run) = run else { return self.record(subject, [disconnect], forget) };
-            self.record(subject, [Event::Command { channel, kind: run.kind, end }, disconnect], forget)?;
-            self.notify(session, &Happening::Ran { channel, run: &run, outcome });
+            let command = Event::Command { channel, run: &run, outcome };
+            self.record(subject, [command, disconnect], forget)?;
+            (self.0.observer)(subject, &command);
             Ok(())
         })
     }
@@ -157,7 +168,7 @@ impl<E: Engine + 'static> Sessions<E> {
     /// Writes, once, that the session is being removed, and why.
     pub(super) fn record_destroy(&self, session: &Session, reason: &str) -> Result<DestroyRecorded, StoreError> {
         let write = |subject: &Subject<'_>| {
-            self.record(subject, [Event::ContainerDestroy { reason }], |store| {
+            self.record(subject, [Event::ContainerDestroy { cause: None, reason }], |store| {
                 match store.set_state(&session.id, State::Destroying) {
                     // Somebody has put another database in place: what has no row still has a container.
                     Err(StoreError::NoSuchSession(_)) => Ok(()),
@@ -174,7 +185,8 @@ impl<E: Engine + 'static> Sessions<E> {
     pub fn audit_denial(&self, user: &UserName, project: Option<&str>, uid: Option<u32>, reason: &str) -> bool {
         let may_write = self.may_write(user, "policy_deny", REFUSAL + 2 * reason.len() as u64);
         if may_write {
-            self.audit(&Subject::user(user, project), Event::PolicyDeny { uid, reason });
+            let subject = Subject { user: Some(user.as_ref()), project, ..Subject::default() };
+            self.audit(&subject, Event::PolicyDeny { uid, reason });
         }
         may_write
     }

@@ -5,52 +5,15 @@
 
 use super::{Cause, Sessions, deadlines::Due, expire, now};
 use crate::{
-    audit::{self, Subject, What},
-    domain::SessionId,
+    domain::{Removed, RemovedKind, SessionId},
     engine::{Engine, EngineError, FoundContainer},
+    event::{Event, Subject},
     link::Link,
     sys::crash,
 };
 use std::fs;
 
 const ORPHANED: &str = "it belongs to no session";
-
-/// What a sweep removed, or would remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its name: of a session the user and project, otherwise that in the engine or on disk.
-    pub name: String,
-    /// The reason of its removal.
-    pub reason: String,
-}
-
-/// What a sweep removes, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A session with its container and network.
-    Session,
-    /// A container that podspawn made and that has no session.
-    Container,
-    /// A network that podspawn made and that has no session.
-    Network,
-    /// A socket directory that has no session.
-    Directory,
-}
-
-impl Kind {
-    /// The name that is shown.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Container => "container",
-            Self::Network => "network",
-            Self::Directory => "directory",
-        }
-    }
-}
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Ends every session that is due, inspects each container, and removes containers, networks and socket directories of
@@ -63,7 +26,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let mut removed = sweep.due();
         removed.extend(sweep.beside_due().await?);
         if !dry_run && !removed.is_empty() {
-            self.record_sweep(&removed);
+            self.audit(&Subject::default(), Event::Cleanup { removed: &removed });
         }
         Ok(removed)
     }
@@ -71,12 +34,6 @@ impl<E: Engine + 'static> Sessions<E> {
     /// What a sweep would remove beside sessions that are due.
     pub(super) async fn orphans(&self) -> Result<Vec<Removed>, EngineError> {
         Sweep { sessions: self, dry_run: true }.beside_due().await
-    }
-
-    fn record_sweep(&self, removed: &[Removed]) {
-        let removed =
-            removed.iter().map(|one| audit::Removed { kind: one.kind.as_str(), name: &one.name, reason: &one.reason });
-        self.audit(&Subject::default(), What::Cleanup { removed: removed.collect() });
     }
 
     fn record_orphan(&self, found: &FoundContainer, reason: &str) {
@@ -87,7 +44,7 @@ impl<E: Engine + 'static> Sessions<E> {
             container_id: Some(found.id.as_ref()),
             ..Subject::default()
         };
-        self.audit(&subject, What::ContainerDestroy { reason });
+        self.audit(&subject, Event::ContainerDestroy { cause: None, reason });
     }
 }
 
@@ -117,7 +74,7 @@ impl<E: Engine + 'static> Sweep<'_, E> {
                     let cause = if due == Due::Grace { Cause::GracePeriod } else { Cause::Lifetime };
                     self.sessions.terminate(&session, cause, reason.clone());
                 }
-                removed.push(Removed { kind: Kind::Session, name, reason });
+                removed.push(Removed { kind: RemovedKind::Session, name, reason });
             }
         }
         removed
@@ -150,7 +107,7 @@ impl<E: Engine + 'static> Sweep<'_, E> {
                 self.sessions.destroy_dead(&session, exit);
             }
             let (name, reason) = (session.key.to_string(), exit.to_string());
-            removed.push(Removed { kind: Kind::Session, name, reason });
+            removed.push(Removed { kind: RemovedKind::Session, name, reason });
         }
         Ok(removed)
     }
@@ -168,7 +125,7 @@ impl<E: Engine + 'static> Sweep<'_, E> {
                 crash::point("sweep.container-removed");
             }
             let name = found.name.map_or_else(|| found.id.short().to_owned(), |name| name.to_string());
-            removed.push(orphan(Kind::Container, name));
+            removed.push(orphan(RemovedKind::Container, name));
         }
         Ok(removed)
     }
@@ -187,7 +144,7 @@ impl<E: Engine + 'static> Sweep<'_, E> {
                 }
                 crash::point("sweep.network-removed");
             }
-            removed.push(orphan(Kind::Network, found.name));
+            removed.push(orphan(RemovedKind::Network, found.name));
         }
         Ok(removed)
     }
@@ -208,7 +165,7 @@ impl<E: Engine + 'static> Sweep<'_, E> {
                 }
                 crash::point("sweep.directory-removed");
             }
-            removed.push(orphan(Kind::Directory, id.to_string()));
+            removed.push(orphan(RemovedKind::Directory, id.to_string()));
         }
         removed
     }
@@ -218,6 +175,6 @@ impl<E: Engine + 'static> Sweep<'_, E> {
     }
 }
 
-fn orphan(kind: Kind, name: String) -> Removed {
+fn orphan(kind: RemovedKind, name: String) -> Removed {
     Removed { kind, name, reason: ORPHANED.to_owned() }
 }

@@ -9,7 +9,7 @@ mod lies;
 use super::*;
 use crate::{
     config::Settings,
-    domain::{Bind, ContainerId},
+    domain::{Bind, ChannelId, ContainerId, Outcome, Removed, RemovedKind},
     engine::fake::{FakeEngine, Verb},
     engine::{EngineError, NetworkSpec},
     link::Link,
@@ -75,29 +75,21 @@ impl Host {
         let store = Store::open(&self.root.path().join("state.db")).unwrap();
         let guest = GuestBinary::new("/etc/hostname".into(), self.root.path().join("guest"));
         let log = Rc::clone(&self.log);
-        let observer: Observer = Box::new(move |summary, happening| {
-            let what = match happening {
-                Happening::Created { .. } => "created".to_owned(),
-                Happening::Failed { .. } => "failed".to_owned(),
-                Happening::Connected { .. } => "connected".to_owned(),
-                Happening::Disconnected { reason: Some("idle"), .. } => "disconnected: idle".to_owned(),
-                Happening::Disconnected { .. } => "disconnected".to_owned(),
-                Happening::Invented { .. } => "invented".to_owned(),
-                Happening::Ran { .. } => "ran".to_owned(),
-                Happening::Destroying { reason, .. } => format!("destroying: {reason}"),
+        let observer: Observer = Rc::new(move |subject: &Subject<'_>, event: &Event<'_>| {
+            let what = match event {
+                Event::ContainerCreate { .. } => "created".to_owned(),
+                Event::ContainerCreateFailed { .. } => "failed".to_owned(),
+                Event::Connect { .. } => "connected".to_owned(),
+                Event::Disconnect { reason: Some("idle"), .. } => "disconnected: idle".to_owned(),
+                Event::Disconnect { .. } => "disconnected".to_owned(),
+                Event::GuestInvalid { .. } => "invented".to_owned(),
+                Event::Command { .. } => "ran".to_owned(),
+                Event::ContainerDestroy { reason, .. } => format!("destroying: {reason}"),
+                other => return log.borrow_mut().push(other.kind().name().to_owned()),
             };
-            log.borrow_mut().push(format!("{}: {what}", summary.key));
+            log.borrow_mut().push(format!("{subject}: {what}"));
         });
-        let log = Rc::clone(&self.log);
-        let audit_observer: AuditObserver = Box::new(move |news| {
-            let news = match news {
-                AuditNews::Written => "audited again",
-                AuditNews::Failed(_) => "not audited",
-                AuditNews::Withheld { .. } => "counted",
-            };
-            log.borrow_mut().push(news.to_owned());
-        });
-        let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer, audit_observer);
+        let sessions = Sessions::new(self.engine.clone(), store, guest, sockets, observer);
         let settings = &self.settings.config.log;
         let path = settings.audit_log.as_ref().map(|path| path.as_path().to_owned());
         sessions.audit_to(path.map(|path| Auditing { path, required: settings.audit_required }));
@@ -525,7 +517,7 @@ fn a_sweep_removes_orphans_and_nothing_else() {
         let names = |removed: &[Removed]| removed.iter().map(|one| (one.kind, one.name.clone())).collect::<Vec<_>>();
         let found = sessions.sweep(true).await.unwrap();
         assert_eq!(host.engine.counts(), (2, 2));
-        assert_eq!(names(&found)[0], (Kind::Container, "podspawn-bob".to_owned()));
+        assert_eq!(names(&found)[0], (RemovedKind::Container, "podspawn-bob".to_owned()));
         // A creation in progress is left alone.
         host.engine.delay(Verb::StartContainer, Duration::from_millis(100));
         let carol = host.request("carol", None);
@@ -537,7 +529,7 @@ fn a_sweep_removes_orphans_and_nothing_else() {
             attach(&sessions, &carol)
         );
         assert_eq!(names(&done), names(&found));
-        assert_eq!(names(&done)[2], (Kind::Directory, bob.session.to_string()));
+        assert_eq!(names(&done)[2], (RemovedKind::Directory, bob.session.to_string()));
         assert!(!Link::directory(&host.sockets(), &bob.session).exists());
         attached.unwrap();
         assert_eq!((host.engine.counts(), sessions.counts().0), ((2, 2), 2));

@@ -1,12 +1,11 @@
 //! `io.podspawn.Admin.Cleanup`, which administrators and the timers call.
 
 use crate::{
-    broker::{authorize::Grant, events, reply::Failure, state::Broker},
-    domain::chain,
+    broker::{authorize::Grant, reply::Failure, state::Broker},
+    domain::{Removed, chain},
     engine::Engine,
-    measure::catalog::{CLEANUPS, SWEPT},
+    event::{Event, Subject},
     protocol::varlink::{CleanupParameters, CleanupReply, RemovedInfo, methods::Cleanup},
-    session::Removed,
     sys::clock::unix_seconds,
 };
 
@@ -18,17 +17,12 @@ impl<E: Engine + 'static> Broker<E> {
         CleanupParameters { dry_run }: CleanupParameters,
     ) -> Result<CleanupReply, Failure> {
         let removed = self.sessions.sweep(dry_run).await.map_err(|error| {
-            self.measures.count(&CLEANUPS, "failed");
-            events::sweep_failed(&error);
+            Event::CleanupFailed { error: &error }.publish(&Subject::default(), &self.measures);
             Failure::unavailable(format!("the pass could not be finished: {}", chain(&error)))
         })?;
         if !dry_run {
-            self.measures.count(&CLEANUPS, "ok");
             self.measures.last_cleanup.set(Some(unix_seconds()));
-            for one in &removed {
-                self.measures.count(&SWEPT, one.kind.as_str());
-            }
-            events::swept(&removed);
+            Event::Cleanup { removed: &removed }.publish(&Subject::default(), &self.measures);
         }
         Ok(CleanupReply { removed: removed.into_iter().map(removed_info).collect() })
     }

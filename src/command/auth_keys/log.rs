@@ -1,6 +1,10 @@
 //! Telling the administrator. sshd discards what the command writes to stderr, so the journal is the place.
 
-use crate::{domain::plain, log::Journal};
+use crate::{
+    domain::plain,
+    event::{Event, Subject},
+    log::Journal,
+};
 use std::{ffi::OsStr, io::Write as _};
 use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
@@ -25,7 +29,7 @@ pub(super) fn write(user: &OsStr, remarks: &[String]) {
     }
     tracing::subscriber::with_default(registry().with(Journal), || {
         for remark in told {
-            tracing::warn!(event = "auth_keys", user, "auth-keys: {user}: {remark}");
+            Event::AuthKeys { remark }.log(&Subject { user: Some(&user), ..Subject::default() });
         }
     });
 }

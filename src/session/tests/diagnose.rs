@@ -35,8 +35,7 @@ fn a_diagnosis_distinguishes_sessions_from_orphans_and_changes_nothing() {
             Store::open_in_memory().unwrap(),
             GuestBinary::new("/etc/hostname".into(), other),
             host.sockets(),
-            Box::new(|_, _| {}),
-            Box::new(|_| {}),
+            Rc::new(|_: &Subject<'_>, _: &Event<'_>| {}),
         );
         let orphans = without.diagnose(&capacity(host), UidRange::DEFAULT, &[]).await.orphans.unwrap();
         let kinds: Vec<&str> = orphans.iter().map(|one| one.kind.as_str()).collect();

@@ -6,8 +6,7 @@ use super::*;
 /// an error.
 async fn watched(host: &Host) -> (Sessions<FakeEngine>, Attached, ContainerId) {
     let sessions = host.broker();
-    let log = Rc::clone(&host.log);
-    sessions.watch(move |reach| log.borrow_mut().push(format!("{reach:?}").chars().take(4).collect()));
+    sessions.watch();
     let _guests = play_guests(host);
     let attached = attach(&sessions, &host.request("alice", None)).await.unwrap();
     until("the engine is watched", || host.engine.watchers() == 1).await;
@@ -88,8 +87,9 @@ fn what_happened_while_the_engine_was_not_heard_is_found_when_it_is_back() {
         until("it is removed", || sessions.counts().0 == 1).await;
         assert_eq!(sessions.list(None)[0].id, bob.session);
         assert_eq!(why(&sessions, &attached, "alice").await.unwrap(), "your container was killed by signal 9");
-        let reports: Vec<_> = host.log().into_iter().filter(|line| ["Lost", "Back"].contains(&line.as_str())).collect();
-        assert_eq!(reports, ["Lost", "Back"]);
+        let reports: Vec<_> =
+            host.log().into_iter().filter(|line| ["engine_lost", "engine_back"].contains(&line.as_str())).collect();
+        assert_eq!(reports, ["engine_lost", "engine_back"]);
         // A restart of which no event came.
         let id = host.engine.containers().await.unwrap()[0].id.clone();
         host.engine.restart_container(&id);
@@ -104,7 +104,7 @@ fn an_engine_that_does_not_answer_ends_nothing_and_is_not_asked_without_a_sessio
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();
-        sessions.watch(|_| ());
+        sessions.watch();
         sleep(Duration::from_millis(50)).await;
         assert_eq!(host.engine.verbs(), [], "no session exists");
         let _guests = play_guests(host);
@@ -146,7 +146,7 @@ fn a_container_that_dies_before_its_guest_came_is_not_waited_for() {
     let host = Host::new();
     on_host(&host, async |host| {
         let sessions = host.broker();
-        sessions.watch(|_| ());
+        sessions.watch();
         let (engine, request) = (host.engine.clone(), host.request("alice", None));
         let (attached, ()) = tokio::join!(attach(&sessions, &request), async {
             until("it runs", || engine.verbs().last() == Some(&Verb::InspectContainer)).await;

@@ -95,8 +95,8 @@ fn what_a_crash_leaves_of_it_is_removed_by_the_next_pass() {
         // Another broker knows nothing of it.
         let next = host.broker();
         let removed = next.sweep(false).await.unwrap();
-        let kinds: Vec<Kind> = removed.iter().map(|one| one.kind).collect();
-        assert_eq!(kinds, [Kind::Container, Kind::Network, Kind::Directory]);
+        let kinds: Vec<RemovedKind> = removed.iter().map(|one| one.kind).collect();
+        assert_eq!(kinds, [RemovedKind::Container, RemovedKind::Network, RemovedKind::Directory]);
         assert_nothing_left(host);
         looking.abort();
     });
