@@ -1,4 +1,4 @@
-//! `podspawn doctor`: every check of this host, a line each, with what to do.
+//! `podspawn doctor`: a line for every check of this host, with its remedy.
 
 use super::{
     prove::{self, Interrupt},
@@ -21,18 +21,18 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podspawn doctor\n  podspawn doctor --prove\n  podspawn doctor --json | jq -r '.checks[] | select(.outcome != \"pass\") | .check'\n\n\
-                  Each line is pass, warn or fail, the check, what was seen, and what to do. Nothing is changed. \
-                  What could not be looked at is a warning that begins with unknown. Ends with 1 if anything failed.\n\n\
-                  --prove makes an account of its own, podspawn-prove-XXXXXXXX, logs in with it through sshd, tries what \
-                  people do, and removes all of it: at the end, after a failure, and on a signal.\n\n\
+                  Each line is pass, warn or fail, the check, the state that was seen, and the remedy. Nothing is changed. \
+                  A check that could not look is a warning that begins with unknown. The exit code is 1 if a check failed.\n\n\
+                  --prove makes a test account, podspawn-prove-XXXXXXXX, logs in with it through sshd, tries what \
+                  users do, and removes the account with everything that it made: at the end, after a failure, and on a signal.\n\n\
                   JSON has the keys version (1), passed, warned and failed (numbers), and checks: a list of objects with check, outcome, \
-                  seen and remedy. Names of checks and outcomes stay as they are; seen and remedy are for people."
+                  seen and remedy. Names of checks and outcomes do not change between versions; the texts of seen and remedy do."
 )]
 pub struct Options {
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
-    /// Log in, too, by an account that is made for it and removed
+    /// Also log in, with a test account that is removed afterwards
     #[arg(long)]
     prove: bool,
 }
@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(exit_code(&reports))
 }
 
-/// 1 if anything failed.
+/// 1 if a check failed.
 pub(super) fn exit_code(reports: &[Report]) -> ExitCode {
     if count(reports, Outcome::Fail) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -64,7 +64,7 @@ fn count(reports: &[Report], outcome: Outcome) -> usize {
     reports.iter().filter(|report| report.outcome == outcome).count()
 }
 
-/// The lines and how many there are of each kind; stable.
+/// The reports, and how many there are of each outcome; the keys are stable.
 pub(super) fn as_json(reports: &[Report]) -> anyhow::Result<String> {
     let report = json!({
         "version": 1,
@@ -76,10 +76,10 @@ pub(super) fn as_json(reports: &[Report]) -> anyhow::Result<String> {
     Ok(text::json(&serde_json::to_string_pretty(&report).context("writing JSON")?) + "\n")
 }
 
-/// A line for each, and those below with what to do.
+/// A line for each report, and its remedies below it.
 pub(super) fn as_text(reports: &[Report], colour: bool) -> String {
     let width = reports.iter().map(|report| report.check.len()).max().unwrap_or(0);
-    // What others may have written into a name or a message cannot move the cursor.
+    // `one_line`: names and messages may come from users, and must not move the cursor.
     let mut text = String::new();
     for Report { check, outcome, seen, remedy, .. } in reports {
         let (on, off) = match (colour, outcome) {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn each_check_is_one_line_with_what_to_do_below_it() {
+    fn each_check_is_one_line_with_its_remedy_below_it() {
         assert_eq!(
             as_text(&reports(), false),
             "pass  clock   right\n\
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_the_same() {
+    fn json_has_the_same_reports() {
         let json: serde_json::Value = serde_json::from_str(&as_json(&reports()).unwrap()).unwrap();
         assert_eq!((&json["version"], &json["failed"], &json["warned"]), (&json!(1), &json!(1), &json!(1)));
         assert_eq!(

@@ -1,58 +1,34 @@
-//! `podspawn doctor --prove`: a login like anybody's, through the real sshd, by an account that exists for nothing else.
+//! `podspawn doctor --prove`: a login like a user's, through the real sshd, by a test account.
 //!
-//! Whatever happens meanwhile, the account and all that came of it goes again: at the end, after a failure, and on a
-//! signal. After SIGKILL the next run finds it by its name; one lock keeps two runs apart.
+//! The account and everything that belongs to it is removed in every case: at the end, after a failure, and on a signal.
+//! After SIGKILL the next run finds it by its name; a lock keeps two runs apart.
 
+mod attempt;
 mod checks;
 mod client;
-mod place;
-mod said;
-mod traveller;
+mod interrupt;
+mod sshd_log;
+mod tasks;
+mod test_account;
+mod work_dir;
 
-use crate::{
-    doctor::Report,
-    domain::chain,
-    sys::{program, signalfd::SignalFd},
-};
-use checks::Checks;
-use place::{Lock, Place};
-use std::cell::Cell;
-use traveller::Traveller;
+use crate::{doctor::Report, domain::chain, sys::program};
+use attempt::Attempt;
+use test_account::TestAccount;
+use work_dir::{Lock, WorkDir};
 
-/// What OpenSSH's client has, without which nothing can be tried.
+pub(super) use interrupt::Interrupt;
+
+/// Programs of OpenSSH's client, without which nothing can be tried.
 const PROGRAMS: [&str; 3] = ["ssh", "sftp", "ssh-keygen"];
-/// What somebody who is in a hurry sends.
-const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-
-/// Whether somebody wants an end. From its making on, signals do nothing else.
-pub(super) struct Interrupt {
-    signals: SignalFd,
-    hit: Cell<bool>,
-}
-
-impl Interrupt {
-    /// Before any other thread is there: one of those would take a signal as it is by default.
-    pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self { signals: SignalFd::new(&SIGNALS)?, hit: Cell::new(false) })
-    }
-
-    /// Whether a signal has come.
-    fn is_hit(&self) -> bool {
-        if matches!(self.signals.next(), Ok(Some(_))) {
-            self.hit.set(true);
-        }
-        self.hit.get()
-    }
-}
-
-/// What an interrupted run left, for those who only look.
+/// The report of accounts and files that an interrupted run left, for a run without `--prove`.
 pub(super) fn left() -> Option<Report> {
-    // One that is running is not interrupted.
+    // The files belong to a run in progress.
     if Lock::is_held() {
         return None;
     }
-    let left = traveller::left();
-    let seen = match (left.is_empty(), Place::is_left()) {
+    let left = test_account::left();
+    let seen = match (left.is_empty(), WorkDir::is_left()) {
         (true, false) => return None,
         (true, true) => "files of an interrupted --prove are there".to_owned(),
         (false, _) => format!("accounts of an interrupted --prove are there: {}", left.join(", ")),
@@ -60,7 +36,7 @@ pub(super) fn left() -> Option<Report> {
     Some(Report::warn("prove", seen, "podspawn doctor --prove removes them before it begins"))
 }
 
-/// Logs in, and tells a line for everything that was tried. Nothing of it is there afterwards.
+/// Logs in, and reports everything that was tried. Removes everything that it made.
 pub(super) fn run(interrupt: &Interrupt) -> Vec<Report> {
     let mut lines = Vec::new();
     if let Err(line) = prove(&mut lines, interrupt) {
@@ -69,7 +45,7 @@ pub(super) fn run(interrupt: &Interrupt) -> Vec<Report> {
     lines
 }
 
-/// The line that ended it is the error.
+/// An error is the report after which nothing more can be tried.
 fn prove(lines: &mut Vec<Report>, interrupt: &Interrupt) -> Result<(), Report> {
     const CHECK: &str = "prove";
     let failed = |what: &str, error: &dyn std::fmt::Display| Report::fail(CHECK, format!("{what}: {error}"), "");
@@ -85,32 +61,32 @@ fn prove(lines: &mut Vec<Report>, interrupt: &Interrupt) -> Result<(), Report> {
     if interrupt.is_hit() {
         return Err(Report::fail(CHECK, "interrupted: nothing was tried", "podspawn doctor --prove"));
     }
-    let place = Place::make().map_err(|error| failed("making a private directory", &error))?;
-    let traveller = match Traveller::make(&place) {
-        Ok(traveller) => traveller,
+    let work_dir = WorkDir::make().map_err(|error| failed("making a private directory", &error))?;
+    let account = match TestAccount::make(&work_dir) {
+        Ok(account) => account,
         Err(error) => {
-            let remedy = "podspawn doctor tells what this host lacks; podspawn server-setup makes it";
+            let remedy = "run podspawn doctor to see what this host lacks, and podspawn server-setup to install it";
             return Err(Report::fail("prove-account", chain(error.as_ref()), remedy));
         }
     };
-    lines.push(Report::pass("prove-account", format!("made {} with a key of its own", traveller.name())));
-    // What was found out is told whether or not it could be finished.
-    let ended = Checks::new(&place, &traveller, interrupt).and_then(|checks| checks.run(lines));
+    lines.push(Report::pass("prove-account", format!("made {} with a key of its own", account.name())));
+    // The reports so far count even if the rest could not be tried.
+    let ended = Attempt::new(&work_dir, &account, interrupt).and_then(|attempt| checks::run(&attempt, lines));
     let interrupted = interrupt.is_hit();
     lines.extend(ended.err());
     if interrupted {
         lines.push(Report::fail(CHECK, "interrupted: not everything was tried", "podspawn doctor --prove"));
     }
-    lines.push(removed(traveller, place));
+    lines.push(removed(account, work_dir));
     Ok(())
 }
 
-/// Removes what an interrupted run left, before anything is made.
+/// Removes the accounts that an interrupted run left, before anything is made.
 fn tidy(lines: &mut Vec<Report>) -> Result<(), Report> {
     const CHECK: &str = "prove-leftovers";
     let mut gone = Vec::new();
-    for name in traveller::left() {
-        match traveller::remove(&name) {
+    for name in test_account::left() {
+        match test_account::remove(&name) {
             Ok(()) => gone.push(name),
             Err(error) => {
                 let remedy = format!("podspawn remove-user {name} --force --purge");
@@ -128,10 +104,10 @@ fn tidy(lines: &mut Vec<Report>) -> Result<(), Report> {
     Ok(())
 }
 
-fn removed(traveller: Traveller, place: Place) -> Report {
+fn removed(account: TestAccount, work_dir: WorkDir) -> Report {
     const CHECK: &str = "prove-removal";
-    let name = traveller.name().to_string();
-    match traveller.leave().and_then(|()| place.remove()) {
+    let name = account.name().to_string();
+    match account.leave().and_then(|()| work_dir.remove()) {
         Ok(()) => Report::pass(CHECK, format!("{name} is gone: account, key, container, home")),
         Err(error) => {
             let remedy = format!("podspawn remove-user {name} --force --purge, then podspawn cleanup");

@@ -1,4 +1,4 @@
-//! `podspawn verify-image IMAGE`: what an image has, and what is missing for those who will work in it.
+//! `podspawn verify-image IMAGE`: what an image has, and what its users will miss.
 
 use super::{
     doctor::{as_json, as_text, exit_code},
@@ -24,8 +24,8 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podspawn verify-image debian:12\n  podspawn verify-image --json registry.example.org/team/dev:3 | jq -r \
-                  '.checks[] | select(.outcome == \"fail\") | .remedy'\n\nThe image is pulled if it is not there. A container of it is \
-                  started as a session's would be, looked at from inside, and removed. The exit code is 1 if anything fails."
+                  '.checks[] | select(.outcome == \"fail\") | .remedy'\n\nThe image is pulled if it is missing. A container of it is \
+                  started like a session's, examined from inside, and removed. The exit code is 1 if a check fails."
 )]
 pub struct Options {
     /// The image, as the engine names it
@@ -37,7 +37,7 @@ pub struct Options {
     broker: Broker,
 }
 
-/// Runs the verb; it ends with 1 if anything fails.
+/// Runs the verb; the exit code is 1 if a check fails.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     super::require_root("verify-image")?;
     let mut display = Display::new(io::stderr().is_terminal());
@@ -66,7 +66,7 @@ fn lines(image: &ImageRef, reply: &VerifyImageReply) -> anyhow::Result<Vec<Repor
                 format!("{command} run --rm {image} shows more; {command} image inspect {image} has its architecture");
             Ok(vec![Report::fail("architecture", problem, remedy)])
         }
-        (None, None) => anyhow::bail!("the podspawn broker said nothing about {image}"),
+        (None, None) => anyhow::bail!("the podspawn broker returned nothing about {image}"),
     }
 }
 

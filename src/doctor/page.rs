@@ -1,7 +1,7 @@
 //! The reference page of the checks, as `docs/doctor.md` contains it.
 
-use super::{CHECKS, Outcome, Problem, check::placeholders};
-use std::fmt::Write as _;
+use super::{CHECKS, Problem, check::placeholders};
+use crate::domain::markdown::wrapped;
 
 /// The page in Markdown, from headings of the second level on: a heading for every check, with its problems and what to
 /// do about each.
@@ -12,13 +12,14 @@ pub fn reference() -> String {
     for check in CHECKS {
         if group != Some(check.group) {
             group = Some(check.group);
-            // Writing to a String cannot fail.
-            let _ = writeln!(page, "## {}\n", check.group.title());
+            page += &format!("## {}\n\n", check.group.title());
         }
         let root = if check.needs_root { " Needs root." } else { "" };
-        let _ = writeln!(page, "### {}\n\nPasses if {}.{root}\n", check.name, check.passes_if);
+        page += &format!("### {}\n\n", check.name);
+        page += &wrapped("", "", &format!("Passes if {}.{root}", check.passes_if));
+        page.push('\n');
         for problem in check.problems {
-            let _ = writeln!(page, "{}", entry(problem));
+            page += &entry(problem);
         }
         page.push('\n');
     }
@@ -28,10 +29,10 @@ pub fn reference() -> String {
 }
 
 fn entry(problem: &Problem) -> String {
-    let outcome = if problem.outcome == Outcome::Fail { "fail" } else { "warn" };
-    let mut text = format!("- **{outcome}:** {}.\n  - Remedy: {}", problem.when, shown(problem.remedy));
+    let mut text = wrapped(&format!("- **{}:** ", problem.outcome.as_str()), "  ", &format!("{}.", problem.when));
+    text += &wrapped("  - Remedy: ", "    ", &shown(problem.remedy));
     if let Some(nixos) = problem.nixos {
-        let _ = write!(text, "\n  - On NixOS: {}", shown(nixos));
+        text += &wrapped("  - On NixOS: ", "    ", &shown(nixos));
     }
     text
 }

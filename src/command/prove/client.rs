@@ -1,7 +1,7 @@
-//! OpenSSH's client, with nothing of whoever runs this: no configuration, no agent, and only the host keys that are in
-//! this host's own files.
+//! OpenSSH's client, without the configuration and agent of the user who runs `doctor`, and with the host keys in this
+//! host's own files only.
 
-use super::{Interrupt, place::Place, traveller::Traveller};
+use super::{interrupt::Interrupt, test_account::TestAccount, work_dir::WorkDir};
 use crate::{
     domain::text::one_line,
     sshd::{self, Connection, Sshd, greeting, serving},
@@ -23,7 +23,7 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long systemd may take.
 const SYSTEMD: Duration = Duration::from_secs(5);
-/// Largest output that is waited for, in bytes; what is asked for is a thousandth of it.
+/// Largest output that is waited for, in bytes; the largest one that is expected is a sixtieth of it.
 const MAX_OUTPUT: u64 = 64 * 1024 * 1024;
 /// Between two looks at a process.
 const TICK: Duration = Duration::from_millis(5);
@@ -43,7 +43,7 @@ impl Done {
         String::from_utf8_lossy(&self.out).into_owned()
     }
 
-    /// What it had to say of a failure, on one line.
+    /// Its message about a failure, on one line.
     pub(super) fn complaint(&self) -> String {
         let lines: Vec<&str> = self.err.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
         let said: String = one_line(&lines.join("; ")).chars().take(400).collect();
@@ -57,14 +57,14 @@ impl Done {
 
 /// Clients of one account.
 pub(super) struct Ssh<'a> {
-    place: &'a Place,
+    work_dir: &'a WorkDir,
     interrupt: &'a Interrupt,
     options: Vec<String>,
     /// Where sshd listens.
     pub(super) address: SocketAddr,
 }
 
-/// What a client reads.
+/// A client's standard input.
 pub(super) enum Input<'a> {
     Nothing,
     File(&'a Path),
@@ -74,8 +74,8 @@ pub(super) enum Input<'a> {
 
 impl<'a> Ssh<'a> {
     /// Finds out where sshd listens, and which keys it has to show.
-    pub(super) fn find(place: &'a Place, traveller: &Traveller, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
-        let connection = Connection::new(traveller.name().to_string(), "127.0.0.1");
+    pub(super) fn find(work_dir: &'a WorkDir, account: &TestAccount, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
+        let connection = Connection::new(account.name().to_string(), "127.0.0.1");
         let options = Sshd::find(None)?.effective(Path::new(sshd::CONFIG), &connection)?;
         let found = systemd::systemctl().and_then(|tool| serving::find(&tool, &serving::UNITS, SYSTEMD).ok());
         let listens = found.map_or_else(|| serving::listen_addresses(&options), |found| found.addresses(&options));
@@ -84,15 +84,15 @@ impl<'a> Ssh<'a> {
         let address = answers.with_context(|| format!("no sshd answers where it should listen: {listens:?}"))?;
         let known: Vec<String> = options.words("hostkey").filter_map(|path| public(Path::new(path))).collect();
         anyhow::ensure!(!known.is_empty(), "no host key of sshd's can be read: ssh-keygen -A makes them");
-        let hosts = place.file("known_hosts");
+        let hosts = work_dir.file("known_hosts");
         fs::write(&hosts, known.concat())?;
         let mut words = vec!["-F".to_owned(), "none".to_owned()];
         let pairs = [
             ("BatchMode", "yes".to_owned()),
-            ("User", traveller.name().to_string()),
+            ("User", account.name().to_string()),
             ("HostName", address.ip().to_string()),
             ("Port", address.port().to_string()),
-            ("IdentityFile", traveller.key().display().to_string()),
+            ("IdentityFile", account.key().display().to_string()),
             ("IdentitiesOnly", "yes".to_owned()),
             ("PreferredAuthentications", "publickey".to_owned()),
             ("StrictHostKeyChecking", "yes".to_owned()),
@@ -105,15 +105,15 @@ impl<'a> Ssh<'a> {
             ("LogLevel", "ERROR".to_owned()),
         ];
         words.extend(pairs.into_iter().flat_map(|(name, value)| ["-o".to_owned(), format!("{name}={value}")]));
-        Ok(Self { place, interrupt, options: words, address })
+        Ok(Self { work_dir, interrupt, options: words, address })
     }
 
     /// A client of OpenSSH's with its options, ready for more.
     pub(super) fn command(&self, program: &str) -> anyhow::Result<Command> {
         let mut command = Command::new(program::find(program).with_context(|| format!("there is no {program}"))?);
-        let place = self.place.file("");
-        command.env_clear().env("LC_ALL", "C").env("HOME", &place).env("PATH", "/usr/bin:/bin").current_dir(&place);
-        // A key that is typed at the terminal is for us to act on, and what we leave must not stay.
+        let home = self.work_dir.file("");
+        command.env_clear().env("LC_ALL", "C").env("HOME", &home).env("PATH", "/usr/bin:/bin").current_dir(&home);
+        // A signal of the terminal is for doctor alone, and clients end with it.
         program::die_with_us(command.process_group(0));
         Ok(command)
     }
@@ -121,7 +121,7 @@ impl<'a> Ssh<'a> {
     /// `ssh OPTIONS HOST COMMAND`; without a command a shell.
     pub(super) fn ssh(&self, options: &[&str], remote: Option<&str>) -> anyhow::Result<Command> {
         let mut command = self.command("ssh")?;
-        // What is given last counts least: the first value of an option is taken.
+        // ssh takes the first value of an option, so `options` come first.
         command.args(options).args(&self.options).arg(ALIAS).args(remote);
         Ok(command)
     }
@@ -133,14 +133,14 @@ impl<'a> Ssh<'a> {
 
     /// `sftp`, with these lines.
     pub(super) fn sftp(&self, lines: &str) -> anyhow::Result<Done> {
-        let batch = self.place.file("batch");
+        let batch = self.work_dir.file("batch");
         fs::write(&batch, lines)?;
         let mut command = self.command("sftp")?;
         command.arg("-b").arg(&batch).arg("-q").args(&self.options).arg(ALIAS);
         self.finish(command, &Input::Nothing, PATIENCE)
     }
 
-    /// Runs a client to its end, or until it takes too long or somebody wants an end.
+    /// Runs a client to its end, or until it takes too long or a signal arrives.
     pub(super) fn finish(&self, command: Command, input: &Input<'_>, patience: Duration) -> anyhow::Result<Done> {
         let stdin = match input {
             Input::Nothing => Stdio::null(),
@@ -149,7 +149,7 @@ impl<'a> Ssh<'a> {
         };
         let mut running = self.start(command, stdin)?;
         if let (Input::Typed(text), Some(stdin)) = (input, &mut running.stdin) {
-            // Whoever does not read it has ended, which is told below.
+            // A client that does not read it has ended; `finish` returns how.
             let _ = stdin.write_all(text.as_bytes());
         }
         running.finish(patience, self.interrupt)
@@ -157,8 +157,8 @@ impl<'a> Ssh<'a> {
 
     /// Starts a client; its output goes to files.
     pub(super) fn start(&self, mut command: Command, stdin: Stdio) -> anyhow::Result<Running> {
-        let number = self.place.next();
-        let (out, err) = (self.place.file(&format!("out.{number}")), self.place.file(&format!("err.{number}")));
+        let number = self.work_dir.next();
+        let (out, err) = (self.work_dir.file(&format!("out.{number}")), self.work_dir.file(&format!("err.{number}")));
         command.stdin(stdin).stdout(File::create(&out)?).stderr(File::create(&err)?);
         let began = Instant::now();
         let mut child = command.spawn().with_context(|| format!("running {}", command.get_program().display()))?;
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_complains_of_is_one_line() {
+    fn a_clients_complaint_is_one_line() {
         let done = |code, err: &str| Done { code, err: err.into(), ..Done::default() };
         assert_eq!(done(Some(255), "podspawn: no\r\n\nbye\x1b[2J\n").complaint(), "podspawn: no; bye\u{fffd}[2J");
         assert_eq!(done(Some(3), "").complaint(), "it ended with 3 and said nothing");

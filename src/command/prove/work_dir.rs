@@ -1,4 +1,5 @@
-//! Where a run keeps its keys and files: a private directory of root's, which is gone at the latest with the next boot.
+//! The directory of a run's keys and files: private, root's, and in memory, so that it is gone with the next boot at the
+//! latest.
 
 use anyhow::Context as _;
 use rustix::fs::{FlockOperation, flock};
@@ -13,18 +14,18 @@ use std::{
 const DIRECTORY: &str = "/run/podspawn/prove";
 const LOCK: &str = "/run/podspawn/prove.lock";
 
-/// Held while a run lasts; the kernel lets go of it however the run ends.
+/// Held during a run; the kernel releases it however the run ends.
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Whether somebody has it. Makes no file: whoever only looks changes nothing.
+    /// Whether another process has it. Makes no file.
     pub(super) fn is_held() -> bool {
         File::open(LOCK).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
     }
 
-    /// The lock; `None` if somebody has it.
+    /// Takes the lock; `None` if another process has it.
     pub(super) fn take() -> io::Result<Option<Self>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(LOCK)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -36,13 +37,13 @@ impl Lock {
 }
 
 /// The directory; removed when it is dropped.
-pub(super) struct Place {
+pub(super) struct WorkDir {
     path: PathBuf,
     files: Cell<u32>,
 }
 
-impl Place {
-    /// Makes it. What an earlier run left of it goes first: the lock says that nobody uses it.
+impl WorkDir {
+    /// Makes it. The one of an interrupted run is removed first: with the lock held, no process uses it.
     pub(super) fn make() -> io::Result<Self> {
         let path = PathBuf::from(DIRECTORY);
         remove(&path)?;
@@ -50,6 +51,7 @@ impl Place {
         Ok(Self { path, files: Cell::new(0) })
     }
 
+    /// Whether an interrupted run left one.
     pub(super) fn is_left() -> bool {
         Path::new(DIRECTORY).symlink_metadata().is_ok()
     }
@@ -69,9 +71,9 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for WorkDir {
     fn drop(&mut self) {
-        // Removed already as a rule; what cannot be is found by the next run.
+        // Removed already as a rule; otherwise the next run removes it.
         let _ = remove(&self.path);
     }
 }

@@ -1,9 +1,10 @@
-//! What people do once they are in, each as a line.
+//! The checks after the login: what users do, each with a report.
 
-use super::{Checks, Line, PATIENCE, seconds};
-use crate::{
-    command::prove::client::Input, doctor::Report, domain::text::hex, protocol::guest::GUEST_BINARY, sys::program,
+use super::{
+    attempt::{Attempt, Line, PATIENCE, seconds},
+    client::Input,
 };
+use crate::{doctor::Report, domain::text::hex, protocol::guest::GUEST_BINARY, sys::program};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs,
@@ -18,7 +19,7 @@ const HANG_UP: Duration = Duration::from_secs(10);
 /// What is sent through the pipes, in bytes: more than any buffer on the way.
 const SENT: usize = 1024 * 1024;
 
-impl Checks<'_> {
+impl Attempt<'_> {
     pub(super) fn second_login(&self) -> Line {
         let done = self.ssh.run("exit 0")?;
         Ok(self.judge("prove-second-login", &done, 0, || format!("in after {}", seconds(done.took))))
@@ -46,7 +47,7 @@ impl Checks<'_> {
         Ok(self.judge("prove-exit-code", &done, 42, || "exit 42 ends with 42".to_owned()))
     }
 
-    /// A process that is killed is told to be.
+    /// The client gets the signal that ended a process.
     pub(super) fn signal(&self) -> Line {
         const CHECK: &str = "prove-signal";
         let command = self.ssh.ssh(&["-T", "-o", "LogLevel=DEBUG1"], Some("kill -TERM $$"))?;
@@ -59,10 +60,10 @@ impl Checks<'_> {
         })
     }
 
-    /// A client that goes away ends what it ran.
+    /// The end of a client hangs up what it ran.
     pub(super) fn hang_up(&self) -> Line {
         const CHECK: &str = "prove-hang-up";
-        // Without the first trap its own last word to a pipe that nobody reads would end it.
+        // Without the first trap, its last line to a pipe without a reader would end it.
         let remote = "f=$HOME/.prove-hang-up; trap '' PIPE; trap 'echo hung-up >\"$f\"; exit' HUP; \
                       echo ready; while :; do sleep 1; done";
         match self.ssh.hold(remote)? {
@@ -80,12 +81,12 @@ impl Checks<'_> {
         Ok(Report::fail(CHECK, seen, "journalctl -u podspawn-broker"))
     }
 
-    /// Bytes of every kind come back as they were sent, and nothing among them.
+    /// All bytes come back as they were sent, and nothing beside them.
     pub(super) fn pipes(&self) -> Line {
         const CHECK: &str = "prove-pipes";
         let sent = self.random("sent")?;
         let command = self.ssh.ssh(&["-T"], Some("cat; echo apart >&2"))?;
-        let done = self.ssh.finish(command, &Input::File(&self.place.file("sent")), PATIENCE)?;
+        let done = self.ssh.finish(command, &Input::File(&self.work_dir.file("sent")), PATIENCE)?;
         let apart = done.err.lines().eq(["apart"]);
         Ok(match (done.code, done.out == sent, apart) {
             (Some(0), true, true) => {
@@ -112,15 +113,15 @@ impl Checks<'_> {
         const CHECK: &str = "prove-sftp";
         let sent = self.random("put")?;
         let done = self.ssh.sftp("put put .prove-sftp\nget .prove-sftp got\nrm .prove-sftp\n")?;
-        let got = fs::read(self.place.file("got")).unwrap_or_default();
+        let got = fs::read(self.work_dir.file("got")).unwrap_or_default();
         if done.code == Some(0) && got != sent {
             let seen = format!("{} bytes ({}) were put, and {} ({}) got", SENT, hash(&sent), got.len(), hash(&got));
-            return Ok(Report::fail(CHECK, seen, "podspawn verify-image tells whose sftp-server it is"));
+            return Ok(Report::fail(CHECK, seen, "run podspawn verify-image to see which sftp-server serves it"));
         }
         Ok(self.judge(CHECK, &done, 0, || format!("{} bytes were put and got as they were ({})", SENT, hash(&sent))))
     }
 
-    /// The agent here answers there, with the key that it has.
+    /// An agent of the client answers in the container, with its key.
     pub(super) fn agent(&self) -> Line {
         const CHECK: &str = "prove-agent";
         for name in ["ssh-agent", "ssh-add"] {
@@ -133,7 +134,7 @@ impl Checks<'_> {
                 ));
             }
         }
-        let socket = self.place.file("agent");
+        let socket = self.work_dir.file("agent");
         let mut agent = self.ssh.command("ssh-agent")?;
         agent.arg("-D").arg("-a").arg(&socket);
         // It ends when this function does.
@@ -144,14 +145,14 @@ impl Checks<'_> {
             thread::sleep(Duration::from_millis(5));
         }
         let mut add = self.ssh.command("ssh-add")?;
-        add.env("SSH_AUTH_SOCK", &socket).arg("-q").arg(self.traveller.key());
+        add.env("SSH_AUTH_SOCK", &socket).arg("-q").arg(self.account.key());
         let added = self.ssh.finish(add, &Input::Nothing, PATIENCE)?;
         anyhow::ensure!(added.code == Some(0), "ssh-add: {}", added.complaint());
-        // The guest's own question: not every image has ssh-add.
+        // The guest asks the agent: not every image has ssh-add.
         let mut command = self.ssh.ssh(&["-T", "-A"], Some(&format!("{GUEST_BINARY} guest --agent")))?;
         command.env("SSH_AUTH_SOCK", &socket);
         let done = self.ssh.finish(command, &Input::Nothing, PATIENCE)?;
-        Ok(if done.text().lines().eq([self.traveller.blob()]) {
+        Ok(if done.text().lines().eq([self.account.blob()]) {
             Report::pass(CHECK, "ssh -A: the agent answers inside, with its key")
         } else {
             let remedy = "sshd's AllowAgentForwarding must be yes for group podspawn, and DisableForwarding no";
@@ -159,16 +160,16 @@ impl Checks<'_> {
         })
     }
 
-    /// A file of random bytes, and what is in it.
+    /// Writes a file of random bytes, and returns them.
     fn random(&self, name: &str) -> anyhow::Result<Vec<u8>> {
         let mut bytes = vec![0; SENT];
         fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        fs::write(self.place.file(name), &bytes)?;
+        fs::write(self.work_dir.file(name), &bytes)?;
         Ok(bytes)
     }
 }
 
-/// The beginning of the SHA-256, enough to tell two apart.
+/// The beginning of the SHA-256: enough to see that two differ.
 fn hash(bytes: &[u8]) -> String {
     format!("sha256 {}", hex(&Sha256::digest(bytes)[..6]))
 }

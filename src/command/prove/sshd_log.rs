@@ -1,4 +1,4 @@
-//! What sshd wrote to the journal about an account, which is where it says why it let nobody in.
+//! The lines of sshd's log about an account: the reason of a refusal is in the journal only.
 
 use crate::{
     domain::{UserName, text::one_line},
@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long the journal may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most lines that are told.
-const LINES: usize = 2;
+/// Most lines that are returned.
+const MAX_LINES: usize = 2;
 
-/// The last that sshd said about `user` since `since`; `None` where it said nothing, or there is no journal.
-pub(super) fn by_sshd(user: &UserName, since: SystemTime) -> Option<String> {
+/// sshd's last lines about `user` since `since`; `None` where there are none, or no journal.
+pub(super) fn last_lines(user: &UserName, since: SystemTime) -> Option<String> {
     let journal = program::find("journalctl")?;
     let since = since.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let since = format!("--since=@{since}");
@@ -22,20 +22,20 @@ pub(super) fn by_sshd(user: &UserName, since: SystemTime) -> Option<String> {
     about(&done.out, user.as_ref())
 }
 
-/// The last lines that name the account and say more than that somebody went.
+/// The last lines that name the account, without those of every connection.
 fn about(text: &str, user: &str) -> Option<String> {
-    let says_more = |line: &&str| {
+    let is_reason = |line: &&str| {
         line.contains(user)
             && !["Accepted ", "Disconnected ", "Connection ", "pam_unix", "Received disconnect"]
                 .iter()
                 .any(|word| line.contains(word))
     };
-    let lines: Vec<&str> = text.lines().filter(says_more).collect();
-    let mut last: Vec<&str> = lines.into_iter().rev().take(LINES).collect();
+    let lines: Vec<&str> = text.lines().filter(is_reason).collect();
+    let mut last: Vec<&str> = lines.into_iter().rev().take(MAX_LINES).collect();
     last.reverse();
     last.dedup();
-    let told: String = one_line(&last.join("; ")).chars().take(400).collect();
-    Some(told).filter(|told| !told.is_empty())
+    let text: String = one_line(&last.join("; ")).chars().take(400).collect();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -43,13 +43,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_is_told_and_not_the_farewell() {
+    fn the_reason_is_returned_and_not_the_end_of_the_connection() {
         let text = "Server listening on 0.0.0.0 port 22.\n\
                     User podspawn-prove-0123abcd from 127.0.0.1 not allowed because not listed in AllowUsers\n\
                     User mallory from 127.0.0.1 not allowed because not listed in AllowUsers\n\
                     Connection closed by invalid user podspawn-prove-0123abcd 127.0.0.1 port 4711 [preauth]\n";
-        let told = about(text, "podspawn-prove-0123abcd").unwrap();
-        assert_eq!(told, "User podspawn-prove-0123abcd from 127.0.0.1 not allowed because not listed in AllowUsers");
+        let reason = about(text, "podspawn-prove-0123abcd").unwrap();
+        assert_eq!(reason, "User podspawn-prove-0123abcd from 127.0.0.1 not allowed because not listed in AllowUsers");
         assert_eq!(about(text, "alice"), None);
     }
 }

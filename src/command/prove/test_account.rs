@@ -1,6 +1,6 @@
 //! The account that logs in: made as `add-user` makes one, and removed as `remove-user --force --purge` does.
 
-use super::place::Place;
+use super::work_dir::WorkDir;
 use crate::{
     accounts::{Accounts, local::LocalAccounts},
     command::{
@@ -25,31 +25,32 @@ use std::{
 /// How each account's name begins; eight digits follow. `add-user` makes none like it unless it is asked to.
 const PREFIX: &str = "podspawn-prove-";
 const DIGITS: usize = 8;
-/// What lets accounts come and go on NixOS.
+/// The option of NixOS that lets accounts be made and removed on the host.
 const NIX_OPTION: &str = "services.podspawn.mutableUsers = true";
 /// How long a key may take: some milliseconds, unless the machine is busy.
 const KEYGEN: Duration = Duration::from_secs(30);
 
 /// The account, its key, and its name.
-pub(super) struct Traveller {
+pub(super) struct TestAccount {
     name: UserName,
     key: PathBuf,
     public: String,
     gone: bool,
 }
 
-impl Traveller {
-    /// Makes account and key. What was made goes again if the rest cannot be.
-    pub(super) fn make(place: &Place) -> anyhow::Result<Self> {
+impl TestAccount {
+    /// Makes account and key; removes both if one of them fails.
+    pub(super) fn make(work_dir: &WorkDir) -> anyhow::Result<Self> {
         let bytes = random::bytes::<{ DIGITS / 2 }>().context("no random numbers")?;
         let name: UserName = format!("{PREFIX}{}", hex(&bytes)).parse()?;
-        let mut traveller = Self { name, key: place.file("key"), public: String::new(), gone: false };
-        traveller.public = generate(&traveller.key, &traveller.name)?;
-        traveller.settle()?;
-        Ok(traveller)
+        let mut account = Self { name, key: work_dir.file("key"), public: String::new(), gone: false };
+        account.public = generate(&account.key, &account.name)?;
+        account.install()?;
+        Ok(account)
     }
 
-    fn settle(&self) -> anyhow::Result<()> {
+    /// Makes the account on this host, with its key.
+    fn install(&self) -> anyhow::Result<()> {
         let (local, accounts) = (LocalAccounts::read(Path::new("/"))?, Accounts::new());
         let directory = KeyDir::lock()?;
         let path = directory.file(&self.name);
@@ -89,12 +90,12 @@ impl Traveller {
     }
 }
 
-impl Drop for Traveller {
+impl Drop for TestAccount {
     fn drop(&mut self) {
         if !self.gone
             && let Err(error) = remove(self.name.as_ref())
         {
-            // Whoever dropped it has another error to tell; the next run finds what is left.
+            // Another error is being reported; the next run removes the rest.
             tracing::warn!("removing {}: {}", self.name, chain(error.as_ref()));
         }
     }
@@ -161,9 +162,9 @@ mod tests {
     fn a_key_is_made_with_the_hosts_own_tool() {
         let directory = tempfile::tempdir().unwrap();
         let public = generate(&directory.path().join("key"), &"alice".parse().unwrap()).unwrap();
-        let traveller =
-            Traveller { name: "alice".parse().unwrap(), key: PathBuf::new(), public: public.clone(), gone: true };
-        assert!(public.ends_with(" alice") && traveller.blob().starts_with("AAAAC3NzaC1lZDI1NTE5"), "{public}");
+        let account =
+            TestAccount { name: "alice".parse().unwrap(), key: PathBuf::new(), public: public.clone(), gone: true };
+        assert!(public.ends_with(" alice") && account.blob().starts_with("AAAAC3NzaC1lZDI1NTE5"), "{public}");
         assert!(Key::parse(public.as_bytes()).unwrap().is_some());
     }
 }
