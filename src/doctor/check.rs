@@ -3,7 +3,7 @@
 //! The reference page and the lines that `podspawn doctor` prints are made of the same [`Problem`]s.
 
 use super::{Host, Outcome, Report};
-use crate::domain::text::is_plain;
+use crate::{domain::text::is_plain, engine::product};
 use std::fmt::Display;
 
 /// The part of the host that checks look at: a chapter of the reference page.
@@ -96,8 +96,8 @@ impl Check {
 
 /// A problem that a check can report, and its remedy.
 ///
-/// A remedy is Markdown with placeholders, such as `{user}`. Where it is a command alone, the line that is printed can
-/// be given to a shell.
+/// A remedy is Markdown with placeholders: `{engine-command}` and the like for names of the engine's product, and others,
+/// such as `{user}`, for values. Where it is a command alone, the line that is printed can be given to a shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Problem {
     /// How serious it is.
@@ -147,13 +147,20 @@ impl Problem {
 
 /// A remedy as it is printed: without marks of Markdown, and on one line whatever the values have in them.
 fn fill(remedy: &str, values: Values<'_>) -> String {
+    let remedy = named(remedy);
     let mut text = remedy.replace('`', "");
     for (name, value) in values {
         let value: String = value.to_string().chars().filter(|c| is_plain(*c)).collect();
         text = text.replace(&format!("{{{name}}}"), &value);
     }
-    debug_assert!(placeholders(remedy).all(|name| values.iter().any(|(given, _)| *given == name)), "{remedy}");
+    debug_assert!(placeholders(&remedy).all(|name| values.iter().any(|(given, _)| *given == name)), "{remedy}");
     text
+}
+
+/// `text` with the names of the engine's product, and with its oldest version for `{engine-oldest}`.
+pub(super) fn named(text: &str) -> String {
+    let (major, minor) = product().oldest;
+    product().fill(text).replace("{engine-oldest}", &format!("{major}.{minor}"))
 }
 
 /// The names of a remedy's placeholders.

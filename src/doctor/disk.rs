@@ -15,8 +15,7 @@ pub(super) const CHECK: Check = Check {
 };
 const ALMOST_FULL: Problem = Problem::fail("a file system has less than 1 GiB left", REMEDY);
 const LITTLE: Problem = Problem::warn("a file system has less than 5 GiB left", REMEDY);
-const REMEDY: &str =
-    "`docker system df` shows what containers and images take, `docker system prune` frees what is unused";
+const REMEDY: &str = "`{engine-command} system df` shows what containers and images take, `{engine-command} system prune` frees what is unused";
 
 const GIB: u64 = 1 << 30;
 /// Below this, containers can be made for a short time only.

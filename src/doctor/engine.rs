@@ -6,23 +6,24 @@ pub(super) mod limits;
 pub(super) mod runtime;
 
 use super::{Check, Group, Host, Problem, Report};
-use crate::protocol::varlink::{DiagnoseReply, EngineReply};
+use crate::{
+    engine::product,
+    protocol::varlink::{DiagnoseReply, EngineReply},
+};
 use std::{os::unix::net::UnixStream, path::Path};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     name: "engine",
     group: Group::Engine,
-    passes_if: "the engine answers the broker, and is Docker 20.10 or later",
+    passes_if: "the engine answers the broker, and is {engine} {engine-oldest} or later",
     problems: &[NO_ANSWER, TOO_OLD],
     needs_root: false,
     run,
 };
-const NO_ANSWER: Problem = Problem::fail("the engine does not answer the broker", "`systemctl start docker`");
-const TOO_OLD: Problem = Problem::fail("the engine is older", "podspawn needs Docker 20.10 or later: upgrade it");
-
-/// The oldest engine that podspawn is tested with.
-const OLDEST: (u32, u32) = (20, 10);
+const NO_ANSWER: Problem = Problem::fail("the engine does not answer the broker", "`systemctl start {engine-unit}`");
+const TOO_OLD: Problem =
+    Problem::fail("the engine is older", "podspawn needs {engine} {engine-oldest} or later: upgrade it");
 
 /// What the broker says of the host; the report of `check` where it does not answer.
 pub(super) fn diagnosis<'a>(host: &'a Host, check: &Check) -> Result<&'a DiagnoseReply, Report> {
@@ -70,7 +71,7 @@ fn version(engine: &EngineReply) -> Report {
     let mut numbers = engine.version.split('.').map(|number| number.parse::<u32>().ok());
     let seen = format!("version {} answers", engine.version);
     match (numbers.next().flatten(), numbers.next().flatten()) {
-        (Some(major), Some(minor)) if (major, minor) < OLDEST => CHECK.report(&TOO_OLD, seen, &[]),
+        (Some(major), Some(minor)) if (major, minor) < product().oldest => CHECK.report(&TOO_OLD, seen, &[]),
         _ => CHECK.pass(seen),
     }
 }

@@ -18,9 +18,9 @@ pub(super) const CHECK: Check = Check {
 const SILENT: Problem = Problem::warn("a container runs and does not answer", "`podspawn stop {session}`");
 const SANDBOX: Problem = Problem::warn(
     "the runtime is a sandbox, and no container has answered through it yet",
-    "for runsc: runtimeArgs [\"--host-uds=open\"] in /etc/docker/daemon.json",
+    "for runsc: runtimeArgs [\"--host-uds=open\"] in {engine-settings}",
 )
-.on_nixos("for runsc: runtimeArgs [\"--host-uds=open\"] in virtualisation.docker.daemon.settings.runtimes");
+.on_nixos("for runsc: runtimeArgs [\"--host-uds=open\"] in {engine-nixos-settings}.runtimes");
 
 fn run(host: &Host) -> Report {
     match diagnosis(host, &CHECK) {

@@ -3,7 +3,10 @@
 //! A failure keeps users from working; a warning is about something that some users will miss. Both have a remedy.
 
 use super::Report;
-use crate::protocol::examination::{Facts, MAX_LISTED, Program};
+use crate::{
+    engine::product,
+    protocol::examination::{Facts, MAX_LISTED, Program},
+};
 
 /// What this host expects of an image.
 #[derive(Debug, Clone, Copy)]
@@ -52,17 +55,23 @@ fn architecture(facts: &Facts) -> Report {
         Some(image) if facts.shell.as_ref().is_some_and(|shell| shell.code == Some(7)) => Report::warn(
             CHECK,
             format!("its programs are for {}, and run on {host} by emulation, slowly", machine(image)),
-            format!("pull or build the image for {host}: docker pull --platform linux/{}", platform(&host)),
+            for_this_host(&host),
         ),
         Some(image) => Report::fail(
             CHECK,
             format!("its programs are for {}, and this host is {host}", machine(image)),
-            format!("pull or build the image for {host}: docker pull --platform linux/{}", platform(&host)),
+            for_this_host(&host),
         ),
         None => {
             Report::pass(CHECK, format!("the container starts, on {host}; no program was found to compare it with"))
         }
     }
+}
+
+/// The remedy for an image of another machine.
+fn for_this_host(host: &str) -> String {
+    let (command, platform) = (product().command, platform(host));
+    format!("pull or build the image for {host}: {command} pull --platform linux/{platform}")
 }
 
 /// The engine's name for a machine.
@@ -131,7 +140,7 @@ fn shell(facts: &Facts, wanted: &str) -> Report {
         _ => Report::fail(
             CHECK,
             format!("{path} does not run commands: {}", complaint(shell)),
-            format!("{}try: docker run --rm --entrypoint {path} IMAGE -c true", repair(shell)),
+            format!("{}try: {} run --rm --entrypoint {path} IMAGE -c true", repair(shell), product().command),
         ),
     }
 }

@@ -12,7 +12,8 @@ pub(super) const CHECK: Check = Check {
     needs_root: false,
     run,
 };
-const ABSENT: Problem = Problem::warn("an image is missing, and the first login pulls it", "`docker pull {image}`");
+const ABSENT: Problem =
+    Problem::warn("an image is missing, and the first login pulls it", "`{engine-command} pull {image}`");
 
 fn run(host: &Host) -> Report {
     match diagnosis(host, &CHECK) {

@@ -1,7 +1,7 @@
 //! `orphans`: no container, network or session is left of a crash.
 
 use super::{Check, Group, Host, Problem, Report, engine::diagnosis};
-use crate::protocol::varlink::DiagnoseReply;
+use crate::{engine::product, protocol::varlink::DiagnoseReply};
 use std::fmt::Write as _;
 
 /// The check.
@@ -38,7 +38,8 @@ fn orphans(reply: &DiagnoseReply) -> Report {
         // Writing to a String cannot fail.
         let _ = write!(
             good,
-            "; not podspawn's, though labelled so (docker commit copies labels), and left alone: {named}{more}"
+            "; not podspawn's, though labelled so ({} commit copies labels), and left alone: {named}{more}",
+            product().command
         );
     }
     CHECK.merge(problems.collect(), good)

@@ -1,6 +1,9 @@
 //! The reference page of the checks, as `docs/doctor.md` contains it.
 
-use super::{CHECKS, Problem, check::placeholders};
+use super::{
+    CHECKS, Problem,
+    check::{named, placeholders},
+};
 use crate::domain::markdown::wrapped;
 
 /// The page in Markdown, from headings of the second level on: a heading for every check, with its problems and what to
@@ -16,7 +19,7 @@ pub fn reference() -> String {
         }
         let root = if check.needs_root { " Needs root." } else { "" };
         page += &format!("### {}\n\n", check.name);
-        page += &wrapped("", "", &format!("Passes if {}.{root}", check.passes_if));
+        page += &wrapped("", "", &format!("Passes if {}.{root}", named(check.passes_if)));
         page.push('\n');
         for problem in check.problems {
             page += &entry(problem);
@@ -39,8 +42,9 @@ fn entry(problem: &Problem) -> String {
 
 /// A remedy whose placeholders are in capitals, as manuals write them.
 fn shown(remedy: &str) -> String {
-    placeholders(remedy)
-        .fold(remedy.to_owned(), |text, name| text.replace(&format!("{{{name}}}"), &name.to_ascii_uppercase()))
+    let remedy = named(remedy);
+    placeholders(&remedy)
+        .fold(remedy.clone(), |text, name| text.replace(&format!("{{{name}}}"), &name.to_ascii_uppercase()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::{
     accounts::local::LocalAccounts,
     doctor::{Check, Group, Host, Problem, Report},
     domain::UserName,
+    engine::product,
 };
 use std::os::unix::fs::MetadataExt as _;
 
@@ -21,9 +22,6 @@ const MEMBER: Problem =
         .on_nixos("`gpasswd --delete {user} {group}` # and out of users.users.{user}.extraGroups, if it is there");
 const OPEN_SOCKET: Problem = Problem::fail("every user can use the engine's socket", "`chmod 0660 {socket}`");
 
-/// The engine's usual group, which is root in all but name.
-const ENGINE_GROUP: &str = "docker";
-
 fn run(host: &Host) -> Report {
     let local = match host.accounts() {
         Ok(local) => local,
@@ -38,8 +36,9 @@ fn run(host: &Host) -> Report {
 fn access(local: &LocalAccounts, users: &[UserName], socket: Option<(u32, u32)>, path: &str) -> Report {
     let by_socket = socket.and_then(|(_, gid)| local.groups.iter().find(|group| group.gid == gid));
     let by_socket = by_socket.map(|group| group.name.as_str()).filter(|name| *name != "root");
+    let usual = product().group;
     let mut problems = Vec::new();
-    for group in [Some(ENGINE_GROUP), by_socket.filter(|name| *name != ENGINE_GROUP)].into_iter().flatten() {
+    for group in [Some(usual), by_socket.filter(|name| *name != usual)].into_iter().flatten() {
         let members = local.members(group);
         problems.extend(users.iter().filter(|user| members.contains(user)).map(|user| {
             let seen = format!("{user} is in group {group}, which is root on this host");

@@ -16,17 +16,15 @@ pub(crate) const CHECK: Check = Check {
 };
 const UNFILTERED: Problem = Problem::fail(
     "containers run without a seccomp filter",
-    "take seccomp-profile out of /etc/docker/daemon.json, or use a kernel and an engine with seccomp; \
-     `systemctl restart docker`",
+    "take seccomp-profile out of {engine-settings}, or use a kernel and an engine with seccomp; \
+     `systemctl restart {engine-unit}`",
 )
-.on_nixos(
-    "take seccomp-profile out of virtualisation.docker.daemon.settings, or use a kernel and an engine with seccomp",
-);
+.on_nixos("take seccomp-profile out of {engine-nixos-settings}, or use a kernel and an engine with seccomp");
 const UNCONFINED: Problem = Problem::warn(
     "containers are confined neither by AppArmor nor by SELinux",
-    "install apparmor and restart docker, where the kernel has it",
+    "install apparmor and restart {engine-unit}, where the kernel has it",
 )
-.on_nixos("set security.apparmor.enable = true and restart docker");
+.on_nixos("set security.apparmor.enable = true and restart {engine-unit}");
 
 fn run(host: &Host) -> Report {
     match super::described(host, &CHECK) {

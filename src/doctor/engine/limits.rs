@@ -2,6 +2,7 @@
 
 use crate::{
     doctor::{Check, Group, Host, Problem, Report},
+    engine::product,
     protocol::varlink::EngineReply,
 };
 
@@ -16,7 +17,7 @@ pub(crate) const CHECK: Check = Check {
 };
 const OFF: Problem = Problem::fail(
     "the kernel does not enforce one of them",
-    "boot with cgroup v2, or cgroup_enable=memory; `docker info` names what is missing",
+    "boot with cgroup v2, or cgroup_enable=memory; `{engine-command} info` names what is missing",
 );
 
 fn run(host: &Host) -> Report {
@@ -38,7 +39,7 @@ fn limits(engine: &EngineReply) -> Report {
     }
     if !unknown.is_empty() {
         let why = format!("the engine does not say whether limits of {} hold", unknown.join(", "));
-        return CHECK.unknown(why, "docker info");
+        return CHECK.unknown(why, format!("{} info", product().command));
     }
     CHECK.pass("limits of memory, processes and processors hold")
 }

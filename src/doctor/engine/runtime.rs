@@ -16,11 +16,9 @@ pub(crate) const CHECK: Check = Check {
 };
 const ABSENT: Problem = Problem::fail(
     "the engine does not have the runtime that `security.runtime` names",
-    "change security.runtime in /etc/podspawn/config.yaml, or add it to /etc/docker/daemon.json",
+    "change security.runtime in /etc/podspawn/config.yaml, or add it to {engine-settings}",
 )
-.on_nixos(
-    "change services.podspawn.settings.security.runtime, or add it to virtualisation.docker.daemon.settings.runtimes",
-);
+.on_nixos("change services.podspawn.settings.security.runtime, or add it to {engine-nixos-settings}.runtimes");
 const HOLE: Problem = Problem::warn(
     "runc's version lets containers out",
     "upgrade runc (or containerd.io) to 1.2.8, 1.3.3 or later, or see that the changelog of its package names these",
