@@ -178,13 +178,11 @@ fn an_error_is_printed_without_rusts_number_and_each_cause_once() {
 }
 
 /// Files that name Docker although they are not the engine's. The first two are contracts; the others are on their way.
-const NAMES_DOCKER: [&str; 4] = [
+const NAMES_DOCKER: [&str; 3] = [
     // The default of `engine.host`.
     "config/server.rs",
     // The metric `podspawn_containers_docker`.
     "measure/catalog.rs",
-    // doctor:
-    "doctor/",
     // docs:
     "command/reference/errors/",
 ];
