@@ -11,7 +11,7 @@ use contract::Ground;
 use futures_util::StreamExt;
 use podspawn::{
     domain::{self, Bind},
-    engine::{self, DockerEngine, Engine, EngineError},
+    engine::{self, Engine, EngineError, docker::DockerEngine},
 };
 use std::{env, fs, time::Instant};
 use tokio::sync::OnceCell;
