@@ -46,16 +46,16 @@ pub trait Engine {
     /// Whether a container runs, and how it ended if not.
     async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerStatus, EngineError>;
 
-    /// Kills and removes a container with its anonymous volumes. `Ok` means that it is gone, whoever removed it.
+    /// Kills and removes a container with its anonymous volumes. `Ok` means that it is gone, also if another client removed it.
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError>;
 
     /// Removes a network. `Ok` means that it is gone; [`EngineError::NetworkInUse`] while a container is in it.
     async fn remove_network(&self, id: &NetworkId) -> Result<(), EngineError>;
 
-    /// Removes volumes with terminals ([`ContainerSpec::terminals`]) whose container was removed by somebody else.
+    /// Removes volumes with terminals ([`ContainerSpec::terminals`]) whose container another client removed.
     async fn prune_volumes(&self) -> Result<(), EngineError>;
 
-    /// Fetches an image from its registry, telling `report` of every step.
+    /// Fetches an image from its registry and calls `report` with every step.
     async fn pull(&self, image: &ImageRef, report: &mut dyn FnMut(PullProgress)) -> Result<(), EngineError>;
 
     /// Whether the engine's host has an image, which is then not fetched.
@@ -67,7 +67,7 @@ pub trait Engine {
     /// Every network that carries our label.
     async fn networks(&self) -> Result<Vec<FoundNetwork>, EngineError>;
 
-    /// Tells `hear` what happens to containers that carry our label, until the engine goes away: that is what the error
-    /// says. Nothing is missed between [`Notice::Watching`] and the return, but some of before may be told as well.
+    /// Calls `hear` with the events of containers that carry our label until the connection to the engine ends, and
+    /// returns the reason. No event between [`Notice::Watching`] and the return is missed; earlier ones may come too.
     async fn watch(&self, hear: &mut dyn FnMut(Notice)) -> EngineError;
 }

@@ -1,8 +1,8 @@
 //! What runs inside a container: its PID 1, and the SFTP server for images that have none.
 //!
-//! One thread, one `poll`, no async runtime, and no libc name services, so that it runs in any image. Whoever is root
-//! in the container can do to the guest what it likes; whatever comes from there or from the broker is bounded,
-//! validated, and never waited for.
+//! One thread, one `poll`, no async runtime, and no libc name services, so that it runs in any image. The root of
+//! the container has full control over the guest; input from there and from the broker is bounded, validated, and never
+//! waited for.
 #![allow(unsafe_code)]
 
 mod accounts;
@@ -17,6 +17,7 @@ mod environment;
 pub mod examine;
 mod files;
 mod guard;
+mod hanging_up;
 mod home;
 mod identity;
 mod idle;
@@ -49,7 +50,7 @@ fn own_id(uid: u32) -> u32 {
     accounts::within(&map, uid)
 }
 
-/// Runs as PID 1 of a container until it is told to stop. The account that a login needs gets `uid`, unless the image
+/// Runs as PID 1 of a container until a signal stops it. The account that a login needs gets `uid`, unless the image
 /// has one of that name or another one with that id. With `persistent_home` the user's home is a mount that
 /// outlives the container; a fresh one gets the dotfiles.
 ///
@@ -62,7 +63,7 @@ pub fn run(uid: Option<u32>, persistent_home: bool, dotfiles: Option<Dotfiles>) 
     // the allocator learns to keep it.
     // SAFETY: sets one number of the allocator; no other thread exists.
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024) };
-    // Whatever the engine has: `/home` and the like are not for everybody to write.
+    // Not the engine's umask: `/home` and the like must not be writable for all users.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     signalfd::close_on_exec_from_3();
     signalfd::ignore(libc::SIGHUP);

@@ -5,15 +5,16 @@
 //! guest says is believed beyond its own session: packets are bounded, counted and limited in rate.
 
 mod error;
+mod exit_report;
 mod pace;
 mod socket;
-mod word;
 
 use crate::{
     domain::{ChannelId, Outcome, SessionId},
     protocol::guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, MAX_CHANNELS, Open},
 };
 pub use error::LinkError;
+pub use exit_report::ExitReport;
 use pace::Pace;
 use socket::{Connection, Listener};
 use std::{
@@ -25,7 +26,6 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle, time};
-pub use word::Word;
 
 /// Connections that may wait until it is known which process is the container's init.
 const MAX_UNKNOWN: usize = 8;
@@ -39,7 +39,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(1);
 /// broker was restarted.
 const RATE_CONNECTIONS: u32 = 20;
 
-/// What a guest's connection tells.
+/// An event on a guest's connection.
 #[derive(Debug)]
 pub enum GuestEvent {
     /// The guest is connected; these channels are open, whatever was known before.
@@ -51,7 +51,7 @@ pub enum GuestEvent {
     },
     /// A channel is over.
     Closed {
-        /// Which; may be one that nobody knows.
+        /// The channel; it may be unknown to the broker.
         channel: ChannelId,
         /// How its process ended, if it did.
         outcome: Option<Outcome>,
@@ -75,26 +75,26 @@ struct Shared {
     init: watch::Sender<Option<i32>>,
     up: watch::Sender<bool>,
     connection: RefCell<Option<Rc<Connection>>>,
-    /// What every guest of the session is to keep to, in seconds, and what the connected one was told.
+    /// The idle timeout of every guest of the session, in seconds, and the one that was sent to the connected guest.
     idle_timeout: Cell<u64>,
-    told_idle_timeout: Cell<Option<u64>>,
+    sent_idle_timeout: Cell<Option<u64>>,
 }
 
 impl Shared {
-    /// Tells the guest what it has not been told yet. One that is too old never reports anything idle; one that is
-    /// stuck is told the next time.
-    fn tell_idle_timeout(&self) {
+    /// Sends the idle timeout to a guest that does not have it yet. A guest that is too old never reports anything idle;
+    /// one that is stuck gets it the next time.
+    fn send_idle_timeout(&self) {
         let (Some(connection), seconds) = (self.connection.borrow().clone(), self.idle_timeout.get()) else { return };
-        if self.told_idle_timeout.get() != Some(seconds)
+        if self.sent_idle_timeout.get() != Some(seconds)
             && connection.send(&FromBroker::IdleTimeout { seconds }, None).is_ok()
         {
-            self.told_idle_timeout.set(Some(seconds));
+            self.sent_idle_timeout.set(Some(seconds));
         }
     }
 }
 
 impl Link {
-    /// Listens for the guest of session `id` in `root/<id>/` and calls `observer` with what it tells.
+    /// Listens for the guest of session `id` in `root/<id>/` and calls `observer` with its events.
     ///
     /// Must be called within a `LocalSet`. The observer must not block.
     pub fn listen(root: &Path, id: &SessionId, observer: impl Fn(GuestEvent) + 'static) -> io::Result<Self> {
@@ -104,7 +104,7 @@ impl Link {
             up: watch::Sender::new(false),
             connection: RefCell::new(None),
             idle_timeout: Cell::new(0),
-            told_idle_timeout: Cell::new(None),
+            sent_idle_timeout: Cell::new(None),
         });
         let task = tokio::task::spawn_local(serve(listener, Rc::clone(&shared), observer));
         Ok(Self { shared, task })
@@ -158,13 +158,12 @@ impl Link {
         self.send(&FromBroker::Close { channel }, None)
     }
 
-    /// Tells everybody who is connected at a terminal one line.
+    /// Shows one line on every connected terminal.
     pub fn notify(&self, text: &str) -> Result<(), LinkError> {
         self.send(&FromBroker::Notice { text: text.to_owned() }, None)
     }
 
-    /// Hangs up all channels and tells everybody why: in their last line, or with an old guest those who are connected
-    /// at a terminal.
+    /// Hangs up all channels and shows the reason as the last line; an old guest shows it on terminals only.
     pub fn end(&self, text: &str) -> Result<(), LinkError> {
         match self.send(&FromBroker::End { text: text.to_owned() }, None) {
             Err(LinkError::Old) => self.notify(text).and_then(|()| self.close(None)),
@@ -176,7 +175,7 @@ impl Link {
     /// connection to come as well.
     pub fn set_idle_timeout(&self, seconds: u64) {
         self.shared.idle_timeout.set(seconds);
-        self.shared.tell_idle_timeout();
+        self.shared.send_idle_timeout();
     }
 
     fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
@@ -249,9 +248,9 @@ async fn converse(
     let release: String = release.chars().filter(char::is_ascii_graphic).take(64).collect();
     tracing::debug!(pid = connection.pid(), protocol, release, "guest connected");
     *shared.connection.borrow_mut() = Some(Rc::clone(&connection));
-    shared.told_idle_timeout.set(None);
-    shared.tell_idle_timeout();
-    // Before the observer is told: it may look at once whether the guest is there.
+    shared.sent_idle_timeout.set(None);
+    shared.send_idle_timeout();
+    // Before the observer is called: it may ask at once whether the guest is connected.
     shared.up.send_replace(true);
     observer(GuestEvent::Up { protocol, channels });
 

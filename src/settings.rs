@@ -86,7 +86,7 @@ impl Reader {
         })
     }
 
-    /// The text of a file; `None` if it is absent, or unusable, which is then told.
+    /// The text of a file; `None` if it is absent, or unusable, which is then reported.
     fn text(&mut self, path: &Path) -> Option<String> {
         self.seen.see(path);
         self.read_text(path)
@@ -173,7 +173,7 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 /// The bytes of a regular file, at most a byte more than a file may have: the parser refuses that with its own words.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     use rustix::fs::{Mode, OFlags, open};
-    // Without NONBLOCK, a fifo that somebody put there would hold the login for ever.
+    // Without NONBLOCK, a fifo in its place would hold the login for ever.
     let file = File::from(open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("this is not a regular file"));

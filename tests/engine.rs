@@ -91,12 +91,12 @@ clauses!(
     4 names_are_unique,
     5 networks_do_not_overlap,
     6 a_network_in_use_stays,
-    7 an_absent_image_is_told_from_other_errors,
+    7 an_absent_image_is_an_error_of_its_own,
     8 what_the_engine_does_not_accept_is_refused,
     9 a_container_that_is_gone_is_gone_for_every_verb,
     10 starting_twice_and_removing_twice_at_once_are_fine,
     11 a_limit_above_what_the_machine_has_is_no_error,
-    12 what_happens_to_a_container_is_told_to_who_watches,
+    12 a_watch_reports_the_events_of_a_container,
 );
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn what_the_runtime_cannot_start_is_refused_and_does_not_run() {
 }
 
 #[tokio::test]
-async fn the_engine_tells_what_it_is() {
+async fn the_engine_reports_its_version_and_its_limits() {
     let (engine, _) = prepared(22).await;
     let info = engine.info().await.unwrap();
     println!("{info:?}");

@@ -177,14 +177,12 @@ fn an_error_is_printed_without_rusts_number_and_each_cause_once() {
     assert_none("prints an error as Rust shows it", &found);
 }
 
-/// Files that name Docker although they are not the engine's. The first two are contracts; the others are on their way.
-const NAMES_DOCKER: [&str; 3] = [
+/// Files that name Docker although they are not the engine's. What they name are contracts.
+const NAMES_DOCKER: [&str; 2] = [
     // The default of `engine.host`.
     "config/server.rs",
     // The metric `podspawn_containers_docker`.
     "measure/catalog.rs",
-    // docs:
-    "command/reference/errors/",
 ];
 
 /// Another engine is to be another file in `engine/`. Messages take names, files and commands from `engine::Product`.

@@ -157,10 +157,9 @@ fn fill(remedy: &str, values: Values<'_>) -> String {
     text
 }
 
-/// `text` with the names of the engine's product, and with its oldest version for `{engine-oldest}`.
+/// `text` with the names of the engine's product.
 pub(super) fn named(text: &str) -> String {
-    let (major, minor) = product().oldest;
-    product().fill(text).replace("{engine-oldest}", &format!("{major}.{minor}"))
+    product().fill(text)
 }
 
 /// The names of a remedy's placeholders.

@@ -1,9 +1,10 @@
 //! Docker (and what speaks its API) over a Unix socket.
 //!
-//! Nothing is kept between calls but the stream of [`Engine::watch`], whose end is told: bollard opens a connection per
-//! request on a Unix socket, so there is none to go stale when the engine restarts, and an engine that is down at our start is merely an error of the first call. Nor
-//! is an API version: bollard's requests carry none, which every engine takes for its own current one. That holds
-//! from 20.10 to engines that have dropped all the versions that 20.10 speaks; what we send and read is in all.
+//! Nothing is kept between calls but the stream of [`Engine::watch`], which returns when the stream ends. bollard opens a
+//! connection per request on a Unix socket, so none goes stale when the engine restarts, and an engine that is down when
+//! the broker starts is merely an error of the first call. No API version is kept either: bollard's requests carry none,
+//! which every engine takes for its own current one. That holds from 20.10 to engines that have dropped all the versions
+//! that 20.10 speaks; all of them have what is sent and read here.
 
 mod answer;
 mod failure;
@@ -39,9 +40,9 @@ use tracing::debug;
 const DEADLINE_CHANGE: Duration = Duration::from_mins(1);
 /// For what it answers from memory: inspect, list, info.
 const DEADLINE_READ: Duration = Duration::from_secs(10);
-/// How long a pull may stand still. How long it may take altogether is for whoever waits to say.
+/// How long a pull may stand still. The caller limits the time of the whole pull.
 const DEADLINE_PULL_STEP: Duration = Duration::from_secs(30);
-/// Between two looks at a container that somebody else is removing.
+/// The time between two inspections of a container that another client is removing.
 const REMOVAL_POLL: Duration = Duration::from_millis(50);
 /// bollard's own deadline, above all of ours so that ours decide; in seconds.
 const BOLLARD_TIMEOUT: u64 = 120;
@@ -54,6 +55,8 @@ pub const PRODUCT: Product = Product {
     group: "docker",
     settings: "/etc/docker/daemon.json",
     nixos_settings: "virtualisation.docker.daemon.settings",
+    socket: "/var/run/docker.sock",
+    data: "/var/lib/docker",
     oldest: (20, 10),
     interfaces: &["docker0", "docker_gwbridge"],
     memory_files: &[
@@ -113,8 +116,8 @@ impl Engine for DockerEngine {
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<NetworkId, EngineError> {
         let (body, checked) = request::network(spec)?;
-        // The engine before API 1.44 lets two networks have one name unless it is told to check, and bollard's type
-        // has lost the field for it.
+        // Before API 1.44 the engine checks only on request that a network's name is unused, and bollard's type has
+        // lost that field.
         let docker = self
             .client()?
             .with_request_modifier(move |request| request.map(|_| bollard::body_full(checked.clone().into())));
@@ -194,7 +197,7 @@ impl Engine for DockerEngine {
         let unknown = |error| explain(error, |_, _| None);
         let found = within(DEADLINE_READ, docker.list_volumes(Some(options))).await.map_err(unknown)?;
         for volume in found.volumes.unwrap_or_default() {
-            // One that is busy, or that somebody else removes, keeps no other.
+            // One that is busy, or that another client removes, does not stop the others.
             if let Err(error) =
                 within(DEADLINE_CHANGE, docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>)).await
             {

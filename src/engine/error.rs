@@ -24,7 +24,7 @@ pub enum EngineError {
     /// Nothing was removed: the network still has a container in it.
     #[error("the network is in use")]
     NetworkInUse,
-    /// The engine's disk is full. Trying again is of no use before somebody frees some.
+    /// The engine's disk is full. Trying again is of no use before space is freed.
     #[error("the engine's disk is full")]
     DiskFull,
     /// The engine understood and will not, or its runtime cannot: a runtime, capability, path, program or option.

@@ -1,7 +1,7 @@
 //! An engine in memory, with the rules of the real one, for tests of what orders the steps.
 //!
 //! The same suite holds both to the same rules (`tests/engine/contract.rs`). Beside them the fake can fail, lose an
-//! answer, be slow, and tell what it was asked. Clones share one world.
+//! answer, be slow, and show what it was asked. Clones share one world.
 
 // These are test helpers; an answer that is not looked at is no mistake there.
 #![allow(clippy::must_use_candidate)]
@@ -113,14 +113,14 @@ impl FakeEngine {
     pub fn end_container(&self, id: &ContainerId, exit_code: i64, oom_killed: bool) {
         self.inner().world.end(id, exit_code, oom_killed);
         if oom_killed && exit_code == 137 {
-            self.tell(&Notice::OutOfMemory { container: id.clone() });
+            self.notify(&Notice::OutOfMemory { container: id.clone() });
         }
-        self.tell(&Notice::Ended { container: id.clone() });
+        self.notify(&Notice::Ended { container: id.clone() });
     }
 
     /// Ends a container's first process by a signal, as `docker stop` and `docker kill` would.
     pub fn kill_container(&self, id: &ContainerId, signal: i32) {
-        self.tell(&Notice::Signalled { container: id.clone(), signal });
+        self.notify(&Notice::Signalled { container: id.clone(), signal });
         self.end_container(id, i64::from(128 + signal), false);
     }
 
@@ -129,7 +129,7 @@ impl FakeEngine {
         self.inner().world.restart(id);
     }
 
-    /// Hangs up on whoever watches, as an engine that is restarted.
+    /// Ends all watches, as an engine that is restarted.
     pub fn hang_up(&self) {
         self.inner().watchers.clear();
     }
@@ -139,7 +139,7 @@ impl FakeEngine {
         self.inner().watchers.iter().filter(|watcher| !watcher.is_closed()).count()
     }
 
-    fn tell(&self, notice: &Notice) {
+    fn notify(&self, notice: &Notice) {
         self.inner().watchers.retain(|watcher| watcher.send(notice.clone()).is_ok());
     }
 
@@ -215,7 +215,7 @@ impl Engine for FakeEngine {
             Ok(())
         })
         .await?;
-        self.tell(&Notice::Removed { container: id.clone() });
+        self.notify(&Notice::Removed { container: id.clone() });
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! What the engine tells: itself, and what it has of ours.
+//! What the engine reports: its own properties, and the containers and networks of podspawn.
 
 use super::spec;
 use crate::domain::{Bind, ContainerId, ContainerName, NetworkId, ProjectName, SessionId, Subnet, UserName};
@@ -21,7 +21,7 @@ pub struct EngineInfo {
     pub default_runtime: String,
     /// The versions of what it is made of, by name: `containerd`, `runc`.
     pub components: BTreeMap<String, String>,
-    /// Where it keeps images and containers on its own host; empty if it does not tell.
+    /// Where it keeps images and containers on its own host; empty if it does not say.
     pub data_root: String,
     /// What the kernel lets it enforce.
     pub enforced: Enforced,
@@ -51,13 +51,13 @@ pub struct ContainerStatus {
     pub oom_killed: bool,
     /// The first process's exit code (128 + n for signal n), once it has ended.
     pub exit_code: Option<i64>,
-    /// Whether somebody is removing the container.
+    /// Whether the container is being removed.
     pub removing: bool,
 }
 
 /// A container that carries our label.
 ///
-/// Labels that do not parse are `None`: whoever may create containers may have written anything there. That podspawn
+/// Labels that do not parse are `None`: any user of the engine may have written anything there. That podspawn
 /// made the container is not proven by them; see `session::own`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundContainer {
@@ -96,11 +96,11 @@ pub struct FoundNetwork {
     pub user: Option<UserName>,
     /// For which project.
     pub project: Option<ProjectName>,
-    /// When it was created, in Unix seconds of the engine's clock; 0 if it does not tell.
+    /// When it was created, in Unix seconds of the engine's clock; 0 if it does not say.
     pub created: i64,
 }
 
-/// One step of a pull, for a person who waits.
+/// One step of a pull, for a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PullProgress {
     /// The layer (or tag) that it is about.

@@ -127,7 +127,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn requests_are_timed_and_an_engine_that_is_away_is_told_from_one_that_says_no() {
+    async fn requests_are_timed_and_only_errors_of_the_engine_are_counted() {
         let (engine, measures) = (FakeEngine::default(), Rc::new(Measures::default()));
         let timed = Measured::new(engine.clone(), Rc::clone(&measures));
         timed.containers().await.unwrap();

@@ -1,14 +1,14 @@
-//! What the engine tells by itself.
+//! Events that the engine reports of its own accord.
 
 use crate::domain::ContainerId;
 
-/// Something that happened to a container of ours, whoever did it.
+/// An event of a container of podspawn's, caused by any user of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The engine answers, and from now on nothing is missed. What it is about should be looked at once: how long it
-    /// was not watched is unknown.
+    /// The engine answers, and from now on nothing is missed. The containers should be examined once: how long
+    /// they were not watched is unknown.
     Watching,
-    /// Somebody asked the engine to send the first process a signal, as `docker stop`, `kill` and `rm --force` do.
+    /// The engine was asked to send the first process a signal, as `docker stop`, `kill` and `rm --force` ask.
     Signalled {
         /// Which container.
         container: ContainerId,
@@ -16,7 +16,7 @@ pub enum Notice {
         signal: i32,
     },
     /// There was not enough memory for a process inside, which is no end of the container. A tenant can make that happen a
-    /// thousand times a second: whoever hears it must do next to nothing.
+    /// thousand times a second: the receiver must do next to nothing.
     OutOfMemory {
         /// Which container.
         container: ContainerId,

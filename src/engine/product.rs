@@ -18,6 +18,10 @@ pub struct Product {
     pub settings: &'static str,
     /// The `NixOS` option that stands for that file.
     pub nixos_settings: &'static str,
+    /// Its socket, where no other is configured.
+    pub socket: &'static str,
+    /// The directory of its images and containers.
+    pub data: &'static str,
     /// The oldest version that podspawn is tested with.
     pub oldest: (u32, u32),
     /// Network interfaces that it makes for itself.
@@ -28,15 +32,21 @@ pub struct Product {
 
 impl Product {
     /// Puts the names into a text: `{engine}` is the proper name, then `{engine-command}`, `{engine-unit}`,
-    /// `{engine-group}`, `{engine-settings}` and `{engine-nixos-settings}`.
+    /// `{engine-group}`, `{engine-socket}`, `{engine-data}`, `{engine-settings}`, `{engine-nixos-settings}` and
+    /// `{engine-oldest}`.
     #[must_use]
     pub fn fill(&self, text: &str) -> String {
+        let (major, minor) = self.oldest;
+        let oldest = format!("{major}.{minor}");
         let names = [
             ("{engine}", self.name),
+            ("{engine-oldest}", oldest.as_str()),
             ("{engine-command}", self.command),
             ("{engine-unit}", self.unit),
             ("{engine-group}", self.group),
             ("{engine-settings}", self.settings),
+            ("{engine-socket}", self.socket),
+            ("{engine-data}", self.data),
             ("{engine-nixos-settings}", self.nixos_settings),
         ];
         names.iter().fold(text.to_owned(), |text, (placeholder, name)| text.replace(placeholder, name))

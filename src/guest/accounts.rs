@@ -109,7 +109,7 @@ pub(super) fn gid_is_free(group: &[u8], gid: u32) -> bool {
 }
 
 /// Where the ids begin that stand for those outside of a user namespace's map, and how many there are: above accounts
-/// that images make, below `nobody`.
+/// that images make, below 65534.
 const FIRST_STAND_IN: u32 = 10_000;
 const STAND_INS: u32 = 50_000;
 
@@ -126,7 +126,7 @@ pub(super) fn within(uid_map: &str, uid: u32) -> u32 {
     if uid_map.is_empty() || uid_map.lines().any(has) { uid } else { FIRST_STAND_IN + uid % STAND_INS }
 }
 
-/// Ids for a new account that is to have the id `own`, as user and as group, as far as nobody else has it. A group that
+/// Ids for a new account that is to have the id `own`, as user and as group, unless another account has it. A group that
 /// already has the account's name is used.
 pub(super) fn own_ids(passwd: &[u8], group: &[u8], name: &str, own: u32) -> Option<(u32, u32)> {
     let own_group = find_group(group, name).or_else(|| gid_is_free(group, own).then_some(own));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_account_takes_ids_that_nobody_has() {
+    fn a_new_account_takes_unused_ids() {
         assert_eq!(choose_ids(PASSWD, GROUP, "carol", None, FIRST_ID), Some((1001, 1001)));
         assert_eq!(choose_ids(b"", b"", "carol", None, FIRST_ID), Some((1000, 1000)));
         assert_eq!(choose_ids(b"", b"x:x:1000:\n", "carol", None, FIRST_ID), Some((1001, 1001)));

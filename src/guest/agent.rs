@@ -1,4 +1,4 @@
-//! The SSH agent's socket of one channel: whoever connects to it inside talks to the client's agent.
+//! The SSH agent's socket of one channel: a process that connects to it inside talks to the client's agent.
 
 use super::{files::under, identity::as_user, login::Account};
 use crate::{domain::text::hex, sys::random};
@@ -32,7 +32,7 @@ impl Agent {
     /// Listens for the processes of `account`; `None` where no place is found, as a login without an agent is better
     /// than none.
     pub(super) fn listen(root: &Path, account: &Account, number: u64) -> Option<Self> {
-        // Everything is made by the user, so nothing has to be given away, and nobody else's link leads anywhere.
+        // Everything is made by the user, so nothing changes its owner, and no link of another user leads anywhere.
         as_user(account.uid, || PLACES.iter().find_map(|place| Self::listen_in(root, place, account.uid, number)))
     }
 
@@ -48,7 +48,7 @@ impl Agent {
         Some(Self { listener: listener.ok()?, path, real, uid })
     }
 
-    /// The next connection; `EAGAIN` when nobody waits.
+    /// The next connection; `EAGAIN` when none waits.
     pub(super) fn accept(&self) -> Result<OwnedFd, Errno> {
         rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC)
     }

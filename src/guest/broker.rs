@@ -1,7 +1,7 @@
 //! The connection to the broker: lost at any time, back as soon as there is a broker.
 //!
-//! Channels do not need it. What could not be said while it was away is told by the next greeting, which lists the
-//! channels that are open. Until the greeting is answered, which tells what the broker understands, all else waits.
+//! Channels do not need it. What could not be sent while it was away is in the next greeting, which lists the
+//! channels that are open. Until the greeting is answered, with the version that the broker speaks, all else waits.
 
 use super::packets::{self, Incoming};
 use crate::{
@@ -51,7 +51,7 @@ enum State {
         /// The version that both speak, once the broker has answered.
         protocol: Option<u32>,
     },
-    /// `watch` tells when something is moved into the socket's directory.
+    /// `watch` is readable when something is moved into the socket's directory.
     Away { watch: Option<OwnedFd>, next_try: Instant, not_before: Instant },
 }
 
@@ -107,7 +107,7 @@ impl Broker {
     pub(super) fn noticed(&mut self) {
         if let State::Away { watch: Some(watch), next_try, .. } = &mut self.state {
             let mut events = [0u8; 1024];
-            // Bounded: whoever floods the directory gets one attempt for many events.
+            // Bounded: a flood of files in the directory gets one attempt for many events.
             for _ in 0..packets::MAX_AT_ONCE {
                 if rustix::io::read(&*watch, &mut events).is_err() {
                     break;
@@ -142,8 +142,8 @@ impl Broker {
         Ok(socket)
     }
 
-    /// Sends, or queues if the broker is slow. Without a connection nothing is kept, and what the broker does not
-    /// know it is not told.
+    /// Sends, or queues if the broker is slow. Without a connection nothing is kept, and a message that
+    /// the broker does not know is not sent.
     pub(super) fn send(&mut self, message: &FromGuest) {
         let Ok(bytes) = packet::encode(message) else { return };
         if let State::Connected { queue, protocol, .. } = &mut self.state {

@@ -75,7 +75,7 @@ pub(super) struct Started {
     pub(super) state: State,
     /// The terminal's master, for spawn alone: it hangs up when spawn's copy is closed.
     pub(super) master: Option<OwnedFd>,
-    /// A word for whoever looks at a terminal.
+    /// A remark to show on the terminal.
     pub(super) remark: Option<String>,
     /// What can be seen of its bytes.
     pub(super) traffic: Traffic,

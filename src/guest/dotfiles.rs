@@ -4,7 +4,7 @@
 //! try is a file of the home, so that it is known in each container of a persistent one.
 //!
 //! All of it happens as the user, in the process that becomes that program afterwards: the guest waits for nothing, and
-//! whoever hangs up ends it as they would end the program. What fails is told at a terminal and in a file of the home;
+//! a hangup ends it as it would end the program. Failures are shown on a terminal and recorded in a file of the home;
 //! the login goes on.
 
 use super::{binary::own_binary, files::under};
@@ -34,7 +34,7 @@ const PENDING: &str = ".dotfiles.pending";
 const PARTIAL: &str = ".dotfiles.partial";
 /// How often a clone is tried.
 const ATTEMPTS: u8 = 5;
-/// How long all of it may take: somebody waits for a prompt.
+/// How long all of it may take, since the user waits for a prompt.
 const TIME: Duration = Duration::from_secs(60);
 /// How often it is looked whether a step has ended.
 const POLL: Duration = Duration::from_millis(20);
@@ -145,7 +145,7 @@ fn set_up(dotfiles: &Dotfiles, home: &Path, attempt: Attempt, end: Instant) -> R
     let _ = std::fs::remove_dir_all(&partial);
     let mut git = Command::new("git");
     git.args(["clone", "--quiet", "--"]).arg(&dotfiles.repo).arg(&partial).current_dir(home);
-    // Nobody is asked for a password or whether a host is the right one.
+    // git asks neither for a password nor for the confirmation of a host key.
     git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
     if let Err(error) = step("git clone", &mut git, &log, end) {
         if attempt.number < ATTEMPTS {
@@ -247,7 +247,7 @@ mod tests {
             assert_eq!(pending(), left, "{number}");
         }
         attempt().unwrap_err();
-        // A killed clone's leftovers are in nobody's way.
+        // A killed clone's leftovers do not disturb the next one.
         std::fs::create_dir_all(home.path().join(PARTIAL).join(".git")).unwrap();
         assert!(Command::new("git").args(["init", "--quiet"]).arg(&repo).status().unwrap().success());
         attempt().unwrap();

@@ -52,12 +52,12 @@ const MAX_ENTRIES: usize = 10_000;
 /// How long the broker may take to hang up once it has the facts.
 const HANG_UP: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
-/// Looks at the image, tells the broker, and waits until it has hung up: which process speaks is known from its being
-/// there. The account gets `uid`, as that of a user would.
+/// Examines the image, reports to the broker, and waits until the broker has hung up: it identifies the sender by the
+/// running process. The account gets `uid`, as that of a user would.
 ///
 /// # Errors
 ///
-/// A broker that cannot be told.
+/// A report that cannot be sent.
 pub fn run(shell: &str, uid: Option<u32>) -> std::io::Result<()> {
     guard::refuse_tracers()?;
     // The image's programs are run from here, and get this limit too.
@@ -65,7 +65,7 @@ pub fn run(shell: &str, uid: Option<u32>) -> std::io::Result<()> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     signalfd::close_on_exec_from_3();
     signalfd::ignore(libc::SIGPIPE);
-    // First of all: without it nobody would hear anything.
+    // First of all: without it no report is possible.
     let socket = connect(&Path::new(GUEST_SOCKET_DIR).join(GUEST_SOCKET_NAME))?;
     let image = std::env::vars_os().collect();
     let name = LOGIN.parse().map_err(std::io::Error::other)?;
@@ -175,9 +175,9 @@ impl Examiner {
         facts.scp = find("scp").map(text);
     }
 
-    /// The UTF-8 locales: as the image's `locale` tells, else as they lie there.
+    /// The UTF-8 locales: as the image's `locale` lists them, else as their directories stand there.
     fn locales(&self, locale: Option<&Path>, runner: Option<&Runner>) -> Vec<String> {
-        let told = match (locale, runner) {
+        let listed = match (locale, runner) {
             (Some(locale), Some(runner)) => runner.output(locale, &["locale".into(), "-a".into()]),
             _ => String::new(),
         };
@@ -185,11 +185,11 @@ impl Examiner {
             let charset = name.rsplit('.').next().unwrap_or_default();
             ["utf8", "utf-8"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8))
         };
-        let mut names: Vec<String> = told.lines().map(bounded).filter(|name| is_utf8(name)).collect();
+        let mut names: Vec<String> = listed.lines().map(bounded).filter(|name| is_utf8(name)).collect();
         if names.is_empty() {
             names = self.entries(LOCALES).map(|name| bounded(&name.to_string_lossy())).filter(|n| is_utf8(n)).collect();
         }
-        // Those that everybody's client sends come first, for there may be hundreds.
+        // Those that most clients send come first, for there may be hundreds.
         names.sort_by_key(|name| !["C.", "en_US."].iter().any(|common| name.starts_with(common)));
         names.truncate(MAX_LISTED);
         names
@@ -231,7 +231,7 @@ impl Examiner {
                 }
             }
         }
-        // The one that people look for first.
+        // The best known first.
         found.sort_by_key(|name| (name != "sudo", name.clone()));
         found.truncate(MAX_LISTED);
         found

@@ -92,7 +92,7 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     replaced.map_err(|error| FileError::system(path, Errno::from_io_error(&error).unwrap_or(Errno::IO)))
 }
 
-/// Whether `path` is a regular file that somebody may execute.
+/// Whether `path` is a regular file with any execute permission.
 pub(super) fn is_executable(path: &Path) -> bool {
     rustix::fs::statat(rustix::fs::CWD, path, AtFlags::empty())
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_mode & 0o111 != 0)

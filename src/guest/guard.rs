@@ -10,7 +10,7 @@ use rustix::{
 /// descriptors (ptrace(2), `process_vm_readv(2)`, `pidfd_getfd(2)`, `/proc/1/mem`, `/proc/1/fd`). With `CAP_SYS_PTRACE`,
 /// which no container has by default, root may do so all the same.
 ///
-/// To be called before anything else. Until then the process can be attached to, and nothing is there to do so: it is
+/// To be called before anything else. Until then the process can be attached to, but no process exists that could: it is
 /// the first of its PID namespace and starts every other. Its children inherit this until they execute a program.
 pub(super) fn refuse_tracers() -> Result<(), Errno> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)

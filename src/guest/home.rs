@@ -1,7 +1,7 @@
 //! The home directory of a login: made and filled from `/etc/skel` once, and never touched again.
 //!
 //! Everything goes through descriptors of directories and follows no link, so that nothing outside of the home is
-//! written even if somebody swaps names meanwhile.
+//! written even if names are swapped meanwhile.
 
 use super::files::under;
 use rustix::{
@@ -45,7 +45,7 @@ pub(super) fn owner_of_files(path: &Path) -> Option<u32> {
 
 /// Makes the home `home` (as the container sees it) if it is not there, and fills it if it is empty; whether it did.
 ///
-/// An empty home of somebody else is a mount point that waits for its first login: with `adopt` its owner changes.
+/// An empty home of another owner is a mount point that waits for its first login: with `adopt` its owner changes.
 pub(super) fn prepare(root: &Path, home: &Path, owner: Owner, adopt: bool) -> Result<bool, Errno> {
     let path = under(root, home);
     if home == Path::new("/") {
@@ -72,7 +72,7 @@ pub(super) fn prepare(root: &Path, home: &Path, owner: Owner, adopt: bool) -> Re
     Ok(true)
 }
 
-/// Copies `/etc/skel` into the home `directory`; what is there already stays as it is.
+/// Copies `/etc/skel` into the home `directory`; existing files stay as they are.
 pub(super) fn fill(root: &Path, directory: &OwnedFd, owner: Owner) {
     if let Ok(skeleton) = rustix::fs::open(under(root, Path::new("/etc/skel")), DIRECTORY, Mode::empty()) {
         let mut copy = Copy { owner, entries: MAX_ENTRIES, bytes: MAX_BYTES };

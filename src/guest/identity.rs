@@ -10,7 +10,7 @@ use rustix::{
 };
 
 /// Runs `act` with `uid` as the effective user, so that the kernel checks what the user may do. Without `CAP_SETUID`
-/// it runs as whoever the guest is.
+/// it runs as the guest's own user.
 pub(super) fn as_user<T>(uid: u32, act: impl FnOnce() -> T) -> T {
     let own = rustix::process::geteuid();
     let changed = set_thread_res_uid(None, rustix::process::Uid::from_raw(uid), None).is_ok();

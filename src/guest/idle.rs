@@ -1,7 +1,8 @@
 //! How long nothing was sent or received on any channel, where the broker wants to know.
 //!
 //! Looked at now and then, and only then: a look costs a few system calls per channel. What happens between two looks
-//! counts as having happened at the second, so that silence is never overestimated, on a clock that nobody sets.
+//! counts as having happened at the second, so that silence is never overestimated. Callers pass the time, of a clock
+//! that runs steadily ([`Instant`]).
 
 use super::{
     files::under,
@@ -23,7 +24,7 @@ const MAX_SEEN: usize = 128;
 #[derive(Debug)]
 pub(super) struct Idle {
     /// What a process opens to reach its own terminal, whichever that is: some programs read it by this name, and
-    /// before Linux 6.3 the terminal's own times do not tell.
+    /// before Linux 6.3 the terminal's own times do not show it.
     own_terminal: PathBuf,
     seen_own_terminal: Option<Times>,
     /// `None` is never.
@@ -36,9 +37,8 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    /// For the container at `root`; off until it is told otherwise.
-    pub(super) fn new(root: &Path) -> Self {
-        let now = Instant::now();
+    /// For the container at `root`; off until a timeout is set.
+    pub(super) fn new(root: &Path, now: Instant) -> Self {
         Self {
             own_terminal: under(root, Path::new("/dev/tty")),
             seen_own_terminal: None,
@@ -51,21 +51,21 @@ impl Idle {
     }
 
     /// How long a silence is to be reported; 0 is none.
-    pub(super) fn set_timeout(&mut self, seconds: u64) {
+    pub(super) fn set_timeout(&mut self, seconds: u64, now: Instant) {
         if self.timeout.is_none() {
-            // Nobody has looked so far.
-            self.active = Instant::now();
+            // Until now nothing was looked at.
+            self.active = now;
         }
         self.timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
         if self.timeout.is_none() {
             self.watcher = None;
         }
-        self.next_look = Instant::now();
+        self.next_look = now;
     }
 
     /// A channel is being opened.
-    pub(super) fn opened(&mut self) {
-        self.active = Instant::now();
+    pub(super) fn opened(&mut self, now: Instant) {
+        self.active = now;
     }
 
     /// A process runs on a channel.
@@ -74,9 +74,9 @@ impl Idle {
         self.channels.push((id, traffic));
     }
 
-    /// A channel is over; its last bytes went a moment ago, as far as anybody knows.
-    pub(super) fn closed(&mut self, id: ChannelId) {
-        self.active = Instant::now();
+    /// A channel is over; its last bytes went a moment ago, as far as can be known.
+    pub(super) fn closed(&mut self, id: ChannelId, now: Instant) {
+        self.active = now;
         if let Some(index) = self.channels.iter().position(|(channel, _)| *channel == id) {
             self.channels.swap_remove(index).1.release(self.watcher.as_ref());
         }
@@ -87,17 +87,16 @@ impl Idle {
         (self.timeout.is_some() && !self.channels.is_empty()).then_some(self.next_look)
     }
 
-    pub(super) fn is_due(&self) -> bool {
-        self.deadline().is_some_and(|at| at <= Instant::now())
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|at| at <= now)
     }
 
     /// Looks if that is due. A silence that is long enough is returned, in seconds, again at every look.
-    pub(super) fn look(&mut self) -> Option<u64> {
+    pub(super) fn look(&mut self, now: Instant) -> Option<u64> {
         let timeout = self.timeout?;
-        if !self.is_due() {
+        if !self.is_due(now) {
             return None;
         }
-        let now = Instant::now();
         if self.has_moved() {
             self.active = now;
         }
@@ -130,3 +129,6 @@ impl Idle {
         moved
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Whom a login runs as: the image's account of that name, or one that is made on first need.
 //!
-//! Nothing is cached, since whoever works in the container may edit its accounts at any time.
+//! Nothing is cached, since a user of the container may edit its accounts at any time.
 
 use super::{
     accounts::{self, Entry},
@@ -149,7 +149,7 @@ fn create(
 fn record(root: &Path, name: &str, entry: &Entry, passwd: &[u8], group: &[u8]) -> Result<(), FileError> {
     let etc = under(root, Path::new("/etc"));
     if !etc.exists() {
-        // Fails where the root is read-only; so does what follows, which tells.
+        // Fails where the root is read-only; so does the next step, which reports it.
         let _ = std::fs::create_dir(&etc);
     }
     if accounts::find_group(group, name).is_none() {
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn where_nothing_can_be_written_the_login_still_has_ids() {
         let root = tempfile::tempdir().unwrap();
-        // A file where the directory should be: nothing below it can be made, whoever asks.
+        // A file where the directory should be: nothing below it can be made, under any account.
         std::fs::write(root.path().join("etc"), "").unwrap();
         let account = account(root.path(), "alice", true);
         assert_eq!((account.uid, account.gid), (1000, 1000));

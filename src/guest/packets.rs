@@ -1,7 +1,7 @@
 //! Receiving and sending packets without waiting and without a standing buffer.
 
 use crate::{
-    protocol::packet::{self, Growing, MAX_PACKET_BYTES, PacketError},
+    protocol::packet::{self, MAX_PACKET_BYTES, PacketError, Versioned},
     sys::seqpacket::{self, Received},
 };
 use rustix::{
@@ -28,7 +28,7 @@ pub(super) enum Incoming<T> {
 }
 
 /// Takes one packet. Its length is asked first, so that memory is held only while there is a packet.
-pub(super) fn receive<T: Growing>(socket: impl AsFd) -> Incoming<T> {
+pub(super) fn receive<T: Versioned>(socket: impl AsFd) -> Incoming<T> {
     let flags = RecvFlags::PEEK | RecvFlags::TRUNC | RecvFlags::DONTWAIT;
     let length = match rustix::net::recv(&socket, &mut [0u8; 0][..], flags) {
         Ok((_, length)) => length,
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_told_from_silence_and_from_the_end() {
+    fn garbage_silence_and_the_end_differ() {
         let (a, b) = seqpacket::pair(SocketFlags::NONBLOCK).unwrap();
         assert!(matches!(receive::<FromSpawn>(&a), Incoming::Nothing));
         seqpacket::send(&b, &[0xff; 1000], &[]).unwrap();

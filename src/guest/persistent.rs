@@ -24,7 +24,7 @@ use std::{
 /// How long another guest's first look at the home is waited for: milliseconds, unless it hands a large one over.
 const PREPARATION: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(20);
-/// How long a home is handed over at once: nobody else gets in meanwhile. Some hundred thousand files.
+/// How long a home is handed over at once, enough for some hundred thousand files. Other logins wait meanwhile.
 const HAND_OVER: Duration = Duration::from_secs(20);
 /// How deep directories are looked into, each with a descriptor of ours.
 const MAX_DEPTH: usize = 200;
@@ -75,13 +75,13 @@ impl Persistent {
         (!is_fresh(root, &stat)).then_some(stat.st_uid)
     }
 
-    /// Makes a claimed home the user's: fills it if it is new or empty, and hands it over if it is somebody else's.
+    /// Makes a claimed home the user's: fills it if it is new or empty, and hands it over if it has another owner.
     /// Whether it was filled.
     pub(super) fn prepare(&self, root: &Path, owner: Owner) -> Result<bool, HomeError> {
         let Some(directory) = self.directory.get().filter(|_| !self.done.get()) else { return Ok(false) };
         let result = if self.sole.get() { take(root, directory, owner) } else { check(directory, owner) };
         self.done.set(result.is_ok());
-        // From now on it is in use. Whoever gets between finds it prepared.
+        // From now on it is in use. A guest that gets between finds it prepared.
         let _ = try_lock(directory, FlockOperation::NonBlockingLockShared);
         result
     }
@@ -94,7 +94,7 @@ fn lock(directory: &OwnedFd) -> bool {
         if try_lock(directory, FlockOperation::NonBlockingLockExclusive) {
             return true;
         }
-        // In use, or about to be by a guest that is still at its first look. Whoever holds it for longer is no guest.
+        // In use, or about to be by a guest that is still at its first look. A process that holds it for longer is no guest.
         if try_lock(directory, FlockOperation::NonBlockingLockShared) || Instant::now() > end {
             return false;
         }
@@ -102,7 +102,7 @@ fn lock(directory: &OwnedFd) -> bool {
     }
 }
 
-/// False if somebody else's lock is in the way. A file system without locks has one guest at a time, for all we know.
+/// False if another process has the lock. A file system without locks has one guest at a time, for all we know.
 fn try_lock(directory: &OwnedFd, operation: FlockOperation) -> bool {
     rustix::fs::flock(directory, operation) != Err(Errno::WOULDBLOCK)
 }

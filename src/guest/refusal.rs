@@ -42,7 +42,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn tell(&self, socket: impl AsFd) {
+    pub(super) fn send(&self, socket: impl AsFd) {
         // There is room, see MAX_UNREAD; and a peer that is gone needs no answer.
         let answer = match self {
             Self::NoProgram(_) => ToSpawn::NotFound(self.to_string()),

@@ -42,7 +42,7 @@ impl Shell {
 
     /// A word for the user if the configured shell is not in the image and this one runs instead.
     pub(super) fn substitution(&self, root: &Path, preferred: &Path) -> Option<String> {
-        // Nobody chose the default, and most images without it have another shell on purpose.
+        // The default was not chosen, and most images without it have another shell on purpose.
         let is_chosen = preferred != Path::new(CANDIDATES[0]) && preferred != self.program;
         (is_chosen && !is_usable(root, preferred)).then(|| {
             let (missing, program) = (preferred.display(), self.program.display());
@@ -59,7 +59,7 @@ impl Shell {
         }
     }
 
-    /// Arguments of a login shell: a leading dash tells it so.
+    /// Arguments of a login shell: a leading dash makes it one.
     pub(super) fn login(&self) -> Vec<OsString> {
         let mut name = OsString::from("-");
         name.push(self.name());
@@ -88,7 +88,7 @@ pub(super) fn words(command: &[u8]) -> Vec<OsString> {
 }
 
 /// Where the program `name` is: itself if it has a slash, else the first of its name along `path`. A relative name is
-/// one in the home, which only the user may look at; execve(2) tells.
+/// one in the home, which only the user may look at; execve(2) finds out.
 pub(super) fn find_program(root: &Path, name: &OsStr, path: &OsStr) -> Option<PathBuf> {
     if name.as_bytes().contains(&b'/') {
         let program = PathBuf::from(name);
@@ -133,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_shell_that_the_image_lacks_is_told_and_the_default_is_not() {
+    fn a_configured_shell_that_the_image_lacks_is_reported_and_the_default_is_not() {
         let root = image(&["/bin/ash", "/bin/zsh", "/bin/false"]);
         let said = |account: &str, preferred: &str| {
             let shell = Shell::find(root.path(), Some(Path::new(account)), Path::new(preferred)).unwrap();
             shell.substitution(root.path(), Path::new(preferred))
         };
-        let told = said("", "/bin/zhs").unwrap();
-        assert_eq!(told, "this image has no shell /bin/zhs, which is configured; /bin/ash runs instead");
+        let remark = said("", "/bin/zhs").unwrap();
+        assert_eq!(remark, "this image has no shell /bin/zhs, which is configured; /bin/ash runs instead");
         // The account was made at an earlier login, with what ran instead.
         assert!(said("/bin/ash", "/bin/zhs").is_some() && said("", "/bin/false").is_some());
         assert_eq!(said("", "/bin/bash"), None);

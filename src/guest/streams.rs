@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 
 /// Lets pass what is a stream, and puts the container's own null device in the place of the host's.
 ///
-/// Here and nowhere before: whoever may speak to the broker may also do without spawn, and send anything.
+/// Checked here and nowhere before: a process that may call the broker need not be spawn, and may send anything.
 pub(super) fn accept(fds: [OwnedFd; 3]) -> Result<[OwnedFd; 3], Refusal> {
     // One that cannot be looked at is no stream.
     let kinds = fds.each_ref().map(|fd| descriptor::kind(fd).unwrap_or(Kind::Other));

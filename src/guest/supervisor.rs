@@ -4,7 +4,8 @@ use super::{
     broker::Broker,
     channel::{self, Channel, Client, MAX_UNREAD, Started, State},
     config::GuestConfig,
-    identity::{self, Group},
+    hanging_up::HangingUp,
+    identity,
     idle::Idle,
     packets::{self, Incoming},
     refusal::Refusal,
@@ -25,20 +26,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a process may go on after its client has gone.
-const HANGUP_GRACE: Duration = Duration::from_secs(5);
-/// How long everybody may take when the container stops; engines kill after 10 s by default.
+/// How long processes may take to end when the container stops; engines kill after 10 s by default.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How often children are looked at where the process is not PID 1 (SIGCHLD may go to another thread).
 const TICK: Duration = Duration::from_millis(10);
 /// Names whose home was seen to. A container has one user; more are remembered up to this many.
 const MAX_NAMES: usize = 64;
-
-/// A process group whose client has gone.
-struct Doomed {
-    group: Group,
-    deadline: Instant,
-}
 
 /// What can become ready.
 #[derive(Clone, Copy)]
@@ -56,8 +49,8 @@ pub(super) struct Supervisor {
     broker: Broker,
     channels: Vec<Channel>,
     idle: Idle,
-    doomed: Vec<Doomed>,
-    /// Who has logged in before, and as which uid anything may still run.
+    hanging_up: HangingUp,
+    /// The users who have logged in before, and the uids that processes may still have.
     known: Vec<UserName>,
     uids: Vec<u32>,
     /// Counts logins, for names.
@@ -70,9 +63,9 @@ impl Supervisor {
     pub(super) fn new(config: GuestConfig) -> io::Result<Self> {
         // SIGRTMIN+3 is how systemd-like engines stop an init.
         let signals = SignalFd::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGRTMIN() + 3])?;
-        let (broker, idle) = (Broker::new(config.socket.clone()), Idle::new(&config.root));
-        let (channels, doomed, known, uids) = (Vec::new(), Vec::new(), Vec::new(), vec![0]);
-        Ok(Self { config, signals, broker, channels, idle, doomed, known, uids, logins: 0, stop_at: None })
+        let (broker, idle) = (Broker::new(config.socket.clone()), Idle::new(&config.root, Instant::now()));
+        let (channels, hanging_up, known, uids) = (Vec::new(), HangingUp::default(), Vec::new(), vec![0]);
+        Ok(Self { config, signals, broker, channels, idle, hanging_up, known, uids, logins: 0, stop_at: None })
     }
 
     /// Runs until the container is stopped.
@@ -81,7 +74,7 @@ impl Supervisor {
         loop {
             self.broker.connect(|| self.channels.iter().map(|channel| channel.id).collect());
             let ready = self.wait(only_looked)?;
-            only_looked = ready.is_empty() && self.idle.is_due();
+            only_looked = ready.is_empty() && self.idle.is_due(Instant::now());
             for (source, flags) in ready {
                 match source {
                     Source::Signals => self.on_signals(),
@@ -91,8 +84,8 @@ impl Supervisor {
                 }
             }
             let has_children = self.reap();
-            self.end_the_doomed();
-            if let Some(seconds) = self.idle.look() {
+            self.hanging_up.kill_expired(Instant::now());
+            if let Some(seconds) = self.idle.look(Instant::now()) {
                 self.broker.send(&FromGuest::Idle { seconds });
             }
             if self.stop_at.is_some_and(|at| !has_children || at <= Instant::now()) {
@@ -131,8 +124,8 @@ impl Supervisor {
 
     fn deadline(&self) -> Option<Instant> {
         let tick = if self.config.is_init { None } else { Some(Instant::now() + TICK) };
-        let doomed = self.doomed.iter().map(|doomed| doomed.deadline);
-        doomed.chain(self.broker.deadline()).chain(self.idle.deadline()).chain(self.stop_at).chain(tick).min()
+        let hanging_up = self.hanging_up.deadline().into_iter();
+        hanging_up.chain(self.broker.deadline()).chain(self.idle.deadline()).chain(self.stop_at).chain(tick).min()
     }
 
     fn on_signals(&mut self) {
@@ -143,14 +136,14 @@ impl Supervisor {
         }
     }
 
-    /// Asks everybody to end. What does not is killed by the kernel when PID 1 is gone.
+    /// Asks all processes to end. The kernel kills the others when PID 1 is gone.
     fn stop(&mut self) {
         self.stop_at = Some(Instant::now() + STOP_GRACE);
         let running = self.channels.iter().filter_map(|channel| match &channel.state {
             State::Running { group, .. } => Some(*group),
             State::Waiting(_) => None,
         });
-        for group in running.chain(self.doomed.iter().map(|doomed| doomed.group)) {
+        for group in running.chain(self.hanging_up.groups()) {
             group.hang_up();
         }
         for &uid in &self.uids {
@@ -168,16 +161,16 @@ impl Supervisor {
         for _ in 0..packets::MAX_AT_ONCE {
             match self.broker.receive() {
                 // What a later broker asked for, an earlier one does not.
-                Some((FromBroker::Welcome { protocol: 1 }, _)) => self.idle.set_timeout(0),
+                Some((FromBroker::Welcome { protocol: 1 }, _)) => self.idle.set_timeout(0, Instant::now()),
                 Some((FromBroker::Welcome { .. }, _)) => {}
                 Some((FromBroker::Open(open), fds)) => self.open(open, fds),
                 Some((FromBroker::Close { channel: Some(id) }, _)) => self.hang_up(id),
                 Some((FromBroker::Close { channel: None }, _)) => self.hang_up_all(),
-                // Spawn knows whether somebody looks at a terminal.
-                Some((FromBroker::Notice { text }, _)) => self.tell(&ToSpawn::Notice(line(&text))),
-                Some((FromBroker::IdleTimeout { seconds }, _)) => self.idle.set_timeout(seconds),
+                // Spawn knows whether its output is a terminal.
+                Some((FromBroker::Notice { text }, _)) => self.broadcast(&ToSpawn::Notice(line(&text))),
+                Some((FromBroker::IdleTimeout { seconds }, _)) => self.idle.set_timeout(seconds, Instant::now()),
                 Some((FromBroker::End { text }, _)) => {
-                    self.tell(&ToSpawn::Failed(line(&text)));
+                    self.broadcast(&ToSpawn::Failed(line(&text)));
                     self.hang_up_all();
                 }
                 None => break,
@@ -185,10 +178,10 @@ impl Supervisor {
         }
     }
 
-    /// Passes a word of the broker on to every client that reads what it is told.
-    fn tell(&self, word: &ToSpawn) {
+    /// Sends a message to every client that reads what it is sent.
+    fn broadcast(&self, message: &ToSpawn) {
         for channel in self.channels.iter().filter(|channel| packets::unread_by_peer(&channel.socket) < MAX_UNREAD) {
-            let _ = packets::send(&channel.socket, word, &[]);
+            let _ = packets::send(&channel.socket, message, &[]);
         }
     }
 
@@ -198,7 +191,7 @@ impl Supervisor {
         let socket = match <[OwnedFd; 1]>::try_from(fds) {
             Ok([socket]) if packets::is_channel(&socket) => socket,
             _ if known => return,
-            // The broker must not count what is not there.
+            // The broker must not count a channel that does not exist.
             _ => return self.broker.send(&FromGuest::Closed { channel: id, outcome: None }),
         };
         if known {
@@ -218,7 +211,7 @@ impl Supervisor {
             let _ = rustix::io::ioctl_fionbio(&socket, true);
             return self.refuse(id, socket, &refusal);
         }
-        self.idle.opened();
+        self.idle.opened(Instant::now());
         self.channels.push(Channel { id, socket, state: State::Waiting(Box::new(open)) });
         // Spawn has most likely said how already.
         self.on_channel(id);
@@ -271,7 +264,7 @@ impl Supervisor {
             Ok(Started { state, master, remark, traffic }) => {
                 if let State::Running { group, .. } = &state {
                     // A number that comes again is another group.
-                    self.doomed.retain(|doomed| doomed.group.leader != group.leader);
+                    self.hanging_up.forget(group.leader);
                     if self.uids.len() < MAX_NAMES && !self.uids.contains(&group.uid) {
                         self.uids.push(group.uid);
                     }
@@ -287,7 +280,7 @@ impl Supervisor {
                 self.idle.observe(id, traffic);
                 if let Err(error) = sent {
                     if let Some(channel) = self.channel(id) {
-                        Refusal::HandOver(error).tell(&channel.socket);
+                        Refusal::HandOver(error).send(&channel.socket);
                     }
                     self.hang_up(id);
                 }
@@ -297,7 +290,7 @@ impl Supervisor {
     }
 
     fn refuse(&mut self, id: ChannelId, socket: OwnedFd, refusal: &Refusal) {
-        refusal.tell(&socket);
+        refusal.send(&socket);
         packets::close(socket);
         self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
     }
@@ -331,12 +324,11 @@ impl Supervisor {
         let Some(index) = self.channels.iter().position(|channel| channel.id == id) else { return };
         let Channel { id, socket, state } = self.channels.swap_remove(index);
         if let State::Running { group, .. } = &state {
-            group.hang_up();
-            self.doomed.push(Doomed { group: *group, deadline: Instant::now() + HANGUP_GRACE });
+            self.hanging_up.begin(*group, Instant::now());
         }
         drop(state);
         packets::close(socket);
-        self.idle.closed(id);
+        self.idle.closed(id, Instant::now());
         self.broker.send(&FromGuest::Closed { channel: id, outcome: None });
     }
 
@@ -356,7 +348,7 @@ impl Supervisor {
             State::Running { group, .. } => Some(group.leader),
             State::Waiting(_) => None,
         });
-        let leaders: Vec<Pid> = running.chain(self.doomed.iter().map(|doomed| doomed.group.leader)).collect();
+        let leaders: Vec<Pid> = running.chain(self.hanging_up.groups().map(|group| group.leader)).collect();
         for leader in &leaders {
             if let Ok(Some((pid, status))) = rustix::process::waitpid(Some(*leader), WaitOptions::NOHANG) {
                 self.on_exit(pid, status.as_raw());
@@ -366,35 +358,23 @@ impl Supervisor {
     }
 
     fn on_exit(&mut self, pid: Pid, status: i32) {
-        // The group's number may be taken by somebody else once nobody is left in it.
-        self.doomed.retain(|doomed| doomed.group.exists());
+        self.hanging_up.forget_ended();
         let ended = self
             .channels
             .iter()
             .position(|channel| matches!(&channel.state, State::Running { group, .. } if group.leader == pid));
         let (Some(index), Some(outcome)) = (ended, Outcome::from_wait_status(status)) else { return };
         let Channel { id, socket, state } = self.channels.swap_remove(index);
-        // The agent goes first: once the end is told, nothing of the channel is left.
+        // The agent goes first: once the end is reported, nothing of the channel is left.
         drop(state);
         let _ = packets::send(&socket, &ToSpawn::Ended(outcome), &[]);
         packets::close(socket);
-        self.idle.closed(id);
+        self.idle.closed(id, Instant::now());
         self.broker.send(&FromGuest::Closed { channel: id, outcome: Some(outcome) });
-    }
-
-    fn end_the_doomed(&mut self) {
-        let now = Instant::now();
-        self.doomed.retain(|doomed| {
-            let due = doomed.deadline <= now;
-            if due {
-                doomed.group.signal(Signal::KILL);
-            }
-            !due
-        });
     }
 }
 
-/// A word of the broker as people read it: one line, which moves no cursor.
+/// A text of the broker as a terminal shows it: one line, which moves no cursor.
 fn line(text: &str) -> String {
     one_line(text).chars().take(MAX_NOTICE_BYTES / 4).collect()
 }

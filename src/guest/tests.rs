@@ -1,6 +1,6 @@
 //! The whole guest in a thread, with this test as broker and as spawn, and a temporary directory as its root.
 //!
-//! It is not PID 1 here and the login is whoever runs the tests, so no privilege is needed; what depends on either is
+//! It is not PID 1 here and the login is the account that runs the tests, so no privilege is needed; what depends on either is
 //! tried in real containers.
 
 mod idle;
@@ -16,7 +16,7 @@ use crate::{
     domain::{ChannelId, Outcome},
     protocol::{
         guest::{FromBroker, FromGuest, FromSpawn, Login, Open, PROTOCOL, Program, Terminal, TerminalModes, ToSpawn},
-        packet::Growing,
+        packet::Versioned,
     },
     sys::seqpacket,
 };
@@ -33,7 +33,7 @@ use std::{
 };
 
 /// The next packet, which must come soon; `None` at the end.
-fn next<T: Growing>(socket: &OwnedFd) -> Option<(T, Vec<OwnedFd>)> {
+fn next<T: Versioned>(socket: &OwnedFd) -> Option<(T, Vec<OwnedFd>)> {
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
     assert_eq!(poll(&mut fds, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })).unwrap(), 1, "nothing came");
     match packets::receive(socket) {
@@ -227,7 +227,7 @@ fn the_broker_closes_one_channel_or_all() {
 }
 
 #[test]
-fn channels_outlive_the_broker_and_are_told_to_the_next() {
+fn channels_outlive_the_broker_and_are_in_the_greeting_to_the_next() {
     let Bench { directory, broker, listener } = Bench::new();
     let bench = Bench { directory, broker, listener };
     let client = bench.command(9, "read line; exit 4");
@@ -297,7 +297,7 @@ fn a_broker_that_speaks_nonsense_is_left_and_tried_again() {
 }
 
 #[test]
-fn a_program_that_cannot_run_is_told_in_words() {
+fn a_program_that_cannot_run_is_reported_in_words() {
     let bench = Bench::new();
     let root = bench.directory.path().join("root");
     std::fs::remove_file(root.join("bin")).unwrap();

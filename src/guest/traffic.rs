@@ -5,7 +5,7 @@
 //! were not there.
 //!
 //! A pipe is watched with inotify: since Linux 6.15 nothing is written into its inode's times. A watch is for one event,
-//! so what a busy pipe pays is one event for each time that somebody looks. A terminal's inode has times, as w(1) uses
+//! so a busy pipe costs one event for each look. A terminal's inode has times, as w(1) uses
 //! them: so shells can be looked after where the host has no inotify instance left. They are times of day, so only that
 //! they change means anything.
 
@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-/// The kernel writes a terminal's times with this precision, so that nobody can measure keystrokes.
+/// The kernel writes a terminal's times with this precision, so that keystrokes cannot be measured.
 pub(super) const TERMINAL_PRECISION: Duration = Duration::from_secs(8);
 
 /// Most events that are read at one look; each watch has two at most.
@@ -58,7 +58,7 @@ impl Times {
         Self([stat.st_atime as i64, stat.st_atime_nsec as i64, stat.st_mtime as i64, stat.st_mtime_nsec as i64])
     }
 
-    /// Those of a file, which is not followed if it is a link: whoever works in the container may have put it there.
+    /// Those of a file, which is not followed if it is a link: any user of the container may have put it there.
     pub(super) fn of_file(path: &Path) -> Option<Self> {
         rustix::fs::statat(CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| Self::of(&stat))
     }
@@ -107,7 +107,7 @@ impl Traffic {
         }
     }
 
-    /// Ends what watches it: a watch would keep the inode of a pipe that nobody has any more.
+    /// Ends what watches it: a watch would keep the inode of a pipe that no process has any more.
     pub(super) fn release(self, watcher: Option<&Watcher>) {
         if let (Self::Pipes(pipes), Some(watcher)) = (self, watcher) {
             for watch in pipes.iter().filter_map(|pipe| pipe.watch) {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_is_seen_on_any_pipe_whoever_moves_it_and_silence_is_silence() {
+    fn a_read_or_a_write_is_seen_on_any_pipe_and_silence_is_silence() {
         let watcher = Watcher::new().unwrap();
         let (streams, [to_input, from_output, from_error], mut traffic) = pipes();
         let Streams::Given([input, output, error]) = &streams else { panic!("no pipes") };
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_looks_is_neither_reader_nor_writer() {
+    fn the_guest_counts_neither_as_reader_nor_as_writer() {
         let watcher = Watcher::new().unwrap();
         let (streams, [to_input, from_output, _], mut traffic) = pipes();
         let Streams::Given([input, output, _]) = &streams else { panic!("no pipes") };

@@ -47,7 +47,7 @@ impl Listener {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        // The directory above keeps everybody of this host out; the container's root may be any uid.
+        // The directory above keeps all users of this host out; the container's root may be any uid.
         chmod(directory, Mode::from_raw_mode(0o755))?;
         let socket = socket_with(
             AddressFamily::UNIX,
@@ -114,8 +114,8 @@ impl Connection {
         self.protocol.get() >= version
     }
 
-    /// Sends without waiting: a guest that reads has room, and one that does not must hold up nobody. What the guest
-    /// does not know is not sent.
+    /// Sends without waiting: a guest that reads has room, and one that does not must delay no other session. A
+    /// packet that the guest does not know is not sent.
     pub(super) fn send(&self, packet: &FromBroker, fd: Option<&OwnedFd>) -> Result<(), LinkError> {
         if !self.speaks(packet.since()) {
             return Err(LinkError::Old);

@@ -13,7 +13,7 @@
 //! connection up would only bring the same packet again. Spawn and guest do not greet one another, so what they say
 //! is that of the first version.
 
-use super::packet::Growing;
+use super::packet::Versioned;
 use crate::domain::{ChannelId, Outcome, UserName};
 use serde::{Deserialize, Serialize};
 
@@ -145,7 +145,7 @@ impl FromBroker {
     }
 }
 
-impl Growing for FromBroker {
+impl Versioned for FromBroker {
     const VARIANTS: u32 = 6;
 }
 
@@ -187,7 +187,7 @@ impl FromGuest {
     }
 }
 
-impl Growing for FromGuest {
+impl Versioned for FromGuest {
     const VARIANTS: u32 = 3;
 }
 
@@ -235,7 +235,7 @@ pub enum FromSpawn {
     Signal(u8),
 }
 
-impl Growing for FromSpawn {
+impl Versioned for FromSpawn {
     const VARIANTS: u32 = 2;
 }
 
@@ -259,6 +259,6 @@ pub enum ToSpawn {
     Notice(String),
 }
 
-impl Growing for ToSpawn {
+impl Versioned for ToSpawn {
     const VARIANTS: u32 = 7;
 }

@@ -10,7 +10,7 @@ pub const MAX_PACKET_BYTES: usize = 192 * 1024;
 pub const MAX_FDS: usize = 3;
 
 /// A message that has more variants in later versions.
-pub trait Growing: DeserializeOwned {
+pub trait Versioned: DeserializeOwned {
     /// How many this version knows.
     const VARIANTS: u32;
 }
@@ -36,7 +36,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, PacketError> {
 }
 
 /// The message in `bytes`; bytes behind it are an error as well.
-pub fn decode<T: Growing>(bytes: &[u8]) -> Result<T, PacketError> {
+pub fn decode<T: Versioned>(bytes: &[u8]) -> Result<T, PacketError> {
     if bytes.len() > MAX_PACKET_BYTES {
         return Err(PacketError::TooLarge(bytes.len()));
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_kind_of_a_later_version_is_told_from_garbage() {
-        fn next_is_unknown<T: Growing + Serialize>(last: &T) {
+        fn next_is_unknown<T: Versioned + Serialize>(last: &T) {
             let bytes = encode(last).unwrap();
             let variant = u32::from(bytes[0]);
             assert_eq!(variant + 1, T::VARIANTS, "the last variant is another");

@@ -5,7 +5,7 @@
 
 use super::{
     guest::{FromBroker, FromGuest, FromSpawn, Login, Open, Program, Terminal, TerminalModes, ToSpawn},
-    packet::{Growing, decode, encode},
+    packet::{Versioned, decode, encode},
 };
 use crate::domain::{ChannelId, Outcome};
 use serde::Serialize;
@@ -31,7 +31,7 @@ impl Recorded {
     }
 
     /// What is written today is what was recorded, and what was recorded is read as what it was.
-    fn compare<T: Serialize + Growing + PartialEq + Debug>(&mut self, name: &str, value: &T) {
+    fn compare<T: Serialize + Versioned + PartialEq + Debug>(&mut self, name: &str, value: &T) {
         let place = self.0.iter().position(|(recorded, _)| *recorded == name);
         let Some((_, bytes)) = place.map(|place| self.0.remove(place)) else {
             let hex: Vec<String> = encode(value).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{ContainerId, ContainerName, ImageRef, SessionId},
     engine::{Engine, EngineError, Labels},
-    link::{Link, Word},
+    link::{ExitReport, Link},
     policy::Plan,
     protocol::{
         examination::{EXAMINE, Facts, LOGIN, MAX_FACTS_BYTES},
@@ -142,7 +142,7 @@ impl<E: Engine + 'static> Verification<E> {
     async fn run(&self, plan: &Plan, capacity: &Capacity) -> Result<Facts, VerifyError> {
         let inner = &self.sessions.0;
         let is_closed = self.sessions.root_overrides_modes(plan).await;
-        let word = Word::listen(&inner.sockets, self.id(), !is_closed)
+        let report = ExitReport::listen(&inner.sockets, self.id(), !is_closed)
             .map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
         let container = self.create_container(plan).await?;
         self.steps.send_replace(Step::new("looking at the image"));
@@ -157,7 +157,7 @@ impl<E: Engine + 'static> Verification<E> {
             Err(error) => return Err(refused(error).into()),
         }
         tokio::select! {
-            facts = self.hear(&word, &container) => facts,
+            facts = self.hear(&report, &container) => facts,
             () = self.steps.closed() => Err(VerifyError::Abandoned),
         }
     }
@@ -180,7 +180,7 @@ impl<E: Engine + 'static> Verification<E> {
         self.provision().create_network(subnet, subnets).await
     }
 
-    async fn hear(&self, word: &Word, container: &ContainerId) -> Result<Facts, VerifyError> {
+    async fn hear(&self, report: &ExitReport, container: &ContainerId) -> Result<Facts, VerifyError> {
         let engine = &self.sessions.0.engine;
         let failed = |source| AttachError::Engine { step: "looking at the container", source };
         let status = engine.inspect_container(container).await.map_err(failed)?;
@@ -188,7 +188,7 @@ impl<E: Engine + 'static> Verification<E> {
             return Err(VerifyError::NotStarted(ended_at_once(&status)));
         };
         let end = Instant::now() + PATIENCE;
-        let mut heard = std::pin::pin!(word.hear(pid, MAX_FACTS_BYTES));
+        let mut heard = std::pin::pin!(report.receive(pid, MAX_FACTS_BYTES));
         loop {
             match time::timeout(POLL, &mut heard).await {
                 Ok(bytes) => {

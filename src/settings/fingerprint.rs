@@ -10,7 +10,7 @@ use std::{
 /// A state of files and directories; absent ones count, so that one that appears is noticed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fingerprint {
-    /// What concerns everybody: the server's files, and the directory of the users' files, which changes when one of
+    /// What concerns all users: the server's files, and the directory of the users' files, which changes when one of
     /// them appears, goes or is replaced.
     shared: Vec<Seen>,
     /// What concerns one user.

@@ -15,7 +15,7 @@ pub enum Refreshed {
     Unchanged,
     /// The files changed and the new settings hold.
     Reloaded,
-    /// The files changed and are wrong; the settings are what they were. Told once, until the files change again.
+    /// The files changed and are wrong; the settings are what they were. Reported once, until the files change again.
     Kept(Vec<FileError>),
 }
 
@@ -61,7 +61,7 @@ impl Live {
         let Look { settings, fingerprint, .. } = look(&self.root);
         self.look = fingerprint;
         match settings {
-            // A swap file of an editor in `users/`, a `touch`: nothing that anybody has to be told.
+            // A swap file of an editor in `users/`, a `touch`: nothing to report.
             Ok(settings) if settings == *self.current && self.problems.is_empty() => Refreshed::Unchanged,
             Ok(settings) => {
                 self.current = Arc::new(settings);

@@ -13,7 +13,7 @@ fn tree(files: &[(&str, &str)]) -> TempDir {
     root
 }
 
-fn told(root: &Path) -> Vec<String> {
+fn problems(root: &Path) -> Vec<String> {
     let place = format!("{}/", root.display());
     load(root).unwrap_err().iter().map(|error| error.to_string().replace(&place, "")).collect()
 }
@@ -48,7 +48,7 @@ fn every_file_is_read() {
 }
 
 #[test]
-fn mistakes_of_all_files_are_told_together() {
+fn mistakes_of_all_files_are_reported_together() {
     let root = tree(&[
         ("config.yaml", "x: 1\nsecurity: {seccomp_profile: /nonexistent/profile}"),
         ("projects.yaml", "web: {}"),
@@ -57,29 +57,29 @@ fn mistakes_of_all_files_are_told_together() {
         ("users/readme.txt", ""),
     ]);
     fs::create_dir(root.path().join("users/dir.yaml")).unwrap();
-    let told = told(root.path());
-    assert_eq!(told.len(), 6, "{told:#?}");
-    assert!(told[0].starts_with("config.yaml:1:1: unknown key"), "{told:?}");
-    assert_eq!(told[1], "projects.yaml:1:1: web.repo is missing");
-    assert!(told[2].starts_with("users/-x.yaml: \"-x\" is not a user name"), "{told:?}");
-    assert!(told[3].starts_with("users/alice.yaml:1:"), "{told:?}");
-    assert_eq!(told[4], "users/dir.yaml: this is not a regular file");
-    assert_eq!(told[5], "users/readme.txt: a user's file is called <user>.yaml");
+    let found = problems(root.path());
+    assert_eq!(found.len(), 6, "{found:#?}");
+    assert!(found[0].starts_with("config.yaml:1:1: unknown key"), "{found:?}");
+    assert_eq!(found[1], "projects.yaml:1:1: web.repo is missing");
+    assert!(found[2].starts_with("users/-x.yaml: \"-x\" is not a user name"), "{found:?}");
+    assert!(found[3].starts_with("users/alice.yaml:1:"), "{found:?}");
+    assert_eq!(found[4], "users/dir.yaml: this is not a regular file");
+    assert_eq!(found[5], "users/readme.txt: a user's file is called <user>.yaml");
 }
 
 #[test]
 fn a_named_seccomp_profile_must_be_there_and_be_json() {
     let root = tree(&[("config.yaml", "security: {seccomp_profile: /nonexistent/profile}")]);
-    assert!(told(root.path())[0].starts_with("/nonexistent/profile: no such file"));
+    assert!(problems(root.path())[0].starts_with("/nonexistent/profile: no such file"));
     let profile = root.path().join("p.json");
     fs::write(&profile, "[]").unwrap();
     fs::write(root.path().join("config.yaml"), format!("security: {{seccomp_profile: {}}}", profile.display()))
         .unwrap();
-    assert!(told(root.path())[0].starts_with("p.json: this is not a seccomp profile"));
+    assert!(problems(root.path())[0].starts_with("p.json: this is not a seccomp profile"));
 }
 
 #[test]
-fn a_bad_change_keeps_the_last_good_settings_and_is_told_once() {
+fn a_bad_change_keeps_the_last_good_settings_and_is_reported_once() {
     let root = tree(&[("config.yaml", "resources: {max_per_user: 1}"), ("users/alice.yaml", "")]);
     let config = root.path().join("config.yaml");
     let mut live = Live::open(root.path()).unwrap();
@@ -134,7 +134,7 @@ fn a_fifo_does_not_hold_anybody_up() {
     let fifo = root.path().join("config.yaml");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600), 0)
         .unwrap();
-    assert_eq!(told(root.path()), ["config.yaml: this is not a regular file"]);
+    assert_eq!(problems(root.path()), ["config.yaml: this is not a regular file"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The audit log's queue: a line is here, with the change that it tells of, before it is in the file.
+//! The audit log's queue: a line is here, with the change that it records, before it is in the file.
 
 use super::{Store, StoreError};
 use rusqlite::params;
@@ -24,7 +24,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a line back that nobody has seen.
+    /// Takes back a line that is not in the file yet.
     pub fn unqueue_line(&self, number: u64) -> Result<(), StoreError> {
         self.connection.prepare_cached("DELETE FROM audit WHERE number = ?")?.execute([number])?;
         Ok(())

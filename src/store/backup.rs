@@ -1,7 +1,7 @@
 //! A copy of the database while it is written to, and whether a copy is whole.
 //!
 //! The copier may only read: not even the index beside the write-ahead log is its to make. So `SQLite`'s online backup
-//! works where the broker has the database open; where nobody does, the files are copied while nothing moves them.
+//! works where the broker has the database open; where it is closed, the files are copied while nothing moves them.
 
 use super::{Store, StoreError, schema::refuse_newer};
 use crate::sys::file_version::FileVersion;
@@ -52,7 +52,7 @@ impl Store {
         Self::examine(target)
     }
 
-    /// The schema of a copy that nobody writes to, after reading all of it. One that is newer than ours is refused.
+    /// The schema of a copy that no process writes to, after reading all of it. One that is newer than ours is refused.
     pub fn examine(copy: &Path) -> Result<i64, StoreError> {
         let connection = reader(copy, "immutable=1")?;
         let schema = refuse_newer(&connection)?;
@@ -60,7 +60,7 @@ impl Store {
         if fault == "ok" { Ok(schema) } else { Err(StoreError::Corrupt(fault)) }
     }
 
-    /// Whose sessions are in a copy that nobody writes to, except those that are being destroyed: `user`, or
+    /// Whose sessions are in a copy that no process writes to, except those that are being destroyed: `user`, or
     /// `user@project`, as they are stored.
     pub fn live_in(copy: &Path) -> Result<Vec<String>, StoreError> {
         let connection = reader(copy, "immutable=1")?;
@@ -115,7 +115,7 @@ fn writer(copy: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Whether it is only that a reader cannot join in: there is no index because nobody has the database open, or none of
+/// Whether it is only that a reader cannot join in: there is no index because no process has the database open, or none of
 /// its places for readers is set where this one would need it, and a reader may not set it.
 fn is_readers_lot(error: &StoreError) -> bool {
     let source = match error {
@@ -127,7 +127,7 @@ fn is_readers_lot(error: &StoreError) -> bool {
     matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::FileLockingProtocolFailed))
 }
 
-/// Copies database and write-ahead log as they lie there; false if somebody wrote meanwhile, or may have.
+/// Copies database and write-ahead log as they are; false if a process wrote meanwhile, or may have.
 fn still(source: &Path, target: &Path) -> io::Result<bool> {
     let (log, copied_log) = (beside(source, "-wal"), beside(target, "-wal"));
     let look = || -> io::Result<_> { Ok((fs::metadata(source)?, if_there(fs::metadata(&log))?)) };

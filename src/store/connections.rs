@@ -1,4 +1,4 @@
-//! The statements on the table of connections: which ones the broker has opened, and what the audit log has still to tell
+//! The statements on the table of connections: which ones the broker has opened, and what the audit log still lacks
 //! of them. A guest that greets again can name no other; that they are still open only the guest knows.
 
 use super::{Store, StoreError};
@@ -18,7 +18,7 @@ pub struct OpenConnection {
 }
 
 impl OpenConnection {
-    /// One of which the audit log is told nothing.
+    /// One that the audit log leaves out.
     #[must_use]
     pub fn unaudited() -> Self {
         Self { kind: UNAUDITED.to_owned(), command: None }

@@ -15,7 +15,7 @@ pub enum Unique {
     Subnet,
 }
 
-/// A row whose columns are not what they must be. Somebody else wrote it, or the file is damaged.
+/// A row whose columns are not what they must be: another program wrote it, or the file is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("session {id:?}: column {column}: {reason}")]
 pub struct BadRow {

@@ -20,7 +20,7 @@ use std::{
 };
 use tracing::debug;
 
-/// How long a call waits for another process's lock. Nobody else writes in normal operation; a backup, or a broker
+/// How long a call waits for another process's lock. No other process writes in normal operation; a backup, or a broker
 /// that is being replaced, holds it for milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest write-ahead log that is kept, in bytes; a longer one is cut when it is next begun anew.
@@ -62,7 +62,7 @@ impl Store {
         connection.pragma_update(None, "journal_size_limit", MAX_LOG_BYTES)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // No function or virtual table runs because a schema that somebody else wrote says so.
+        // No function or virtual table runs because a foreign schema says so.
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         migrate(&mut connection, path)?;
@@ -131,7 +131,7 @@ fn migrate(connection: &mut Connection, path: Option<&Path>) -> Result<(), Store
     // One transaction for all steps, immediate so that of several processes one migrates and the others see it done.
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     let found = refuse_newer(&transaction)?;
-    // Not of one that was just created. The lock keeps everybody else from writing while it is copied.
+    // Not of one that was just created. The lock keeps all others from writing while it is copied.
     if let Some(path) = path.filter(|_| (1..KNOWN).contains(&found)) {
         kept::keep(path, found, Instant::now() + BUSY_TIMEOUT)?;
     }

@@ -41,7 +41,7 @@ pub struct SessionRow {
     pub image: ImageRef,
     /// The name of its container.
     pub container_name: ContainerName,
-    /// Its container, once the engine has told the id. `None` does not mean that there is none.
+    /// Its container, once the engine has given it an id. `None` does not mean that there is none.
     pub container_id: Option<ContainerId>,
     /// Its network, likewise.
     pub network_id: Option<NetworkId>,
@@ -55,7 +55,7 @@ pub struct SessionRow {
     pub protocol: Option<u32>,
     /// Unix seconds.
     pub created_at: i64,
-    /// Since when nobody is connected, in Unix seconds; exactly in [`State::Grace`].
+    /// Since when no user is connected, in Unix seconds; exactly in [`State::Grace`].
     pub grace_since: Option<i64>,
 }
 

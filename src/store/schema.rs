@@ -29,7 +29,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     "
-    -- Open connections, as far as the audit log owes their end.
+    -- Open connections, as far as the audit log lacks their end.
     CREATE TABLE connections (
         channel         INTEGER PRIMARY KEY NOT NULL,
         session         TEXT    NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,

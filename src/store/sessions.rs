@@ -36,7 +36,7 @@ impl Store {
         let mut statement = self.connection.prepare_cached("SELECT subnet FROM sessions")?;
         let mut taken: HashSet<Subnet> = avoid.clone();
         for text in statement.query_map([], |row| row.get::<_, String>(0))? {
-            // One that does not parse is in use by nobody who could be asked for it; `all` reports the row.
+            // One that does not parse is not usable anyway; `all` reports the row.
             taken.extend(text?.parse::<Subnet>().ok());
         }
         // Those of the pool's own size either are the candidate or leave it alone, so looking them up is enough: 4096
@@ -58,12 +58,12 @@ impl Store {
         self.update(id, "UPDATE sessions SET subnet = ?2 WHERE id = ?1", params![id.as_ref(), subnet.to_string()])
     }
 
-    /// Notes the container as soon as the engine has told its id.
+    /// Notes the container as soon as the engine has given it an id.
     pub fn set_container(&self, id: &SessionId, container: &ContainerId) -> Result<(), StoreError> {
         self.update(id, "UPDATE sessions SET container_id = ?2 WHERE id = ?1", params![id.as_ref(), container.as_ref()])
     }
 
-    /// Notes the network as soon as the engine has told its id.
+    /// Notes the network as soon as the engine has given it an id.
     pub fn set_network(&self, id: &SessionId, network: &NetworkId) -> Result<(), StoreError> {
         self.update(id, "UPDATE sessions SET network_id = ?2 WHERE id = ?1", params![id.as_ref(), network.as_ref()])
     }
@@ -87,7 +87,7 @@ impl Store {
         self.update(id, "UPDATE sessions SET protocol = ?2 WHERE id = ?1", params![id.as_ref(), version])
     }
 
-    /// Notes where the session is in its life; that nobody is connected, [`Self::set_grace`] does, which knows since when.
+    /// Notes the state of the session. [`Self::set_grace`] notes the grace period, with its beginning.
     pub fn set_state(&self, id: &SessionId, state: State) -> Result<(), StoreError> {
         self.update(
             id,
@@ -96,7 +96,7 @@ impl Store {
         )
     }
 
-    /// Notes that nobody is connected, and since when (Unix seconds).
+    /// Notes that no user is connected, and since when (Unix seconds).
     pub fn set_grace(&self, id: &SessionId, since: i64) -> Result<(), StoreError> {
         self.update(
             id,
@@ -168,7 +168,7 @@ fn project(key: &SessionKey) -> &str {
     key.project.as_ref().map_or("", AsRef::as_ref)
 }
 
-/// Which constraint a statement broke. `SQLite` tells by its text alone, which names the columns.
+/// Which constraint a statement broke. `SQLite` says it in its text alone, which names the columns.
 fn taken(error: rusqlite::Error) -> StoreError {
     if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) {
         let text = error.to_string();

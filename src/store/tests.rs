@@ -81,7 +81,7 @@ fn a_session_reads_back_as_written_at_every_step_of_its_life() {
 }
 
 #[test]
-fn what_is_taken_is_told_apart() {
+fn a_taken_id_a_taken_key_and_a_taken_subnet_are_different_errors() {
     let store = Store::open_in_memory().unwrap();
     store.insert(&session(1)).unwrap();
     let taken = |new: NewSession| match store.insert(&new) {
@@ -283,7 +283,7 @@ fn a_damaged_page_is_found_at_opening() {
 }
 
 #[test]
-fn full_read_only_locked_and_absent_are_told_apart() {
+fn full_read_only_locked_and_absent_are_different_errors() {
     let (directory, path) = database();
     let store = Store::open(&path).unwrap();
     store.connection.pragma_update(None, "max_page_count", 1).unwrap();

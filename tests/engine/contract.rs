@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// What a clause may use of the engine.
 pub(super) struct Ground {
-    /// Told apart from every other clause that runs.
+    /// Different for every clause that runs.
     pub(super) number: u8,
     /// An image that the engine has.
     pub(super) image: ImageRef,
@@ -161,8 +161,8 @@ pub(super) async fn a_network_in_use_stays(engine: &impl Engine, ground: &Ground
     engine.remove_network(&network).await.unwrap();
 }
 
-pub(super) async fn an_absent_image_is_told_from_other_errors(engine: &impl Engine, ground: &Ground) {
-    // Port 1 of the host itself: a registry that nobody runs, for engines with and without a network.
+pub(super) async fn an_absent_image_is_an_error_of_its_own(engine: &impl Engine, ground: &Ground) {
+    // Port 1 of the host itself: a registry that does not exist, for engines with and without a network.
     let image: ImageRef = "localhost:1/podspawn-contract/absent:1".parse().unwrap();
     let error =
         engine.create_container(&ContainerSpec { image: image.clone(), ..ground.container(0) }).await.unwrap_err();
@@ -213,23 +213,23 @@ pub(super) async fn a_limit_above_what_the_machine_has_is_no_error(engine: &impl
     engine.remove_container(&container).await.unwrap();
 }
 
-pub(super) async fn what_happens_to_a_container_is_told_to_who_watches(engine: &impl Engine, ground: &Ground) {
+pub(super) async fn a_watch_reports_the_events_of_a_container(engine: &impl Engine, ground: &Ground) {
     let network = engine.create_network(&ground.network(0)).await.unwrap();
     let container = engine.create_container(&ground.container(0)).await.unwrap();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let work = async {
-        // Others use the same engine, and what happened a moment ago may be told first.
-        while told.recv().await.unwrap() != Notice::Watching {}
+        // Others use the same engine, and what happened a moment ago may come first.
+        while notices.recv().await.unwrap() != Notice::Watching {}
         engine.start_container(&container).await.unwrap();
         engine.remove_container(&container).await.unwrap();
         let removed = Notice::Removed { container: container.clone() };
-        while told.recv().await.unwrap() != removed {}
+        while notices.recv().await.unwrap() != removed {}
     };
-    let mut hear = |notice| tell.send(notice).unwrap();
+    let mut hear = |notice| sender.send(notice).unwrap();
     tokio::select! {
         error = engine.watch(&mut hear) => panic!("{error:?}"),
         () = work => {}
-        () = tokio::time::sleep(std::time::Duration::from_secs(30)) => panic!("never told"),
+        () = tokio::time::sleep(std::time::Duration::from_secs(30)) => panic!("no notice"),
     }
     engine.remove_network(&network).await.unwrap();
 }

@@ -13,7 +13,7 @@ mod server;
 
 pub use entry::{Chapter, Entry, FixedBy};
 
-use crate::domain::markdown::wrapped;
+use crate::{domain::markdown::wrapped, engine::product};
 
 /// Every chapter, in the order of the page.
 pub const CHAPTERS: [&Chapter; 6] =
@@ -29,7 +29,7 @@ pub fn reference() -> String {
             page += &format!("### {}\n\n```text\n{}\n```\n\n", heading(entry), entry.messages.join("\n"));
             page += &wrapped("- **Meaning:** ", "  ", entry.meaning);
             page += &format!("- **Who can fix it:** {}.\n", entry.fixed_by);
-            page += &wrapped("- **Do:** ", "  ", entry.remedy);
+            page += &wrapped("- **Do:** ", "  ", &product().fill(entry.remedy));
             page.push('\n');
         }
     }

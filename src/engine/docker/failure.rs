@@ -1,6 +1,6 @@
 //! From the Docker API's errors to what may be concluded.
 //!
-//! The API tells most of its errors apart by their text alone. The texts matched here are those of Docker 20.10 to
+//! Most errors of the API differ in their text alone. The texts matched here are those of Docker 20.10 to
 //! 29; one that changes falls back to `Refused` or `Other`, which conclude less, never to a wrong conclusion.
 
 use crate::{

@@ -122,7 +122,7 @@ fn ulimit((name, limit): &(&str, u64)) -> ResourcesUlimits {
     ResourcesUlimits { name: Some((*name).to_owned()), soft: limit, hard: limit }
 }
 
-/// The label of a volume that is a container's terminals, by which those that nobody removed are found.
+/// The label of a volume with a container's terminals. Left-over volumes are found by it.
 pub(super) const TERMINALS: &str = "podspawn.terminals";
 
 /// The container's file system of terminals with a bound, instead of the one without that it would have otherwise: an

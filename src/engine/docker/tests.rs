@@ -187,8 +187,8 @@ async fn events_are_read_and_those_of_no_use_are_passed_over() {
     let actions = ["kill", "pause", "oom", "die", "destroy"];
     let body: Vec<_> = [event("die", "../x")].into_iter().chain(actions.map(|action| event(action, &id))).collect();
     let canned = Canned::answering(200, body.concat().leak());
-    let mut told = Vec::new();
-    let error = canned.engine().watch(&mut |notice| told.push(notice)).await;
+    let mut notices = Vec::new();
+    let error = canned.engine().watch(&mut |notice| notices.push(notice)).await;
     assert!(matches!(error, EngineError::Unreachable(_)), "{error:?}");
     let container = some_id();
     let wanted = [
@@ -197,8 +197,8 @@ async fn events_are_read_and_those_of_no_use_are_passed_over() {
         Notice::Ended { container: container.clone() },
         Notice::Removed { container },
     ];
-    told.retain(|notice| *notice != Notice::Watching);
-    assert_eq!(told, wanted);
+    notices.retain(|notice| *notice != Notice::Watching);
+    assert_eq!(notices, wanted);
     let line = canned.seen.lock().unwrap().iter().find(|line| line.contains("/events")).cloned().unwrap();
     assert!(line.contains("since=") && line.contains("managed-by%3Dpodspawn"), "{line}");
 }

@@ -36,12 +36,12 @@ clauses!(
     names_are_unique,
     networks_do_not_overlap,
     a_network_in_use_stays,
-    an_absent_image_is_told_from_other_errors,
+    an_absent_image_is_an_error_of_its_own,
     what_the_engine_does_not_accept_is_refused,
     a_container_that_is_gone_is_gone_for_every_verb,
     starting_twice_and_removing_twice_at_once_are_fine,
     a_limit_above_what_the_machine_has_is_no_error,
-    what_happens_to_a_container_is_told_to_who_watches,
+    a_watch_reports_the_events_of_a_container,
 );
 
 #[tokio::test]

@@ -90,8 +90,8 @@ fn read(pipe: OwnedFd, end: Instant) -> io::Result<String> {
     }
 }
 
-/// Waits for the end of `child`. One that does not come to it is left alone: without `CAP_KILL` nobody here may end it,
-/// and it goes with the container.
+/// Waits for the end of `child`. One that does not end is left alone: without `CAP_KILL` it cannot be killed here, and it
+/// ends with the container.
 fn wait(child: &mut Child, end: Instant) -> io::Result<Option<i32>> {
     loop {
         if let Some(status) = child.try_wait()? {
@@ -173,8 +173,8 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             path
         };
-        let told = |path: &Path| examined(Some(&runner()), path, &[]).problem.unwrap();
-        assert!(told(&make("loader", b"#!/no/such/loader\n")).contains("interpreter is missing"));
+        let problem = |path: &Path| examined(Some(&runner()), path, &[]).problem.unwrap();
+        assert!(problem(&make("loader", b"#!/no/such/loader\n")).contains("interpreter is missing"));
         let mut foreign = std::fs::read("/proc/self/exe").unwrap()[..64].to_vec();
         foreign[18] = 0xf3;
         let foreign = make("foreign", &foreign);

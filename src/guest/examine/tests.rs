@@ -53,7 +53,7 @@ fn what_an_image_has_is_found_where_distributions_keep_it() {
     assert_eq!(facts.certificates.as_deref(), Some("/etc/ssl/cert.pem"));
     assert_eq!(facts.locales, ["C.utf8"]);
     assert!(facts.has_zones && facts.is_musl);
-    // Only root's count; whoever runs the tests may be somebody else.
+    // Only root's count; the tests may run as another user.
     if rustix::process::geteuid().is_root() {
         assert_eq!(facts.set_uid, ["sudo", "mount"]);
     }
@@ -68,7 +68,7 @@ fn accounts_that_cannot_be_read_are_the_whole_report() {
 }
 
 #[test]
-fn a_temporary_directory_for_everybody_is_writable_and_one_for_root_is_not() {
+fn a_temporary_directory_for_all_users_is_writable_and_one_for_root_is_not() {
     let root = image(&[("bin/sh", "", 0o755)]);
     fs::create_dir(root.path().join("tmp")).unwrap();
     fs::set_permissions(root.path().join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();

@@ -29,7 +29,7 @@ fn a_new_home_is_filled_and_one_that_is_used_is_left_alone() {
     let root = container();
     let first = Persistent::default();
     first.claim(&home(&root)).unwrap();
-    assert_eq!(first.owner(root.path()), None, "the broker's own uid is nobody's choice");
+    assert_eq!(first.owner(root.path()), None, "the broker's own uid is never chosen");
     assert!(first.prepare(root.path(), me()).unwrap());
     std::fs::remove_file(home(&root).join(".bashrc")).unwrap();
     // The next login in the same container, and the first in another beside it.
@@ -74,7 +74,7 @@ fn a_home_is_handed_over_without_following_links_or_taking_what_is_others() {
         HandOver { from, owner, end: Instant::now() + HAND_OVER }.directory(&directory, 0)
     };
     let other = 54_321;
-    // From somebody who owns nothing here: nothing happens, whoever runs the tests.
+    // From an owner of nothing here: nothing happens, under any account that runs the tests.
     give(other, me().uid).unwrap();
     give(me().uid, other).unwrap();
     // Root can give away; anybody else keeps what it has, and goes on.

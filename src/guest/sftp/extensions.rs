@@ -68,7 +68,7 @@ pub(super) fn perform(state: &mut State, name: &[u8], fields: &mut Fields<'_>) -
     }
 }
 
-/// Descriptors that OpenSSH's server keeps for itself, and leaves out of what it tells clients.
+/// Descriptors that OpenSSH's server keeps for itself, and leaves out of the limits that it announces.
 const KEPT_DESCRIPTORS: u64 = 5;
 
 fn limits() -> Answer {
@@ -144,6 +144,6 @@ mod tests {
         assert_eq!(expand(b"~/x").unwrap(), [&here[..], b"/x"].concat());
         assert_eq!(expand(b"a/~/x").unwrap(), b"a/~/x");
         assert_eq!(expand(b"~root/x").unwrap(), b"/root/x");
-        assert!(matches!(expand(b"~nobody-at-all"), Err(Failure::System(Errno::NOENT))));
+        assert!(matches!(expand(b"~no-such-user"), Err(Failure::System(Errno::NOENT))));
     }
 }

@@ -59,7 +59,7 @@ fn strings(names: &BTreeMap<u32, String>, mut ids: Fields<'_>) -> Result<Vec<u8>
 pub(super) struct Zone(TimeZone);
 
 impl Zone {
-    /// By `TZ`, else by `/etc/localtime`, as localtime(3) does; UTC where neither tells.
+    /// By `TZ`, else by `/etc/localtime`, as localtime(3) does; UTC where neither is set.
     pub(super) fn read() -> Self {
         let zone = match std::env::var_os("TZ") {
             None => file(Path::new("/etc/localtime")),

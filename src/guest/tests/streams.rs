@@ -5,7 +5,7 @@ use crate::protocol::guest::MAX_OPEN_FILES;
 use rustix::process::{Resource, getrlimit};
 
 #[test]
-fn a_client_that_brings_no_stream_is_told_so_and_nothing_is_started() {
+fn a_client_that_brings_no_stream_is_refused_and_nothing_is_started() {
     let bench = Bench::new();
     let (directory, null) = (File::open("/").unwrap(), File::open("/dev/null").unwrap());
     for place in 0..3 {

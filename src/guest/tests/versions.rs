@@ -10,7 +10,7 @@ fn assert_silent(socket: &OwnedFd, seconds: i64) {
 }
 
 #[test]
-fn a_broker_of_the_first_version_is_told_nothing_that_it_does_not_know() {
+fn a_broker_of_the_first_version_is_sent_nothing_that_it_does_not_know() {
     let Bench { directory, broker, listener } = Bench::new();
     let bench = Bench { directory, broker, listener };
     let client = bench.command(1, "cat");

@@ -41,7 +41,7 @@ impl Here {
 }
 
 #[test]
-fn a_database_that_nobody_has_open_is_copied_and_nothing_is_left_beside_it() {
+fn a_database_that_is_closed_is_copied_and_nothing_is_left_beside_it() {
     let here = Here::new();
     let store = Store::open(&here.source()).unwrap();
     store.insert(&session(1)).unwrap();

@@ -70,7 +70,7 @@ const ENTRIES: &[Entry] = &[
         &["your container does not take new connections just now; try again, then ask the administrator"],
         "The container is overloaded.",
         UserThenAdministrator,
-        "Log in again later. `docker stats` shows the load; `podspawn stop USER` ends the session.",
+        "Log in again later. `{engine-command} stats` shows the load; `podspawn stop USER` ends the session.",
     ),
     entry(
         &["this container has too many connections"],
@@ -97,7 +97,7 @@ const ENTRIES: &[Entry] = &[
         "All terminals of the host are in use. sshd's own message for it is `PTY allocation request failed on \
          channel 0`.",
         Administrator,
-        "Compare `sysctl kernel.pty.nr` with `sysctl kernel.pty.max`, and raise the latter. `docker exec CONTAINER \
+        "Compare `sysctl kernel.pty.nr` with `sysctl kernel.pty.max`, and raise the latter. `{engine-command} exec CONTAINER \
          ls /dev/pts` shows which container has many.",
     ),
     entry(

@@ -13,8 +13,8 @@ const ENTRIES: &[Entry] = &[
         &["the container engine does not answer; try again in a moment, then ask the administrator"],
         "The broker cannot reach the engine's socket.",
         UserThenAdministrator,
-        "Run `systemctl status docker` and `systemctl start docker`. If Docker runs, check its socket: \
-         `ls -la /var/run/docker.sock` shows owner `root`, group `docker`, mode 0660.",
+        "Run `systemctl status {engine-unit}` and `systemctl start {engine-unit}`. If {engine} runs, check its socket: \
+         `ls -la {engine-socket}` shows owner `root`, group `{engine-group}`, mode 0660.",
     ),
     entry(
         &["the container engine refused to make your container: …; ask the administrator"],
@@ -27,7 +27,7 @@ const ENTRIES: &[Entry] = &[
              `journalctl -u podspawn-broker`"],
         "The engine reported an error of its own.",
         Administrator,
-        "Read `journalctl -u podspawn-broker` and `journalctl -u docker`.",
+        "Read `journalctl -u podspawn-broker` and `journalctl -u {engine-unit}`.",
     ),
     entry(
         &[
@@ -39,13 +39,13 @@ const ENTRIES: &[Entry] = &[
         "The image of the user, the project or the server is missing, and the registry does not deliver it. An image \
          is pulled at the first login that needs it. The message ends with the registry's reason.",
         Administrator,
-        "Run `docker pull IMAGE` on the server, or correct `image` in config.yaml, projects.yaml or the user's file.",
+        "Run `{engine-command} pull IMAGE` on the server, or correct `image` in config.yaml, projects.yaml or the user's file.",
     ),
     entry(
         &["your last container cannot be removed; ask the administrator to look at `journalctl -u podspawn-broker`"],
         "The previous container of the user is still being removed, and the engine fails to remove it. podspawn \
          repeats the removal.",
         Administrator,
-        "Run `docker rm -f` with the name in the journal, and read the engine's reason.",
+        "Run `{engine-command} rm -f` with the name in the journal, and read the engine's reason.",
     ),
 ];

@@ -84,7 +84,7 @@ const ENTRIES: &[Entry] = &[
         &["the server's disk is full; ask the administrator to free some"],
         "A file system that podspawn or the engine writes to is full. The failed login leaves nothing behind.",
         Administrator,
-        "Run `df -h /var/lib/podspawn /var/lib/docker`. `docker system prune` removes what no container uses.",
+        "Run `df -h /var/lib/podspawn {engine-data}`. `{engine-command} system prune` removes what no container uses.",
     ),
     entry(
         &["the server cannot write its audit log and refuses logins without it; ask the administrator to look at \
