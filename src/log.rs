@@ -1,7 +1,7 @@
 //! Where a long-lived process logs: the journal with fields when systemd runs it, stderr otherwise, and a file beside
 //! them if the configuration names one.
 //!
-//! What is told is decided where it happens; here it only gets out.
+//! The events and their fields are those of [`crate::event`]; this module writes them.
 
 mod file;
 mod journal;
@@ -13,8 +13,8 @@ pub use journal::Journal;
 use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _};
 
-/// What is logged unless `RUST_LOG` says otherwise. Libraries at trace level log whole messages, which hold what users
-/// send; nobody gets that by accident.
+/// What is logged unless `RUST_LOG` says otherwise. Libraries at trace level log whole messages, which contain what users
+/// send: that takes a deliberate setting.
 const DEFAULT: &str = "podspawn=info,warn";
 
 /// Installs the process's log. The file is nowhere until [`LogFile::write_to`] says where.

@@ -1,8 +1,8 @@
 //! What the broker counts and times: plain cells of a single thread, so that counting costs a login nothing.
 //!
 //! Every counter has one label at most, whose values are listed where it is defined: nothing that a user sends can make
-//! another series, and nobody's name is in one. What is true at a moment (sessions, memory, disks) is not kept here but
-//! looked up by whoever answers.
+//! another series, and no series has a user's name. Gauges (sessions, memory, disks) are not kept here but computed at
+//! each scrape.
 
 pub mod catalog;
 
@@ -29,7 +29,7 @@ struct Times {
 }
 
 impl Default for Measures {
-    /// Everything is 0, and is shown as such: what has never happened is not what nobody knows.
+    /// Everything is 0, and is shown as such: a counter at 0 is not an absent one.
     fn default() -> Self {
         let times = |timer: &Timer| RefCell::new(Times { counts: vec![0; timer.bounds.len() + 1], sum: 0.0 });
         Self {
@@ -83,7 +83,7 @@ impl Measures {
             });
             family(timer.name, timer.help, Kind::Histogram, samples.collect())
         });
-        // Before the first pass there is no moment to tell.
+        // Before the first cleanup there is no time to show.
         let cleanup = self.last_cleanup.get().map(|moment| gauge(&catalog::LAST_CLEANUP, seconds(moment)));
         cleanup.into_iter().chain(counters).chain(timers).collect()
     }

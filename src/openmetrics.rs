@@ -5,7 +5,7 @@
 //!
 //! What operators know as the gauges `podspawn_sessions_total` and `podspawn_connections_total` ends as a counter's name does.
 //! As gauges promtool finds fault with them, and a reader of `OpenMetrics` may take them for counters. So their type is left open
-//! (`untyped`, `unknown`), which all take without a word, and which nobody sees who asks for the values.
+//! (`untyped`, `unknown`), which every reader accepts, and which does not show in queries.
 
 use crate::protocol::measurements::{Family, Histogram, Kind, Sample};
 use std::fmt::Write as _;
@@ -29,7 +29,7 @@ impl Dialect {
         }
     }
 
-    /// What somebody gets who sent this `Accept`: `OpenMetrics` where it is liked no less than text.
+    /// The dialect for a client that sent this `Accept`: `OpenMetrics` if it is preferred no less than text.
     #[must_use]
     pub fn accepted(accept: &str) -> Self {
         let liking = |wanted: &[&str]| {

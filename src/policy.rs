@@ -1,6 +1,6 @@
 //! Who gets what: the settings of every file merged into one plan, or a refusal.
 //!
-//! Pure: settings in, a decision out. Whoever carries a plan out asks nothing else about configuration. The texts of
+//! Pure: settings in, a decision out. The plan is all that its executor needs of the configuration. The texts of
 //! refusals are shown to users verbatim, one line each.
 
 mod denial;

@@ -1,8 +1,7 @@
 //! The file: appended to, whole lines, through rotations of both kinds.
 //!
-//! A rotation by rename shows as another file under the name; until we are told to open it, lines go where they always
-//! went. A rotation by copytruncate shows as a file that is shorter than we made it, and what was written between the
-//! last read of the copy and the truncation is in neither: [`AuditFile::numbers`] tells which lines are safe.
+//! A rotation by rename shows as another file under the name; until it is opened, lines go to the renamed one. A rotation by copytruncate shows as a file that is shorter than we made it, and what was written between the
+//! last read of the copy and the truncation is in neither: [`AuditFile::numbers`] returns the lines that are safe.
 
 use super::number;
 use crate::sys::append::{append, is_same_file, regular, write_whole};
@@ -36,11 +35,11 @@ pub enum AuditError {
     Write(PathBuf, #[source] io::Error),
 }
 
-/// What became of the file since the last look.
+/// The file's status since the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum FileStatus {
-    /// Nothing.
+    /// It is unchanged.
     Same,
     /// It was cut: the last lines may be in no copy.
     Truncated,
@@ -55,7 +54,7 @@ pub enum FileStatus {
 pub struct AuditFile {
     path: PathBuf,
     file: File,
-    /// How long it is, if nobody cuts it.
+    /// Its length, unless another process cuts it.
     size: u64,
 }
 
@@ -80,7 +79,7 @@ impl AuditFile {
             _ => {}
         }
         let cut = ours.len() < self.size;
-        // Somebody else's additions are theirs to answer for.
+        // Another process may have appended.
         self.size = ours.len();
         if cut { FileStatus::Truncated } else { FileStatus::Same }
     }
@@ -166,7 +165,7 @@ fn copies(path: &Path) -> Vec<(PathBuf, u64)> {
     let mut copies: Vec<(SystemTime, PathBuf, u64)> = entries
         .filter(|entry| is_copy(&entry.file_name()))
         .filter_map(|entry| Some((entry.metadata().ok()?, entry.path())))
-        // An empty log is rotated as well, and its copies would take the places of those that tell something.
+        // An empty log is rotated as well, and its copies would take the places of those with lines.
         .filter(|(file, _)| file.len() > 0)
         .filter_map(|(file, path)| Some((file.modified().ok()?, path, file.ino())))
         .collect();

@@ -1,19 +1,19 @@
-//! `podspawn metrics`: Prometheus' questions over HTTP, started by systemd when somebody connects.
+//! `podspawn metrics`: serves the measurements over HTTP, started by systemd at the first connection.
 //!
-//! It has no rights but to ask the broker what is measured, and believes nobody who connects: whoever is on this host can.
+//! Its only right is to call the broker's Measurements. It trusts no client: every process of this host can connect.
 
-mod asker;
-mod crowd;
+mod connection_limit;
 mod listeners;
+mod scrape_cache;
 mod serve;
 
-use crate::{broker::drop_capabilities, domain::Span, protocol::measurements::LAST_MEASUREMENTS};
+use crate::{broker::drop_capabilities, domain::Span, protocol::measurements::LAST_MEASUREMENTS, sys::tally::Tally};
 use anyhow::Context as _;
-use asker::Asker;
 use libsystemd::daemon::{NotifyState, notify};
 use listeners::Listeners;
-use serve::{Use, serve_tcp, serve_unix};
-use std::{path::PathBuf, rc::Rc, time::Duration};
+use scrape_cache::ScrapeCache;
+use serve::{serve_tcp, serve_unix};
+use std::{path::PathBuf, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::{LocalSet, spawn_local},
@@ -39,28 +39,28 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     drop_capabilities()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     LocalSet::new().block_on(&runtime, live(options, listeners))?;
-    // An answer that the broker owes is waited for by nobody.
+    // A scrape that is still running has no client any more.
     runtime.shutdown_background();
     Ok(())
 }
 
 async fn live(options: &Options, listeners: Listeners) -> anyhow::Result<()> {
-    let asker = Asker::start(options.broker.socket.clone(), options.last.clone());
-    let usage = Rc::new(Use::default());
+    let cache = ScrapeCache::start(options.broker.socket.clone(), options.last.clone());
+    let open = Tally::default();
     for listener in listeners.tcp {
         let listener = tokio::net::TcpListener::from_std(listener).context("listening")?;
-        spawn_local(serve_tcp(listener, asker.clone(), Rc::clone(&usage)));
+        spawn_local(serve_tcp(listener, cache.clone(), open.clone()));
     }
     for listener in listeners.unix {
         let listener = tokio::net::UnixListener::from_std(listener).context("listening")?;
-        spawn_local(serve_unix(listener, asker.clone(), Rc::clone(&usage)));
+        spawn_local(serve_unix(listener, cache.clone(), open.clone()));
     }
     let _ = notify(false, &[NotifyState::Ready]);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let idle_exit = Duration::from(options.idle_exit).max(Duration::from_millis(100));
     tokio::select! {
-        () = usage.none_for(idle_exit) => {}
+        () = open.zero_for(idle_exit) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

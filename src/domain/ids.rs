@@ -18,7 +18,7 @@ impl SessionId {
         Self(format!("{bits:016x}").into())
     }
 
-    /// The first eight digits, for names that people read.
+    /// The first eight digits, for names that users read.
     #[must_use]
     pub fn short(&self) -> &str {
         &self.0[..8]

@@ -77,9 +77,9 @@ impl From<Mode> for String {
 pub enum State {
     /// The row exists; the engine has been or is about to be asked.
     Creating,
-    /// The container runs and somebody is connected, or is about to be.
+    /// The container runs and has a connection, or is about to.
     Running,
-    /// The container runs and nobody is connected.
+    /// The container runs and has no connection.
     Grace,
     /// The container and the network are being removed.
     Destroying,

@@ -1,4 +1,4 @@
-//! Names that people type: users, projects, images, containers.
+//! Names that users type: users, projects, images, containers.
 
 use super::{Invalid, text_type};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the process of a connection ended, as wait(2) tells it.
+/// How the process of a connection ended, as wait(2) reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It called exit with this code.
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_status_tells_codes_from_signals() {
+    fn a_wait_status_distinguishes_codes_and_signals() {
         assert_eq!(Outcome::from_wait_status(3 << 8), Some(Outcome::Exited(3)));
         assert_eq!(Outcome::from_wait_status(9), Some(Outcome::Killed(9)));
         assert_eq!(Outcome::from_wait_status(6 | 0x80), Some(Outcome::Killed(6)));

@@ -59,7 +59,7 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     enum Failed {
         #[error("reading x: {0}")]
-        Tells(#[source] io::Error),
+        Repeats(#[source] io::Error),
         #[error("reading x")]
         Leaves(#[source] io::Error),
         #[error("starting")]
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_cause_is_shown_once() {
         let gone = || io::Error::from_raw_os_error(2);
-        for failed in [Failed::Tells(gone()), Failed::Leaves(gone())] {
+        for failed in [Failed::Repeats(gone()), Failed::Leaves(gone())] {
             assert_eq!(chain(&failed), "reading x: No such file or directory");
             assert_eq!(chain(&Failed::Outer(Box::new(failed))), "starting: reading x: No such file or directory");
         }

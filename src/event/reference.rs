@@ -1,24 +1,26 @@
-//! The table of events for the documentation.
+//! The page of events for the documentation.
 
 use super::{Kind, Severity};
 use std::fmt::Write as _;
 
-/// The events as a Markdown table: name, message id, severity, sinks and meaning.
+/// Every event as Markdown: name, meaning, severity, sinks beside the log, message id.
 #[must_use]
 pub fn reference() -> String {
-    let mut table =
-        String::from("| event | severity | audit log | metrics | meaning | MESSAGE_ID |\n|---|---|---|---|---|---|\n");
+    let mut page = String::new();
     for kind in Kind::ALL {
         let severity = match kind.severity() {
             Severity::Info => "info",
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        let has = |sink| if kind.sinks().contains(&sink) { "yes" } else { "–" };
+        let sinks = [("audit", ", audit log"), ("metrics", ", metrics")];
+        let sinks: String = sinks.iter().filter(|(sink, _)| kind.sinks().contains(sink)).map(|(_, text)| *text).collect();
         let (name, meaning, id) = (kind.name(), kind.meaning(), kind.message_id());
         // Writing to a String cannot fail.
-        let _ =
-            writeln!(table, "| `{name}` | {severity} | {} | {} | {meaning} | `{id}` |", has("audit"), has("metrics"));
+        let _ = write!(
+            page,
+            "### `{name}`\n\n{meaning}.\n\n- Severity: {severity}\n- In: log{sinks}\n- `MESSAGE_ID={id}`\n\n"
+        );
     }
-    table
+    page
 }

@@ -25,7 +25,7 @@ pub enum LogFileError {
     Write(PathBuf, #[source] Arc<io::Error>),
 }
 
-/// The file, shared by the log and by whoever knows where it is to be.
+/// The file, shared by the log and by the owner of the settings.
 #[derive(Debug, Clone, Default)]
 pub struct LogFile(Arc<Mutex<State>>);
 
@@ -35,8 +35,8 @@ struct State {
     path: Option<PathBuf>,
     file: Option<File>,
     failing: Option<LogFileError>,
-    /// Whether [`LogFile::news`] told that it fails.
-    told: bool,
+    /// Whether [`LogFile::news`] has reported that it fails.
+    reported: bool,
 }
 
 impl LogFile {
@@ -44,8 +44,8 @@ impl LogFile {
     pub fn write_to(&self, path: Option<&Path>) {
         let mut state = self.state();
         if state.path.as_deref() != path {
-            let told = state.told;
-            *state = State { path: path.map(Path::to_owned), told, ..State::default() };
+            let reported = state.reported;
+            *state = State { path: path.map(Path::to_owned), reported, ..State::default() };
             state.open();
         }
     }
@@ -69,10 +69,10 @@ impl LogFile {
     #[must_use]
     pub fn news(&self) -> Option<Result<(), LogFileError>> {
         let mut state = self.state();
-        if state.failing.is_some() == state.told {
+        if state.failing.is_some() == state.reported {
             return None;
         }
-        state.told = !state.told;
+        state.reported = !state.reported;
         Some(state.failing.clone().map_or(Ok(()), Err))
     }
 
@@ -109,8 +109,8 @@ impl State {
         }
     }
 
-    /// Whether another file has the name, or none and nobody keeps ours. A file that was only renamed is written until
-    /// somebody says otherwise.
+    /// Whether another file has the name, or ours has no name any more. A file that was only renamed is written until
+    /// [`LogFile::reopen`].
     fn is_replaced(&self) -> bool {
         let (Some(file), Some(path)) = (&self.file, &self.path) else { return true };
         let Ok(ours) = file.metadata() else { return true };

@@ -69,7 +69,7 @@ impl Visit for Content {
 }
 
 /// Appends `text`, cut where it is too long. A control character, or one that turns the direction of writing, would let
-/// whoever chose the text forge a line or disturb a terminal.
+/// the author of the text forge a line or disturb a terminal.
 fn escape(line: &mut String, text: &str) {
     for (count, c) in text.chars().enumerate() {
         if count == MAX_VALUE {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_makes_a_second_line_or_a_field_of_his_own() {
+    fn a_value_makes_neither_a_second_line_nor_a_field() {
         assert_eq!(
             line("a\nb\u{1b}[2J \u{202e}", &[("command", "x\" user=\"root\n\\")]),
             "2026-01-02T02:04:05.600000Z INFO a\\nb\\u{1b}[2J \\u{202e} command=\"x' user='root\\n\\\\\"\n"

@@ -111,25 +111,25 @@ gauges! {
     /// The contract's, like the five that follow.
     SESSIONS = "podspawn_sessions_total", "Sessions, in whatever state", "";
     /// See [`SESSIONS`].
-    RUNNING = "podspawn_sessions_running", "Sessions with somebody connected", "";
+    RUNNING = "podspawn_sessions_running", "Sessions with a connection", "";
     /// See [`SESSIONS`].
-    GRACE = "podspawn_sessions_grace", "Sessions with nobody connected that are kept for now", "";
+    GRACE = "podspawn_sessions_grace", "Sessions without a connection, in their grace period", "";
     /// See [`SESSIONS`].
     CONNECTIONS = "podspawn_connections_total", "Open connections", "";
     /// See [`SESSIONS`].
     CONTAINERS = "podspawn_containers_docker", "Containers of podspawn's that the engine has, running or not", "";
     /// See [`SESSIONS`].
     OLDEST = "podspawn_oldest_session_seconds", "Age of the oldest session", "";
-    /// Made by whoever shows.
-    UP = "podspawn_up", "Whether the broker answers, or rests and will answer when somebody comes", "";
-    /// Made by whoever shows.
-    BROKER_RUNNING = "podspawn_broker_running", "Whether the broker runs; without anything to do it rests", "";
+    /// Added where the page is rendered.
+    UP = "podspawn_up", "Whether the broker answers, or has exited idle and starts at the next login", "";
+    /// Added where the page is rendered.
+    BROKER_RUNNING = "podspawn_broker_running", "Whether the broker runs; an idle broker exits", "";
     /// Of the broker.
     BUILD = "podspawn_build_info", "1, with the version of the broker", "version";
     /// Of the broker.
     STARTED = "podspawn_broker_start_time_seconds", "When the broker was started, in seconds since the epoch", "";
     /// Of the broker.
-    MEASURED = "podspawn_measured_time_seconds", "When this was measured, in seconds since the epoch; long ago while the broker rests", "";
+    MEASURED = "podspawn_measured_time_seconds", "When this was measured, in seconds since the epoch; in the past while the broker is not running", "";
     /// Of the broker.
     BROKER_MEMORY = "podspawn_broker_resident_memory_bytes", "Memory that the broker has", "";
     /// Of the broker.

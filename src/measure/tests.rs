@@ -53,11 +53,11 @@ fn the_next_broker_goes_on_where_the_last_one_stopped() {
     first.count(&catalog::CLEANUPS, "ok");
     first.time(&catalog::ENGINE_TIME, "pull", Duration::from_secs(2));
     first.last_cleanup.set(Some(1_700_000_000));
-    let told = first.families();
+    let saved = first.families();
     // As it is written to a file and read again.
-    let told: Vec<Family> = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
+    let saved: Vec<Family> = serde_json::from_str(&serde_json::to_string(&saved).unwrap()).unwrap();
     let second = Measures::default();
-    second.resume(&told);
+    second.resume(&saved);
     assert_eq!(text(&second), text(&first));
     assert_eq!(second.last_cleanup.get(), Some(1_700_000_000));
     second.count(&catalog::CLEANUPS, "ok");

@@ -121,7 +121,7 @@ impl Allowance {
         self.with(user, |account| account.shortage(bytes))
     }
 
-    /// Counts an event of `user`; true if somebody has to see to it that the count is written.
+    /// Counts an event of `user`; true if the caller has to start the task that writes the count.
     fn count(&self, user: &UserName, event: &'static str) -> bool {
         self.with(user, |account| {
             Withheld::count(&mut account.withheld, event);

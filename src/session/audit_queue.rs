@@ -1,8 +1,15 @@
-//! The audit trail: what is told is queued in the state together with the change that it tells of, then written to the
-//! file, then done.
+//! The audit queue: a transactional outbox between the state and the audit file.
 //!
-//! So an event is lost neither with the broker, nor with a full disk, nor in a rotation: it stays queued until it has
-//! been in the file for a while, and what is not found there after a crash or a cut is written again.
+//! The contract:
+//! 1. A record is queued in the state database in the same transaction as the change that it records, or neither is.
+//! 2. It is then appended to the file, in the order of the numbers. What must not happen unrecorded uses
+//!    [`Sessions::record_first`], which undoes both if the record does not reach the file.
+//! 3. It stays queued for [`SAFE_AFTER`] after that. A record that a crash or a rotation lost is written again; none is lost
+//!    with the broker or with a full disk, and none is written twice while the file or one of its copies has it.
+//! 4. The queue is bounded ([`MAX_QUEUE_BYTES`]). Beyond it events are counted, and the count is recorded later.
+//!
+//! [`AuditQueue`] owns the file, the numbers and the failure. One task ([`Sessions::run_audit_writer`]) looks after it while
+//! any record is not yet safe.
 
 use super::{AttachError, Auditing, Observer, Sessions, allowance::Withheld};
 use crate::{
@@ -82,7 +89,7 @@ impl AuditQueue {
         self.unrecorded_disconnects.set(unrecorded);
     }
 
-    /// Opens the file if it is not, and writes what is queued. The failure is remembered and told once.
+    /// Opens the file if it is not open, and writes the queue. A failure is kept and reported once.
     fn write(&self, store: &Store) {
         match self.try_write(store) {
             Ok(()) => {
@@ -120,7 +127,7 @@ impl AuditQueue {
         match file.status() {
             FileStatus::Same | FileStatus::Gone => {}
             FileStatus::Truncated => self.suspects.borrow_mut().append(&mut self.in_file.borrow_mut()),
-            // Whoever renames and creates may not have given the new one to us yet.
+            // The new file may not belong to the broker's account yet.
             FileStatus::Replaced => {
                 if let Ok(other) = AuditFile::open(&path) {
                     *file = other;
@@ -247,7 +254,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let queue = &self.0.audit_queue;
         let queued = self.0.store.last_line().unwrap_or(0);
         let path = queue.auditing.borrow().as_ref().map(|auditing| auditing.path.clone());
-        // Where this fails, the first write tells.
+        // If this fails, the first write reports it.
         let file = path.and_then(|path| AuditFile::open(&path).ok());
         let in_file = file.as_ref().and_then(AuditFile::last_number).unwrap_or(0);
         queue.file.replace(file);

@@ -1,4 +1,4 @@
-//! Why sessions ended, for a moment: those who were connected ask when their connection breaks.
+//! Why sessions ended, kept for a moment: a client asks when its connection breaks.
 
 use super::{Sessions, live_session::Session};
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// Most ends that are remembered, and for how long. Whoever was connected asks at once.
+/// Most ends that are kept, and for how long. Clients ask at once.
 const MAX_ENDS: usize = 1024;
 const KEPT: Duration = Duration::from_secs(60);
 
-/// How long somebody who asks waits for a look at the container, and how long if its guest is well: then it was the
+/// How long a client waits for an inspection of the container, and how long if its guest is connected: then it was the
 /// connection alone that ended, most likely. Both together are less than [`crate::protocol::varlink::ENDED_TIMEOUT`].
 const PATIENCE: Duration = Duration::from_millis(1500);
 const PATIENCE_WITH_GUEST: Duration = Duration::from_millis(300);
@@ -53,7 +53,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.recent_ends.borrow_mut().add(session, text);
     }
 
-    /// Why a session ended whose user is `allowed`, in a line for that user; `None` if it has not or nobody knows. Waits
+    /// Why a session ended whose user is `allowed`, in a line for that user; `None` if it has not or the reason is unknown. Waits
     /// a moment where it may be just ending.
     pub async fn why_ended(&self, id: &SessionId, allowed: impl Fn(&UserName) -> bool) -> Option<String> {
         if let Some(session) =

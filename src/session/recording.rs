@@ -17,7 +17,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Why a connection is over whose end was not heard of.
+/// The reason of a disconnect that the broker did not see.
 pub(super) const MISSED: &str = "it ended while the broker was away";
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -32,8 +32,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.audit(subject, event);
     }
 
-    /// Writes a connection down before there is one, and tells the audit trail of it. One more than the user may have
-    /// written is counted, and nothing of it is in a log.
+    /// Records a connection before it exists. Beyond the user's allowance it is only counted, and in no log.
     pub(super) fn connecting(
         &self,
         session: &Session,
@@ -72,7 +71,7 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(run)
     }
 
-    /// Writes down a connection of which the audit log is told nothing. A full disk must not keep anybody out of a
+    /// Stores a connection that is not audited. A full disk must not keep a user out of a
     /// container that runs: should the broker be restarted before the connection ends, it then does not count.
     fn write_unaudited(&self, session: &Session, channel: ChannelId) {
         if let Err(error) = self.0.store.open_connection(channel, &session.id, &OpenConnection::unaudited()) {
@@ -87,7 +86,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Tells that a connection is over, which is no longer among the session's.
+    /// Records and logs the end of a connection that is no longer among the session's.
     pub(super) fn disconnected(
         &self,
         session: &Session,
@@ -112,7 +111,7 @@ impl<E: Engine + 'static> Sessions<E> {
         outcome: Option<Outcome>,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
-        // One that began before anything was audited owes nothing.
+        // One that began without an audit log ends without it.
         let Some(connection) = self.connection(session, channel)?.filter(OpenConnection::is_audited) else {
             return self.0.store.close_connection(channel, &session.id);
         };
@@ -136,11 +135,11 @@ impl<E: Engine + 'static> Sessions<E> {
     /// The connections that the broker opened and whose end it has not heard of; `None` if that cannot be read.
     pub(super) fn opened(&self, session: &Session) -> Option<BTreeSet<ChannelId>> {
         let written = self.0.store.connections(&session.id).inspect_err(|_| self.mark_unrecorded()).ok()?;
-        // What could not be written down counts as long as this broker lives.
+        // A connection that could not be stored counts as long as this broker lives.
         Some(session.guest.channels().into_iter().chain(written).collect())
     }
 
-    /// Writes what could not be written when it happened, in sessions whose guest says who is there. The log has it.
+    /// Records the disconnects that could not be recorded when they happened, in sessions whose guest is connected.
     pub(super) fn record_pending(&self) {
         self.0.audit_queue.set_unrecorded(false);
         let sessions = self.0.registry.all();
@@ -155,7 +154,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
     }
 
-    /// Tells of every connection that is still to be told of, before the session's row goes.
+    /// Records the end of every connection whose end is not recorded, before the session's row is deleted.
     pub(super) fn record_all_disconnects(&self, session: &Session) -> Result<(), StoreError> {
         if self.0.audit_queue.is_on() {
             for channel in self.0.store.connections(&session.id)? {
@@ -170,7 +169,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let write = |subject: &Subject<'_>| {
             self.record(subject, [Event::ContainerDestroy { cause: None, reason }], |store| {
                 match store.set_state(&session.id, State::Destroying) {
-                    // Somebody has put another database in place: what has no row still has a container.
+                    // Another database was put in place: a session without a row still has a container.
                     Err(StoreError::NoSuchSession(_)) => Ok(()),
                     result => result,
                 }
@@ -179,8 +178,7 @@ impl<E: Engine + 'static> Sessions<E> {
         session.lifecycle.record_destroy(|| with_subject(session, write))
     }
 
-    /// Tells the audit trail of a user who was refused. False if the user was refused too often to write that, here or
-    /// in the log.
+    /// Records that a user was refused. False if that is beyond the user's allowance: then it is not logged either.
     #[must_use]
     pub fn audit_denial(&self, user: &UserName, project: Option<&str>, uid: Option<u32>, reason: &str) -> bool {
         let may_write = self.may_write(user, "policy_deny", REFUSAL + 2 * reason.len() as u64);
@@ -197,7 +195,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.may_write(user, "attach_failed", REFUSAL)
     }
 
-    /// Tells the audit trail of something that changes no row.
+    /// Records an event that changes no row.
     pub(super) fn audit(&self, subject: &Subject<'_>, event: Event<'_>) {
         if let Err(error) = self.record(subject, [event], |_| Ok(())) {
             tracing::debug!(%error, "queuing an event of the audit log");
@@ -210,7 +208,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 }
 
-/// What a connection runs, as the audit log tells it.
+/// What a connection runs, as the audit log has it.
 fn run(kind: &str, command: Option<&[u8]>) -> Run {
     match (kind, command) {
         (_, Some(command)) => Run::command(command),

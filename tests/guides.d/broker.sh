@@ -16,7 +16,7 @@ walk_broker() {
     configure 'session: { mode: sometimes }'
     fails 255 'ssh gwen@bench true' "^podspawn: the server's configuration is invalid; ask the administrator to run .podspawn check-config."
     fails 1 'podspawn check-config' '/etc/podspawn/config.yaml:[0-9]+:[0-9]+: '
-    seen 'journalctl -u podspawn-broker -n 5 --no-pager' 'nobody can log in: .*config.yaml:[0-9]+:[0-9]+'
+    seen 'journalctl -u podspawn-broker -n 5 --no-pager' 'no user can log in: .*config.yaml:[0-9]+:[0-9]+'
     diagnosed config fail 'podspawn check-config'
     configure
     healed 'ssh gwen@bench echo in' '^in$'

@@ -56,7 +56,7 @@ database() {
     ok 'ls -la /var/lib/podspawn/state.db*' '^-rw------- .* podspawn podspawn .*state.db$'
     do_ 'systemctl stop podspawn-broker; chown root:root /var/lib/podspawn/state.db*'
     fails 255 'ssh gwen@bench true' '^podspawn: the server cannot (read|write) its state'
-    seen 'journalctl -u podspawn-broker -n 20 --no-pager' 'nobody can log in: /var/lib/podspawn/state.db: '
+    seen 'journalctl -u podspawn-broker -n 20 --no-pager' 'no user can log in: /var/lib/podspawn/state.db: '
     diagnosed state-db fail /var/lib/podspawn/state.db chown
     ok 'getent group podspawn' '^podspawn:'
     instead 'chgrp docker state.db*; chmod 664 state.db*' 'chown podspawn:podspawn /var/lib/podspawn/state.db*' \

@@ -1,4 +1,4 @@
-//! Telling the administrator. sshd discards what the command writes to stderr, so the journal is the place.
+//! Remarks for the administrator. sshd discards what the command writes to stderr, so the journal is the place.
 
 use crate::{
     domain::plain,

@@ -1,7 +1,10 @@
-//! HTTP: one question a connection, each with a deadline.
+//! HTTP: one request a connection, each with a deadline.
 
-use super::{asker::Asker, crowd::Crowd};
-use crate::openmetrics::{Dialect, render};
+use super::{connection_limit::ConnectionLimit, scrape_cache::ScrapeCache};
+use crate::{
+    openmetrics::{Dialect, render},
+    sys::tally::Tally,
+};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -21,9 +24,8 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::Notify,
     task::spawn_local,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 
 /// How long the head of a request may take.
@@ -34,80 +36,45 @@ const WHOLE: Duration = Duration::from_secs(20);
 const MAX_HEAD: usize = 8192;
 /// Most lines of it.
 const MAX_HEADERS: usize = 32;
-/// How long nobody new is let in after a failure to do so, or while everybody who is connected is being answered.
+/// The pause before the next connection is accepted after a failure, or while every open one is being answered.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether anybody is connected, and when somebody last was.
-#[derive(Default)]
-pub(super) struct Use {
-    open: Cell<u32>,
-    changed: Notify,
-}
-
-impl Use {
-    /// Waits until nobody has been connected for so long.
-    pub(super) async fn none_for(&self, long: Duration) {
-        let mut until = Instant::now() + long;
-        loop {
-            tokio::select! {
-                () = self.changed.notified() => until = Instant::now() + long,
-                () = sleep_until(until), if self.open.get() == 0 => return,
-            }
-        }
-    }
-
-    fn begin(self: &Rc<Self>) -> InUse {
-        self.open.set(self.open.get() + 1);
-        self.changed.notify_one();
-        InUse(Rc::clone(self))
-    }
-}
-
-struct InUse(Rc<Use>);
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.changed.notify_one();
-    }
-}
-
-/// Lets people in from this host.
-pub(super) async fn serve_tcp(listener: TcpListener, asker: Asker, usage: Rc<Use>) {
-    let crowd = RefCell::default();
+/// Serves a TCP socket.
+pub(super) async fn serve_tcp(listener: TcpListener, cache: ScrapeCache, open: Tally) {
+    let limit = RefCell::default();
     loop {
         let accepted = listener.accept().await.map(|(stream, _)| stream);
-        welcome(accepted, &crowd, &asker, &usage).await;
+        serve(accepted, &limit, &cache, &open).await;
     }
 }
 
-/// Lets people in who may connect to the socket in the file system.
-pub(super) async fn serve_unix(listener: UnixListener, asker: Asker, usage: Rc<Use>) {
-    let crowd = RefCell::default();
+/// Serves a Unix socket.
+pub(super) async fn serve_unix(listener: UnixListener, cache: ScrapeCache, open: Tally) {
+    let limit = RefCell::default();
     loop {
         let accepted = listener.accept().await.map(|(stream, _)| stream);
-        welcome(accepted, &crowd, &asker, &usage).await;
+        serve(accepted, &limit, &cache, &open).await;
     }
 }
 
-async fn welcome<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     accepted: io::Result<S>,
-    crowd: &RefCell<Crowd>,
-    asker: &Asker,
-    usage: &Rc<Use>,
+    limit: &RefCell<ConnectionLimit>,
+    cache: &ScrapeCache,
+    open: &Tally,
 ) {
     let Ok(stream) = accepted else { return sleep(PAUSE).await };
-    while !crowd.borrow_mut().make_room() {
+    while !limit.borrow_mut().make_room() {
         sleep(PAUSE).await;
     }
-    let (asker, in_use, said) = (asker.clone(), usage.begin(), Rc::new(Cell::new(false)));
-    let says = Rc::clone(&said);
+    let (cache, guard, requested) = (cache.clone(), open.guard(), Rc::new(Cell::new(false)));
+    let requests = Rc::clone(&requested);
     let task = spawn_local(async move {
-        let _in_use = in_use;
+        let _guard = guard;
         let service = service_fn(move |request| {
-            says.set(true);
-            let asker = asker.clone();
-            async move { Ok::<_, Infallible>(answer(&request, &asker).await) }
+            requests.set(true);
+            let cache = cache.clone();
+            async move { Ok::<_, Infallible>(answer(&request, &cache).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -116,13 +83,13 @@ async fn welcome<S: AsyncRead + AsyncWrite + Unpin + 'static>(
             .max_headers(MAX_HEADERS)
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service);
-        // Whatever goes wrong is the client's affair.
+        // An error concerns the client alone.
         let _ = timeout(WHOLE, connection).await;
     });
-    crowd.borrow_mut().add(task.abort_handle(), said);
+    limit.borrow_mut().add(task.abort_handle(), requested);
 }
 
-async fn answer(request: &Request<Incoming>, asker: &Asker) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, cache: &ScrapeCache) -> Response<Full<Bytes>> {
     let plain = |status, text: &'static str| response(status, "text/plain; charset=utf-8", text.into());
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
@@ -136,9 +103,9 @@ async fn answer(request: &Request<Incoming>, asker: &Asker) -> Response<Full<Byt
     }
     let accept: Vec<&str> = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let dialect = Dialect::accepted(&accept.join(","));
-    match asker.ask().await {
+    match cache.get().await {
         Some(families) => response(StatusCode::OK, dialect.content_type(), render(&families, dialect).into()),
-        None => plain(StatusCode::SERVICE_UNAVAILABLE, "too many ask\n"),
+        None => plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait\n"),
     }
 }
 

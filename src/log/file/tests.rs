@@ -18,7 +18,7 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
-fn an_event_is_a_line_and_the_file_is_no_business_of_others() {
+fn an_event_is_a_line_and_others_cannot_read_the_file() {
     let (_directory, path, log) = log();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(Layer(log)), || {
         tracing::warn!(event = "policy_deny", uid = 7, "uid {} refused", 7);
@@ -77,7 +77,7 @@ fn the_beginning_of_a_line_is_ended_before_the_next() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_once_and_its_return_too() {
+fn a_file_that_cannot_be_written_is_reported_once_and_its_return_too() {
     let (directory, path, log) = log();
     write(&log, "one");
     let renamed = directory.path().join("kept");
@@ -87,7 +87,7 @@ fn a_file_that_cannot_be_written_is_told_once_and_its_return_too() {
     assert!(matches!(log.news(), Some(Err(LogFileError::Open(..)))));
     write(&log, "two");
     write(&log, "three");
-    assert!(log.news().is_none(), "told twice");
+    assert!(log.news().is_none(), "reported twice");
     assert_eq!(read(&renamed), "one\ntwo\nthree\n", "what is open stays in use");
 
     fs::remove_dir(&path).unwrap();
@@ -98,7 +98,7 @@ fn a_file_that_cannot_be_written_is_told_once_and_its_return_too() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_another_place_is_written() {
+fn a_full_disk_is_reported_and_another_file_is_written() {
     let (_directory, path, log) = log();
     let full = LogFile::default();
     full.state().path = Some(path.clone());

@@ -7,12 +7,12 @@ use tokio::{
 };
 
 /// A server on a socket in `directory`, whose broker is gone.
-fn server(directory: &tempfile::TempDir) -> (PathBuf, Rc<Use>) {
+fn server(directory: &tempfile::TempDir) -> (PathBuf, Tally) {
     let socket = directory.path().join("metrics.sock");
-    let asker = Asker::start(directory.path().join("broker.sock"), directory.path().join("last.json"));
-    let usage = Rc::new(Use::default());
-    spawn_local(serve_unix(UnixListener::bind(&socket).unwrap(), asker, Rc::clone(&usage)));
-    (socket, usage)
+    let cache = ScrapeCache::start(directory.path().join("broker.sock"), directory.path().join("last.json"));
+    let open = Tally::default();
+    spawn_local(serve_unix(UnixListener::bind(&socket).unwrap(), cache, open.clone()));
+    (socket, open)
 }
 
 async fn say(socket: &PathBuf, request: &str) -> String {
@@ -64,33 +64,22 @@ async fn each_path_and_method_has_its_answer_and_every_connection_ends() {
 }
 
 #[tokio::test]
-async fn a_crowd_that_says_nothing_keeps_nobody_out() {
+async fn connections_without_a_request_do_not_keep_a_scrape_out() {
     let directory = tempfile::tempdir().unwrap();
     let tasks = LocalSet::new();
     tasks
         .run_until(async {
-            let (socket, usage) = server(&directory);
+            let (socket, open) = server(&directory);
             let mut silent = Vec::new();
-            for _ in 0..3 * super::super::crowd::MAX {
+            for _ in 0..3 * super::super::connection_limit::MAX {
                 let mut stream = UnixStream::connect(&socket).await.unwrap();
                 let _ = stream.write_all(b"GET /metrics HT").await;
                 silent.push(stream);
             }
-            let began = Instant::now();
+            let began = std::time::Instant::now();
             let text = say(&socket, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await;
             assert!(text.contains("podspawn_up 0") && began.elapsed() < HEAD, "{text}");
-            assert!(usage.open.get() as usize <= super::super::crowd::MAX);
+            assert!(open.count() as usize <= super::super::connection_limit::MAX);
         })
         .await;
-}
-
-#[tokio::test]
-async fn it_leaves_when_nobody_has_been_there_for_a_while() {
-    let (usage, while_long) = (Rc::new(Use::default()), Duration::from_millis(100));
-    let in_use = usage.begin();
-    assert!(timeout(4 * while_long, usage.none_for(while_long)).await.is_err(), "somebody is connected");
-    drop(in_use);
-    let left = Instant::now();
-    usage.none_for(while_long).await;
-    assert!(left.elapsed() >= while_long);
 }
