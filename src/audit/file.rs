@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_is_noticed_once_and_its_copies_tell_what_is_safe() {
+    fn a_cut_file_is_noticed_once_and_its_copies_show_which_lines_are_safe() {
         let (directory, path, mut file) = opened();
         for number in 1..=3 {
             file.append(line(number).as_bytes()).unwrap();

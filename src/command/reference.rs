@@ -5,6 +5,7 @@
 pub mod errors;
 mod metrics;
 
+use crate::event;
 use std::io::{self, Write as _};
 
 /// Options of the verb.
@@ -20,6 +21,8 @@ pub struct Options {
 pub enum Page {
     /// Messages that users may see, with their meaning and remedy
     Errors,
+    /// Events of the log, with their severity, sinks and message ids
+    Events,
     /// Metrics, with their types, labels and meaning
     Metrics,
 }
@@ -30,6 +33,7 @@ impl Page {
     pub fn markdown(self) -> String {
         match self {
             Self::Errors => errors::reference(),
+            Self::Events => event::reference(),
             Self::Metrics => metrics::reference(),
         }
     }

@@ -14,7 +14,8 @@ pub fn reference() -> String {
             Severity::Error => "error",
         };
         let sinks = [("audit", ", audit log"), ("metrics", ", metrics")];
-        let sinks: String = sinks.iter().filter(|(sink, _)| kind.sinks().contains(sink)).map(|(_, text)| *text).collect();
+        let sinks: String =
+            sinks.iter().filter(|(sink, _)| kind.sinks().contains(sink)).map(|(_, text)| *text).collect();
         let (name, meaning, id) = (kind.name(), kind.meaning(), kind.message_id());
         // Writing to a String cannot fail.
         let _ = write!(

@@ -39,7 +39,7 @@ fn what_happens_is_counted_where_it_belongs() {
 }
 
 #[test]
-fn a_value_that_nobody_listed_makes_no_series() {
+fn a_value_that_is_not_listed_makes_no_series() {
     let measures = Measures::default();
     let before = text(&measures);
     measures.count(&catalog::LOGINS, "alice");

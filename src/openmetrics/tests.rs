@@ -90,7 +90,7 @@ fn nothing_in_a_value_a_label_or_a_help_text_can_forge_a_line() {
 }
 
 #[test]
-fn what_somebody_gets_is_what_it_likes_best() {
+fn a_client_gets_the_dialect_that_it_prefers() {
     // As Prometheus 2.42 and 3 say it.
     let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
     for (accept, dialect) in [

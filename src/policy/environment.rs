@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_gives_to_everybody_is_left_to_the_image() {
+    fn variables_that_every_host_sets_are_left_to_the_image() {
         let host = HostEnvironment::read(|path: &Path| match path.to_str()? {
             "/etc/pam.d/sshd" => Some("session required pam_env.so".to_owned()),
             "/etc/environment" => Some("LANG=de_DE.UTF-8\nCOLORTERM=24bit\n".to_owned()),
