@@ -1,44 +1,41 @@
-//! `podspawn spawn`: what sshd forces every podspawn user to run.
+//! `podspawn spawn`: the command that sshd forces for every podspawn user.
 //!
 //! Unprivileged, synchronous and small: it asks the broker for a channel into the user's container, hands its own
-//! stdin, stdout and stderr to the process there, and waits. Only a terminal is pumped. It never names the store,
-//! the engine or the session modules.
+//! stdin, stdout and stderr to the process there, and waits. It copies the bytes of a terminal only. It never names the
+//! store, the engine or the session modules.
 
 mod agent;
 mod connection;
+mod drain;
+mod error;
+mod final_message;
 mod flow;
-mod last_word;
-mod own;
+mod message;
 mod request;
-mod rest;
+mod user_commands;
 
 use crate::{
     client::{CallError, Client},
-    domain::{Outcome, plain, text},
+    domain::Outcome,
     protocol::{
-        stream::{self, Kind},
+        stream::{self, Kind, NoStream},
         varlink::{AttachReply, methods::Attach},
     },
     sys::{descriptor, signals},
 };
-use connection::Broken;
+use error::SpawnError;
+use request::Request;
 use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
     stdio,
 };
-use std::{
-    io::{IsTerminal, Write},
-    os::fd::OwnedFd,
-    path::Path,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io::IsTerminal, os::fd::OwnedFd, path::Path, process::ExitCode, time::Duration};
 
 /// Exit code of our own failures, as for ssh(1).
 const FAILED: u8 = 255;
 
-/// Longest silence of the broker. It reports progress at least every few seconds while it works, so silence means
-/// that it hangs.
+/// Longest silence of the broker. While it works it reports progress every few seconds, so a longer silence means that it
+/// hangs.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Options of the verb.
@@ -46,7 +43,7 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 #[command(
     after_help = "Examples:\n  ssh alice@host                                        # sshd runs this for it\n  \
                   ssh -o SetEnv=PODSPAWN_PROJECT=backend alice@host\n  \
-                  ssh alice@host podspawn help                          # what a user may do about its own sessions"
+                  ssh alice@host podspawn help                          # list, status and stop, for a user's own sessions"
 )]
 pub struct Options {
     /// Accepted for compatibility; refused if it is not your own name
@@ -60,57 +57,57 @@ pub struct Options {
     socket: std::path::PathBuf,
 }
 
-/// How often the broker is asked that dies before it answers.
+/// Attempts at a broker that exits before it answers.
 const ATTEMPTS: u32 = 3;
 
 /// Runs the verb; the exit code is that of the process in the container.
 #[must_use]
 pub fn run(options: Options) -> ExitCode {
-    if let Some(code) = own::answer(&options.socket, options.project.as_deref()) {
+    if let Some(code) = user_commands::answer(&options.socket, options.project.as_deref()) {
         return code;
     }
     match session(options) {
         Ok(Outcome::Exited(code)) => ExitCode::from(code),
         Ok(killed @ Outcome::Killed(signal)) => {
-            // sshd then tells the client which signal it was, as it does without podspawn.
+            // sshd then reports the signal to the client, as it does without podspawn.
             signals::die_of(signal.into());
             ExitCode::from(killed.shell_code())
         }
-        Err(message) => {
-            complain(&message);
+        Err(error) => {
+            message::print(&error.to_string());
             ExitCode::from(FAILED)
         }
     }
 }
 
-fn session(options: Options) -> Result<Outcome, String> {
+fn session(options: Options) -> Result<Outcome, SpawnError> {
     // The kernel refuses to send descriptors beyond the sender's limit, counting those of every process of the uid.
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let request = request::Request::from_environment(options.user, options.project)?;
+    let request = Request::from_environment(options.user, options.project)?;
     if !request.terminal {
         check_streams()?;
     } else if let Some(remark) = &request.remark {
-        complain(remark);
+        message::print(remark);
     }
     let (channel, session) = attach(&options.socket, &request)?;
-    connection::Connection::start(channel, &request)?.run().map_err(|broken| match broken {
-        Broken::Gone => last_word::of(options.socket, session),
-        Broken::Said(text) => text,
+    connection::Connection::start(channel, &request)?.run().map_err(|error| match error {
+        SpawnError::Gone => final_message::of(options.socket, session),
+        other => other,
     })
 }
 
-/// Checks that the container will take this process's streams, before it is asked for or even made. The guest checks
-/// them again: not everything that speaks to the broker is this program.
-fn check_streams() -> Result<(), String> {
+/// Checks that the container will accept this process's streams, before the container is requested or created. The guest
+/// checks them again: other programs can call the broker as well.
+fn check_streams() -> Result<(), NoStream> {
     let streams = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
     let kinds = streams.map(|fd| descriptor::kind(fd).unwrap_or(Kind::Other));
-    stream::check(kinds).map_err(|error| error.to_string())
+    stream::check(kinds)
 }
 
-/// Asks the broker for a channel, telling a waiting human what takes so long. The second is the session's id.
-fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<String>), String> {
-    // Progress would be noise in a script's output even on a terminal: only for people in a shell.
+/// Asks the broker for a channel, and shows the progress on a terminal. The second value is the session's id.
+fn attach(socket: &Path, request: &Request) -> Result<(OwnedFd, Option<String>), SpawnError> {
+    // For a session with a terminal only: in a script's output progress would be noise.
     let mut display = super::progress::Display::new(request.terminal && std::io::stderr().is_terminal());
     let mut ask = || {
         Client::connect(socket, BROKER_TIMEOUT)?.call_with_progress::<Attach>(
@@ -123,7 +120,7 @@ fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<
         )
     };
     let mut result = ask();
-    // A broker that dies before it answers is started again by the next connection, and knows what it had begun.
+    // The next connection starts the broker again, which finds in its state what it had begun.
     for _ in 1..ATTEMPTS {
         match &result {
             Err(CallError::Broken(_)) => result = ask(),
@@ -131,32 +128,9 @@ fn attach(socket: &Path, request: &request::Request) -> Result<(OwnedFd, Option<
         }
     }
     display.clear();
-    let (reply, mut fds) = result.map_err(|error| explain(&error))?;
+    let (reply, mut fds) = result?;
     match (reply.channel_fd, fds.pop(), fds.is_empty()) {
         (Some(0), Some(channel), true) => Ok((channel, reply.session)),
-        _ => Err("the podspawn broker answered without a channel".to_owned()),
+        _ => Err(SpawnError::NoChannel),
     }
-}
-
-/// The one line that a user sees, with what to do next where there is something to do.
-fn explain(error: &CallError) -> String {
-    match error {
-        CallError::Unreachable(_) | CallError::Broken(_) => {
-            format!("{error}; ask the administrator to look at `systemctl status podspawn-broker.socket`")
-        }
-        CallError::TimedOut(_) => format!("{error}; try again, then ask the administrator"),
-        _ => error.to_string(),
-    }
-}
-
-/// One line on stderr.
-fn complain(message: &str) {
-    let _ = std::io::stderr().write_all(line(message, std::io::stderr().is_terminal()).as_bytes());
-}
-
-/// What a user reads of `message`. On a terminal in raw mode a line needs its carriage return.
-fn line(message: &str, on_terminal: bool) -> String {
-    // Part of it may be the container's own words: nothing in it moves the cursor or turns the text around.
-    let end = if on_terminal { "\r\n" } else { "\n" };
-    format!("podspawn: {}{end}", text::one_line(&plain(message)))
 }

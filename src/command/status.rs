@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Prints the numbers of the caller's account alone.
-pub(super) fn own(broker: &Broker, json: bool) -> anyhow::Result<()> {
+pub(super) fn print_own(broker: &Broker, json: bool) -> anyhow::Result<()> {
     print(broker, Own::ONLY, json)
 }
 

@@ -42,7 +42,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// Ends the caller's own session, of a project if it names one.
-pub(super) fn own(broker: &Broker, project: Option<String>) -> anyhow::Result<()> {
+pub(super) fn stop_own(broker: &Broker, project: Option<String>) -> anyhow::Result<()> {
     ask(broker, &StopParameters { user: None, project })
 }
 

@@ -76,7 +76,7 @@ fn help_and_mistakes_are_answered_without_a_container() {
         let done = user.run(wrong);
         assert_eq!((done.code, done.text().as_str()), (Some(2), ""), "{wrong}: {done:?}");
         assert_one_line(&done);
-        assert!(done.errors().contains("`podspawn help` lists what there is"), "{done:?}");
+        assert!(done.errors().contains("`podspawn help` lists the commands"), "{done:?}");
     }
     assert!(user.sessions().is_empty());
 }

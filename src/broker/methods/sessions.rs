@@ -139,7 +139,7 @@ impl<E: Engine + 'static> Broker<E> {
             (Some(name), _) => name.parse().map_err(|_| Failure::invalid("user"))?,
             (None, Some(own)) => own.clone(),
             (None, None) => {
-                let reason = "you have no container of your own; say whose to stop: podspawn stop USER[@PROJECT]";
+                let reason = "you have no container of your own; name the user: podspawn stop USER[@PROJECT]";
                 return Err(Failure::denied(reason));
             }
         };

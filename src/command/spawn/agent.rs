@@ -1,7 +1,7 @@
 //! The relay between processes in the container and the client's SSH agent.
 //!
 //! The guest passes out each connection that it accepted inside; here it is joined with a connection to sshd's
-//! agent socket. The guest is not trusted: it may send anything as a descriptor, any number of times.
+//! agent socket. The guest is not trusted: it may send any descriptor, any number of times.
 
 use super::flow::{Between, Flow, Turn};
 use rustix::{
@@ -28,7 +28,7 @@ struct Relay {
     agent: UnixStream,
     ask: Flow,
     answer: Flow,
-    /// Nothing more is asked, and the agent knows.
+    /// The client has closed its half, and the agent's connection is closed for writing.
     asked: bool,
 }
 
@@ -58,17 +58,19 @@ impl Agents {
         self.relays.push(Relay { inside: inside.into(), agent, ask, answer, asked: false });
     }
 
-    /// Adds two entries per relay, in order.
-    pub(super) fn interests<'a>(&'a self, entries: &mut Vec<PollFd<'a>>) {
-        for relay in &self.relays {
+    /// Two entries per relay, in order.
+    pub(super) fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
+        self.relays.iter().flat_map(|relay| {
             let inside = relay.ask.source_interest() | relay.answer.sink_interest();
             let agent = relay.answer.source_interest() | relay.ask.sink_interest();
-            entries.push(PollFd::from_borrowed_fd(relay.inside.as_fd(), inside));
-            entries.push(PollFd::from_borrowed_fd(relay.agent.as_fd(), agent));
-        }
+            [
+                PollFd::from_borrowed_fd(relay.inside.as_fd(), inside),
+                PollFd::from_borrowed_fd(relay.agent.as_fd(), agent),
+            ]
+        })
     }
 
-    /// Moves bytes on the relays that have something to do; `ready` are the results for [`Self::interests`].
+    /// Copies bytes on the relays that are ready; `ready` are the results for [`Self::interests`].
     pub(super) fn turn(&mut self, ready: &[PollFlags]) {
         let mut ready = ready.chunks_exact(2);
         self.relays.retain_mut(|relay| {
@@ -77,7 +79,7 @@ impl Agents {
                 return true;
             }
             if relay.ask.turn(relay.inside.as_fd(), relay.agent.as_fd()) == Turn::Done && !relay.asked {
-                // A client that asks nothing more may still wait for an answer.
+                // A client that has closed its half may still wait for an answer.
                 relay.asked = true;
                 let _ = shutdown(&relay.agent, Shutdown::Write);
             }
@@ -97,10 +99,9 @@ mod tests {
         os::unix::net::UnixListener,
     };
 
-    /// Waits once and moves what there is to move.
+    /// Waits once and copies the bytes that are ready.
     fn turn(agents: &mut Agents) {
-        let mut entries = Vec::new();
-        agents.interests(&mut entries);
+        let mut entries: Vec<_> = agents.interests().collect();
         poll(&mut entries, Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 })).unwrap();
         let ready: Vec<_> = entries.iter().map(PollFd::revents).collect();
         agents.turn(&ready);

@@ -1,10 +1,12 @@
-//! The life of one channel: start, pump a terminal, relay the agent, learn how it ended.
+//! One channel: starts the process, copies a terminal's bytes, relays the SSH agent, and receives the outcome.
 
 use super::{
     agent::Agents,
+    drain,
+    error::SpawnError,
     flow::{Between, Flow, Turn},
+    message,
     request::Request,
-    rest,
 };
 use crate::{
     domain::Outcome,
@@ -13,7 +15,7 @@ use crate::{
         packet::{PacketError, decode, encode},
     },
     sys::{
-        idle, passing,
+        idle,
         seqpacket::{self, Received},
         signalfd::{self, SignalFd},
         terminal::{self, Modes},
@@ -34,23 +36,35 @@ const PACKET_BYTES: usize = 8 * 1024;
 /// What a shell answers for a command that it cannot find.
 const NOT_FOUND: u8 = 127;
 
-/// Why there is no outcome.
-pub(super) enum Broken {
-    /// The container's end was closed without a word: its first process is gone.
-    Gone,
-    /// Something else, in a line for the user.
-    Said(String),
+/// A descriptor that the connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The channel to the guest.
+    Channel,
+    /// Changes of the terminal's size.
+    Signals,
+    /// stderr of a session without a terminal.
+    Errors,
+    /// sshd's terminal, which is stdin and stdout at once.
+    Outside,
+    /// The container's terminal.
+    Inside,
+    /// One side of a relayed agent connection.
+    Relay,
 }
 
-impl From<String> for Broken {
-    fn from(text: String) -> Self {
-        Self::Said(text)
+/// The results of one wait, in the order of the descriptors.
+struct Ready(Vec<(Source, PollFlags)>);
+
+impl Ready {
+    /// The events of a source; empty if it was not waited for.
+    fn of(&self, source: Source) -> PollFlags {
+        self.0.iter().find(|(from, _)| *from == source).map_or(PollFlags::empty(), |(_, events)| *events)
     }
-}
 
-impl From<&str> for Broken {
-    fn from(text: &str) -> Self {
-        Self::Said(text.to_owned())
+    /// The events of all relays.
+    fn relays(&self) -> Vec<PollFlags> {
+        self.0.iter().filter(|(from, _)| *from == Source::Relay).map(|(_, events)| *events).collect()
     }
 }
 
@@ -61,7 +75,7 @@ pub(super) struct Connection {
     agents: Agents,
 }
 
-/// Both sides of a pumped terminal.
+/// sshd's terminal and the container's, with the bytes between them.
 struct Screen {
     modes: Modes,
     master: Option<OwnedFd>,
@@ -70,13 +84,13 @@ struct Screen {
 }
 
 impl Connection {
-    /// Tells the guest to begin and lets go of what now belongs to the process.
-    pub(super) fn start(channel: OwnedFd, request: &Request) -> Result<Self, String> {
-        // A client that went away is told by EPIPE.
+    /// Starts the process, and closes the streams that now belong to it.
+    pub(super) fn start(channel: OwnedFd, request: &Request) -> Result<Self, SpawnError> {
+        // Writing to a client that has gone fails with EPIPE instead.
         signalfd::ignore(libc::SIGPIPE);
-        // Only this one: the others end this process as they would end any, even when it is caught in a read of a
-        // terminal that the container has made block. Its end closes the channel, which hangs up the process.
-        let signals = SignalFd::new(&[libc::SIGWINCH]).map_err(|error| format!("cannot read signals: {error}"))?;
+        // Only this signal: the others end this process, even while it is blocked in a read of a terminal that the
+        // container has made block. The exit closes the channel, which hangs up the process in the container.
+        let signals = SignalFd::new(&[libc::SIGWINCH]).map_err(SpawnError::Signals)?;
         let agents = Agents::new(request.agent.clone());
         let terminal = request.terminal.then(screen).transpose()?;
         let start = FromSpawn::Start {
@@ -92,7 +106,7 @@ impl Connection {
             }),
             agent: agents.is_forwarded(),
         };
-        let packet = encode(&start).map_err(|error| error.to_string())?;
+        let packet = encode(&start)?;
         let standard = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
         let sent = if terminal.is_some() {
             seqpacket::send(&channel, &packet, &[])
@@ -101,118 +115,114 @@ impl Connection {
             seqpacket::send(&channel, &packet, &standard)
         };
         match sent {
-            // The guest may have refused already; then its word is there to be read.
+            // The guest may have refused already; then its reason can still be read.
             Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
-            Err(error) => return Err(format!("cannot reach the container: {}", passing::in_words(error))),
+            Err(error) => return Err(SpawnError::Send(error)),
         }
         if terminal.is_none() {
-            let_go().map_err(|error| format!("cannot open /dev/null: {error}"))?;
+            close_streams().map_err(SpawnError::NullDevice)?;
         }
         Ok(Self { channel, signals, terminal, agents })
     }
 
-    /// Waits for the end; moves a terminal's and the agent's bytes meanwhile.
-    pub(super) fn run(mut self) -> Result<Outcome, Broken> {
+    /// Waits for the outcome; copies the terminal's and the agent's bytes meanwhile.
+    pub(super) fn run(mut self) -> Result<Outcome, SpawnError> {
         let result = self.serve();
         let Self { channel, signals, terminal, agents } = self;
-        // Nothing of the container waits for a client that reads nothing: for the guest the channel is over.
+        // The container does not wait for a slow client: for the guest the channel ends here.
         drop((channel, signals, agents));
         if let Some(Screen { modes, master, display, .. }) = terminal {
-            rest::bring(&display, master);
+            drain::finish(&display, master);
             let _ = modes.set(stdio::stdin());
         }
         result
     }
 
-    fn serve(&mut self) -> Result<Outcome, Broken> {
+    fn serve(&mut self) -> Result<Outcome, SpawnError> {
         loop {
             let ready = self.wait()?;
             while let Ok(Some(_)) = self.signals.next() {
                 self.resize();
             }
-            if ready[2].intersects(PollFlags::ERR | PollFlags::HUP) {
-                return Err("the connection is gone".into());
+            if ready.of(Source::Errors).intersects(PollFlags::ERR | PollFlags::HUP) || self.copy(&ready) == Turn::Done {
+                return Err(SpawnError::Disconnected);
             }
-            if self.pump(&ready) == Turn::Done {
-                return Err("the connection is gone".into());
-            }
-            self.agents.turn(&ready[5..]);
-            if !ready[0].is_empty()
-                && let Some(outcome) = self.hear()?
+            self.agents.turn(&ready.relays());
+            if !ready.of(Source::Channel).is_empty()
+                && let Some(outcome) = self.receive()?
             {
                 return Ok(outcome);
             }
         }
     }
 
-    /// Waits for something to do. The results are in the order channel, signals, stderr, sshd's terminal, master,
-    /// agents.
-    fn wait(&self) -> Result<Vec<PollFlags>, String> {
-        let nothing = PollFlags::empty();
-        // In the place of what does not matter now: never ready when nothing is asked of it, not even hung up.
-        let nobody = || PollFd::from_borrowed_fd(self.signals.as_fd(), nothing);
+    /// Waits until a descriptor is ready.
+    fn wait(&self) -> Result<Ready, SpawnError> {
+        // Only a hang-up is reported.
+        let hang_up = PollFlags::empty();
         let mut entries = vec![
-            PollFd::from_borrowed_fd(self.channel.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+            (Source::Channel, PollFd::from_borrowed_fd(self.channel.as_fd(), PollFlags::IN)),
+            (Source::Signals, PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)),
         ];
         match &self.terminal {
-            // As the write end of a pipe to sshd, stderr is the way to notice that sshd has given up the channel:
-            // nobody signals a process that has no terminal.
-            None => entries.extend([PollFd::from_borrowed_fd(stdio::stderr(), nothing), nobody(), nobody()]),
+            // stderr is the write end of a pipe to sshd. Its hang-up is the only sign that sshd has given up the channel:
+            // a process without a terminal gets no signal.
+            None => entries.push((Source::Errors, PollFd::from_borrowed_fd(stdio::stderr(), hang_up))),
             Some(Screen { master: None, .. }) => {
-                entries.extend([nobody(), PollFd::from_borrowed_fd(stdio::stdin(), nothing), nobody()]);
+                entries.push((Source::Outside, PollFd::from_borrowed_fd(stdio::stdin(), hang_up)));
             }
             Some(Screen { master: Some(master), keyboard, display, .. }) => {
-                // sshd's terminal is stdin and stdout at once.
                 let outside = keyboard.source_interest() | display.sink_interest();
+                entries.push((Source::Outside, PollFd::from_borrowed_fd(stdio::stdin(), outside)));
+                // poll reports a hang-up without being asked. It has to wait until the display is written.
                 let inside = keyboard.sink_interest() | display.source_interest();
-                entries.extend([nobody(), PollFd::from_borrowed_fd(stdio::stdin(), outside)]);
-                // A hang-up is reported even when nobody asks; it must wait until the display is written.
-                entries.push(if inside.is_empty() {
-                    nobody()
-                } else {
-                    PollFd::from_borrowed_fd(master.as_fd(), inside)
-                });
+                if !inside.is_empty() {
+                    entries.push((Source::Inside, PollFd::from_borrowed_fd(master.as_fd(), inside)));
+                }
             }
         }
-        self.agents.interests(&mut entries);
+        entries.extend(self.agents.interests().map(|entry| (Source::Relay, entry)));
+        let (sources, mut entries): (Vec<Source>, Vec<PollFd<'_>>) = entries.into_iter().unzip();
         match idle::poll(&mut entries, None) {
-            Ok(_) | Err(Errno::INTR) => Ok(entries.iter().map(PollFd::revents).collect()),
-            Err(error) => Err(format!("poll: {error}")),
+            Ok(_) | Err(Errno::INTR) => {
+                Ok(Ready(sources.into_iter().zip(entries.iter().map(PollFd::revents)).collect()))
+            }
+            Err(error) => Err(SpawnError::Poll(error)),
         }
     }
 
-    /// Moves the terminal's bytes; done when sshd's side is gone.
-    fn pump(&mut self, ready: &[PollFlags]) -> Turn {
+    /// Copies the terminal's bytes; done when sshd's side has closed.
+    fn copy(&mut self, ready: &Ready) -> Turn {
         let Some(Screen { master, keyboard, display, .. }) = &mut self.terminal else { return Turn::Open };
-        let Some(inside) = master.as_ref() else {
-            // Not begun yet: only a hang-up matters.
-            return if ready[3].intersects(PollFlags::HUP | PollFlags::ERR) { Turn::Done } else { Turn::Open };
+        let (outside, inside) = (ready.of(Source::Outside), ready.of(Source::Inside));
+        let Some(terminal) = master.as_ref() else {
+            // The process has not started: only a hang-up matters.
+            return if outside.intersects(PollFlags::HUP | PollFlags::ERR) { Turn::Done } else { Turn::Open };
         };
-        if !ready[3].is_empty() || !ready[4].is_empty() {
-            if keyboard.turn(stdio::stdin(), inside.as_fd()) == Turn::Done && ready[3].intersects(PollFlags::HUP) {
+        if !outside.is_empty() || !inside.is_empty() {
+            if keyboard.turn(stdio::stdin(), terminal.as_fd()) == Turn::Done && outside.intersects(PollFlags::HUP) {
                 return Turn::Done;
             }
-            // The end of the display is not the end: the guest says how the process ended.
-            if display.turn(inside.as_fd(), stdio::stdout()) == Turn::Done {
+            // The end of the display is not the end of the session: the guest reports the outcome.
+            if display.turn(terminal.as_fd(), stdio::stdout()) == Turn::Done {
                 *master = None;
             }
         }
         Turn::Open
     }
 
-    /// One packet of the guest; the outcome if it was the last.
-    fn hear(&mut self) -> Result<Option<Outcome>, Broken> {
+    /// Receives one packet of the guest; returns the outcome if it was the last.
+    fn receive(&mut self) -> Result<Option<Outcome>, SpawnError> {
         let mut buffer = vec![0; PACKET_BYTES];
         let (bytes, mut fds) = match seqpacket::receive(&self.channel, &mut buffer) {
             Ok(Received::Packet(bytes, fds)) => (bytes, fds),
-            Ok(Received::Oversized) => return Err("the container sent something unexpected".into()),
+            Ok(Received::Oversized) => return Err(SpawnError::Unexpected),
             Err(Errno::AGAIN) => return Ok(None),
-            Ok(Received::Closed) | Err(_) => return Err(Broken::Gone),
+            Ok(Received::Closed) | Err(_) => return Err(SpawnError::Gone),
         };
         let fd = fds.pop();
         if !fds.is_empty() {
-            return Err("the container sent something unexpected".into());
+            return Err(SpawnError::Unexpected);
         }
         match (decode(&buffer[..bytes]), fd) {
             (Ok(ToSpawn::Master), Some(master)) => {
@@ -223,39 +233,39 @@ impl Connection {
                 self.agents.accept(inside);
                 Ok(None)
             }
-            // A newer guest's word that an older spawn can do without.
+            // A packet of a newer guest, which an older spawn can ignore.
             (Ok(ToSpawn::Started), None) | (Err(PacketError::Unknown(_)), _) => Ok(None),
             (Ok(ToSpawn::Notice(text)), None) => {
                 self.notice(&text);
                 Ok(None)
             }
             (Ok(ToSpawn::Ended(outcome)), None) => Ok(Some(outcome)),
-            (Ok(ToSpawn::Failed(text)), None) => Err(text.into()),
+            (Ok(ToSpawn::Failed(text)), None) => Err(SpawnError::NotStarted(text)),
             (Ok(ToSpawn::NotFound(text)), None) => {
-                super::complain(&text);
+                message::print(&text);
                 Ok(Some(Outcome::Exited(NOT_FOUND)))
             }
-            _ => Err("the container sent something unexpected".into()),
+            _ => Err(SpawnError::Unexpected),
         }
     }
 
-    /// Shows a notice on the terminal, behind what is still to be shown. Without a terminal it is dropped: data streams
-    /// stay clean.
+    /// Shows a notice on the terminal, behind output that is not written yet. Without a terminal the notice is dropped:
+    /// data streams stay clean.
     fn notice(&mut self, text: &str) {
         match &mut self.terminal {
-            Some(Screen { master: Some(_), display, .. }) => display.append(super::line(text, true).as_bytes()),
-            Some(_) => super::complain(text),
+            Some(Screen { master: Some(_), display, .. }) => display.append(message::line(text, true).as_bytes()),
+            Some(_) => message::print(text),
             None => {}
         }
     }
 
-    /// Takes the master that the guest sent, if it is one, and makes both terminals ready for the pump.
-    fn adopt(&mut self, master: OwnedFd) -> Result<(), String> {
+    /// Takes the master that the guest sent, if it is one, and prepares both terminals for copying.
+    fn adopt(&mut self, master: OwnedFd) -> Result<(), SpawnError> {
         let Some(screen) = &mut self.terminal else {
-            return Err("the container sent a terminal that nobody asked for".to_owned());
+            return Err(SpawnError::UnrequestedTerminal);
         };
         if screen.master.is_some() || ptsname(&master, Vec::new()).is_err() {
-            return Err("the container sent something that is no terminal".to_owned());
+            return Err(SpawnError::NoTerminal);
         }
         let prepared = screen
             .modes
@@ -264,9 +274,9 @@ impl Connection {
             .and_then(|()| Ok(rustix::io::ioctl_fionbio(&master, true)?))
             .and_then(|()| Ok(rustix::io::ioctl_fionbio(stdio::stdin(), true)?))
             .and_then(|()| Ok(rustix::io::ioctl_fionbio(stdio::stdout(), true)?));
-        prepared.map_err(|error| format!("cannot prepare the terminal: {error}"))?;
+        prepared.map_err(SpawnError::Terminal)?;
         screen.master = Some(master);
-        // It may have changed since the size was sent.
+        // The size may have changed since the first packet.
         self.resize();
         Ok(())
     }
@@ -278,14 +288,14 @@ impl Connection {
     }
 }
 
-/// Readies the terminal that sshd gave us.
-fn screen() -> Result<Screen, String> {
-    let modes = Modes::of(stdio::stdin()).map_err(|error| format!("cannot read the terminal's modes: {error}"))?;
+/// Reads the modes of sshd's terminal.
+fn screen() -> Result<Screen, SpawnError> {
+    let modes = Modes::of(stdio::stdin()).map_err(SpawnError::TerminalModes)?;
     Ok(Screen { modes, master: None, keyboard: Flow::new(Between::Terminals), display: Flow::new(Between::Terminals) })
 }
 
 /// Lets any user open the pipe by name. sshd's pipes belong to our uid with mode 0600, so `echo x > /dev/stderr`
-/// would fail for the container's uid. Only who can see the process's descriptors can name the pipe.
+/// would fail for the container's uid. Only processes that see the process's descriptors can name the pipe.
 fn widen(fd: BorrowedFd<'_>) {
     if fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) {
         let _ = fchmod(fd, Mode::from_raw_mode(0o666));
@@ -293,8 +303,8 @@ fn widen(fd: BorrowedFd<'_>) {
 }
 
 /// Replaces stdin and stdout by /dev/null, so that end of file and SIGPIPE go between sshd and the process alone.
-/// stderr stays, for a last word.
-fn let_go() -> Result<(), Errno> {
+/// stderr stays open, for a final message.
+fn close_streams() -> Result<(), Errno> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     stdio::dup2_stdin(&null)?;
     stdio::dup2_stdout(&null)

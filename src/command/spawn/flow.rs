@@ -1,4 +1,4 @@
-//! One direction of bytes between two descriptors, neither of which is waited for.
+//! One direction of bytes between two descriptors, without blocking on either.
 
 use rustix::{
     event::PollFlags,
@@ -10,13 +10,13 @@ use std::os::fd::BorrowedFd;
 /// Bytes held between reading and writing. A terminal's kernel buffer is 4 KiB, an agent's answer a few hundred bytes.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// How a direction stands after a turn.
+/// The state of a direction after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Turn {
     /// More may come.
     Open,
-    /// The source has ended and everything is written, or the sink is gone.
+    /// The source has ended and all bytes are written, or the sink has closed.
     Done,
 }
 
@@ -44,12 +44,12 @@ impl Flow {
         Self { between, buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, ended: false }
     }
 
-    /// What to wait for on the source: nothing while bytes are still to be written.
+    /// The events to wait for on the source: none while bytes are unwritten.
     pub(super) fn source_interest(&self) -> PollFlags {
         if self.start == self.end && !self.ended { PollFlags::IN } else { PollFlags::empty() }
     }
 
-    /// What to wait for on the sink.
+    /// The events to wait for on the sink.
     pub(super) fn sink_interest(&self) -> PollFlags {
         if self.start < self.end { PollFlags::OUT } else { PollFlags::empty() }
     }
@@ -65,7 +65,7 @@ impl Flow {
                 Ok(0) => self.ended = true,
                 Ok(bytes) => (self.start, self.end) = (0, bytes),
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                // EIO is how a terminal says that its other side is closed.
+                // A terminal whose other side is closed reports EIO.
                 Err(_) => self.ended = true,
             }
         }
@@ -85,12 +85,12 @@ impl Flow {
         if self.ended { Turn::Done } else { Turn::Open }
     }
 
-    /// What is still to be written.
+    /// The bytes that are not written yet.
     pub(super) fn pending(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Adds `bytes` to what is still to be written, if they fit.
+    /// Adds `bytes` behind those that are not written yet, if they fit.
     pub(super) fn append(&mut self, bytes: &[u8]) {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_comes_behind_what_waits_and_is_dropped_whole_if_there_is_no_room() {
+    fn appended_bytes_follow_unwritten_ones_and_are_dropped_whole_if_they_do_not_fit() {
         let (source, feed) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
         let (drain, sink) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
         let mut flow = Flow::new(Between::Terminals);

@@ -1,5 +1,6 @@
-//! What sshd gave us, as the broker wants to hear it.
+//! The request of a session, from the environment that sshd made.
 
+use super::error::SpawnError;
 use crate::{
     policy::environment::{Choice, SIGN_OF_NO_PAM, choose, is_kept},
     protocol::{guest::MAX_COMMAND_BYTES, varlink::AttachParameters},
@@ -20,24 +21,24 @@ const MAX_SIGN_BYTES: usize = 4096;
 /// Most names of variables in the line about those that are left out.
 const MAX_NAMES: usize = 5;
 
-/// What this process was asked for.
+/// The request of one session.
 pub(super) struct Request {
-    /// The broker's part of it.
+    /// The parameters of the call to the broker.
     pub(super) parameters: AttachParameters,
     /// Whether sshd allocated a terminal.
     pub(super) terminal: bool,
     /// sshd's socket of the client's agent.
     pub(super) agent: Option<PathBuf>,
-    /// What the client sent in vain, in a line for the user.
+    /// A line for the user about variables that are not passed on.
     pub(super) remark: Option<String>,
 }
 
 impl Request {
     /// Reads the environment that sshd made.
-    pub(super) fn from_environment(user: Option<String>, project: Option<String>) -> Result<Self, String> {
+    pub(super) fn from_environment(user: Option<String>, project: Option<String>) -> Result<Self, SpawnError> {
         let command = env::var_os("SSH_ORIGINAL_COMMAND").map(OsString::into_vec);
         if command.as_ref().is_some_and(|bytes| bytes.len() >= MAX_COMMAND_BYTES) {
-            return Err(format!("the command is longer than the {MAX_COMMAND_BYTES} bytes that a process takes"));
+            return Err(SpawnError::CommandTooLong);
         }
         let (environment, left_out) = environment(env::vars_os());
         let parameters = AttachParameters {
@@ -55,7 +56,7 @@ impl Request {
     }
 }
 
-/// Whether the socket is one that sshd made for this user, and not one of the host that PAM names to everybody.
+/// Whether the socket is one that sshd made for this user, and not one of the host that PAM names to all users.
 fn is_own(socket: &PathBuf) -> bool {
     let own = rustix::process::getuid().as_raw();
     std::fs::metadata(socket).is_ok_and(|file| file.uid() == own)
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_reads_what_is_not_passed_on() {
+    fn a_line_names_the_variables_that_are_not_passed_on() {
         let (sent, left_out) =
             of(&[("LC_A", &vec![b'x'; 20_000]), ("TERM", b"xterm"), ("LC_B", b"\xff"), ("PATH", b"\xff")]);
         assert_eq!(sent.keys().collect::<Vec<_>>(), ["TERM"]);

@@ -24,7 +24,7 @@ const ENTRIES: &[Entry] = &[
         &[
             "the container sent something unexpected",
             "the container sent something that is no terminal",
-            "the container sent a terminal that nobody asked for",
+            "the container sent a terminal that was not requested",
             "cannot reach the container: …",
         ],
         "A process in the container interferes with the container's first process.",

@@ -68,10 +68,7 @@ const ENTRIES: &[Entry] = &[
         "Omit `--user`.",
     ),
     entry(
-        &[
-            "you have no container of your own; say whose to stop: podspawn stop USER[@PROJECT]",
-            "… has no running session",
-        ],
+        &["you have no container of your own; name the user: podspawn stop USER[@PROJECT]", "… has no running session"],
         "`podspawn stop` has found no session to end.",
         User,
         "Run `podspawn list` and name one of its sessions.",
@@ -82,8 +79,8 @@ const ENTRIES: &[Entry] = &[
             "podspawn … does not take …",
             "podspawn needs a command",
             "the command is longer than … bytes",
-            "… is not understood here: words between blanks are, nothing else",
-            "…; `podspawn help` lists what there is",
+            "… is not allowed here: write words between blanks",
+            "…; `podspawn help` lists the commands",
         ],
         "A command whose first word is `podspawn` is answered by the server, and this one does not exist.",
         User,

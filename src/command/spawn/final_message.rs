@@ -1,24 +1,22 @@
-//! Why the container ended under somebody who was connected.
+//! The reason why the container of an open session ended, asked of the broker.
 
+use super::error::SpawnError;
 use crate::{
     client::Client,
     protocol::varlink::{ENDED_TIMEOUT, EndedParameters, methods::Ended},
 };
 use std::{path::PathBuf, sync::mpsc, thread};
 
-/// What is said when nobody knows more.
-const GONE: &str = "the container is gone: it was stopped, removed or ran out of memory";
-
-/// The line for the user, after [`ENDED_TIMEOUT`] at most.
-pub(super) fn of(socket: PathBuf, session: Option<String>) -> String {
-    let Some(session) = session else { return GONE.to_owned() };
-    let (tell, told) = mpsc::channel();
-    // In a thread, which ends with this process: even connecting may take for ever where a broker hangs.
+/// The broker's reason, or [`SpawnError::Gone`] if it has none within [`ENDED_TIMEOUT`].
+pub(super) fn of(socket: PathBuf, session: Option<String>) -> SpawnError {
+    let Some(session) = session else { return SpawnError::Gone };
+    let (sender, receiver) = mpsc::channel();
+    // In a thread, which ends with this process: even the connect may take for ever if the broker hangs.
     let asking = thread::Builder::new().spawn(move || {
-        let _ = tell.send(ask(&socket, session));
+        let _ = sender.send(ask(&socket, session));
     });
-    let answer = asking.ok().and_then(|_| told.recv_timeout(ENDED_TIMEOUT).ok()).flatten();
-    answer.unwrap_or_else(|| GONE.to_owned())
+    let reason = asking.ok().and_then(|_| receiver.recv_timeout(ENDED_TIMEOUT).ok()).flatten();
+    reason.map_or(SpawnError::Gone, SpawnError::Ended)
 }
 
 fn ask(socket: &std::path::Path, session: String) -> Option<String> {
@@ -35,8 +33,8 @@ mod tests {
         time::Instant,
     };
 
-    /// What is said when a broker answers like this; with `None` it never does.
-    fn said(answer: Option<&'static str>) -> String {
+    /// The line for a broker that answers like this; with `None` it never does.
+    fn line(answer: Option<&'static str>) -> String {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("broker.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -49,7 +47,7 @@ mod tests {
             // Until the other side hangs up.
             let _ = peer.read_to_end(&mut Vec::new());
         });
-        let text = of(path, Some("0123456789abcdef".to_owned()));
+        let text = of(path, Some("0123456789abcdef".to_owned())).to_string();
         if answer.is_some() {
             broker.join().unwrap();
         }
@@ -57,24 +55,25 @@ mod tests {
     }
 
     #[test]
-    fn the_brokers_word_is_passed_on() {
+    fn the_reason_of_the_broker_is_passed_on() {
         let answer = "{\"parameters\":{\"reason\":\"your container was killed: out of memory\"}}\0";
-        assert_eq!(said(Some(answer)), "your container was killed: out of memory");
+        assert_eq!(line(Some(answer)), "your container was killed: out of memory");
     }
 
     #[test]
-    fn a_broker_that_knows_nothing_or_never_heard_of_the_question_leaves_the_general_line() {
+    fn without_a_reason_from_the_broker_the_line_is_a_general_one() {
         for answer in ["{\"parameters\":{}}\0", "{\"error\":\"org.varlink.service.MethodNotFound\"}\0", "x\0"] {
-            assert_eq!(said(Some(answer)), GONE, "{answer}");
+            assert_eq!(line(Some(answer)), SpawnError::Gone.to_string(), "{answer}");
         }
-        assert_eq!(of("/nonexistent/broker.sock".into(), Some("0123456789abcdef".to_owned())), GONE);
-        assert_eq!(of("/nonexistent/broker.sock".into(), None), GONE);
+        for session in [Some("0123456789abcdef".to_owned()), None] {
+            assert!(matches!(of("/nonexistent/broker.sock".into(), session), SpawnError::Gone));
+        }
     }
 
     #[test]
     fn a_broker_that_hangs_is_not_waited_for() {
         let began = Instant::now();
-        assert_eq!(said(None), GONE);
+        assert_eq!(line(None), SpawnError::Gone.to_string());
         assert!(began.elapsed() < ENDED_TIMEOUT * 2);
     }
 }

@@ -1,7 +1,7 @@
-//! The end of a terminal: the output that its process wrote before it ended reaches sshd, however long the client reads nothing.
+//! Draining a terminal: the output that its process wrote before it ended reaches sshd, however slowly the client reads.
 //!
-//! A plain sshd keeps those bytes until the client reads them or the connection dies, and so does this. Meanwhile only
-//! this process and sshd's wait: the container's terminal is let go of first, and the guest counts the channel no more.
+//! A plain sshd keeps those bytes until the client reads them or the connection breaks, and so does this. Meanwhile only
+//! this process and sshd's wait: the container's terminal is closed first, and the guest no longer counts the channel.
 
 use super::flow::Flow;
 use rustix::{
@@ -16,22 +16,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// the connection open.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Writes to sshd's terminal what is left to show, and waits until it is written or sshd is gone. The terminal blocks
-/// afterwards, as it did before the pump.
-pub(super) fn bring(display: &Flow, master: Option<OwnedFd>) {
-    let mut rest = display.pending().to_vec();
+/// Writes the remaining output to sshd's terminal, and waits until it is written or sshd has closed. The terminal blocks
+/// afterwards, as it did before the session.
+pub(super) fn finish(display: &Flow, master: Option<OwnedFd>) {
+    let mut remaining = display.pending().to_vec();
     if let Some(master) = master {
-        rest.extend(take(&master));
+        remaining.extend(take(&master));
     }
     let _ = ioctl_fionbio(stdio::stdout(), false);
-    write_all(stdio::stdout(), &rest);
+    write_all(stdio::stdout(), &remaining);
 }
 
-/// What the terminal has at this moment.
+/// The bytes that the terminal holds at this moment.
 fn take(master: &OwnedFd) -> Vec<u8> {
     let (mut taken, mut buffer) = (Vec::new(), [0; 4096]);
     while taken.len() < MAX_BYTES {
-        // Asked first, since the guest can make the descriptor block.
+        // Polled first, since the guest can make the descriptor block.
         let mut entry = [PollFd::from_borrowed_fd(master.as_fd(), PollFlags::IN)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         match poll(&mut entry, Some(&at_once)) {
@@ -49,10 +49,10 @@ fn take(master: &OwnedFd) -> Vec<u8> {
     taken
 }
 
-fn write_all(sink: BorrowedFd<'_>, mut rest: &[u8]) {
-    while !rest.is_empty() {
-        match write(sink, rest) {
-            Ok(bytes) => rest = &rest[bytes..],
+fn write_all(sink: BorrowedFd<'_>, mut remaining: &[u8]) {
+    while !remaining.is_empty() {
+        match write(sink, remaining) {
+            Ok(bytes) => remaining = &remaining[bytes..],
             Err(Errno::INTR) => {}
             Err(_) => return,
         }
@@ -65,7 +65,7 @@ mod tests {
     use crate::sys::pty;
 
     #[test]
-    fn everything_that_was_written_before_the_end_is_taken() {
+    fn all_output_from_before_the_end_is_taken() {
         let pty::Pty { master, slave, .. } = pty::open().unwrap();
         ioctl_fionbio(&slave, true).unwrap();
         let mut written = 0;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_is_never_silent_is_left() {
+    fn a_terminal_that_is_never_silent_is_given_up() {
         let (source, feed) = std::os::unix::net::UnixStream::pair().unwrap();
         let writer = std::thread::spawn(move || while write(&feed, &[b'x'; 4096]).is_ok() {});
         let source = OwnedFd::from(source);

@@ -4,9 +4,12 @@
 //! broker about the sessions of the account that this process runs as, which the kernel reports; nothing in it names
 //! another user, a socket or a file.
 
-use super::super::{
-    list::{self, Broker},
-    status, stop,
+use super::{
+    super::{
+        list::{self, Broker},
+        status, stop,
+    },
+    message,
 };
 use crate::domain::{ProjectName, chain, text::one_line};
 use std::{
@@ -24,7 +27,7 @@ const NAME: &str = "podspawn";
 /// Longest such command, in bytes: the longest that means anything has a project's name.
 const MAX_BYTES: usize = 256;
 
-/// What a user may do.
+/// The help text for users.
 const HELP: &str = "\
 usage: ssh USER@HOST podspawn COMMAND
 
@@ -52,7 +55,7 @@ pub(super) fn answer(socket: &Path, project: Option<&str>) -> Option<ExitCode> {
     let command = match parse(arguments) {
         Ok(command) => command,
         Err(why) => {
-            super::complain(&format!("{why}; `podspawn help` lists what there is"));
+            message::print(&format!("{why}; `podspawn help` lists the commands"));
             return Some(ExitCode::from(2));
         }
     };
@@ -60,29 +63,29 @@ pub(super) fn answer(socket: &Path, project: Option<&str>) -> Option<ExitCode> {
     let selected =
         || project.map(str::to_owned).or_else(|| env::var("PODSPAWN_PROJECT").ok()).filter(|name| !name.is_empty());
     let done = match command {
-        Command::List { json } => list::own(&broker, json),
-        Command::Status { json } => status::own(&broker, json),
-        Command::Stop { project } => stop::own(&broker, project.map(|name| name.to_string()).or_else(selected)),
+        Command::List { json } => list::print_own(&broker, json),
+        Command::Status { json } => status::print_own(&broker, json),
+        Command::Stop { project } => stop::stop_own(&broker, project.map(|name| name.to_string()).or_else(selected)),
         Command::Help => io::stdout().lock().write_all(HELP.as_bytes()).map_err(Into::into),
     };
     Some(match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            super::complain(&chain(error.as_ref()));
+            message::print(&chain(error.as_ref()));
             ExitCode::FAILURE
         }
     })
 }
 
-/// What follows the first word, if that is `podspawn`, as a shell would find it: after blanks, and up to white space or
-/// the end. `podspawn;` and `podspawn-x` are the container's.
+/// The text behind the first word, if that is `podspawn`. As in a shell, the word begins after blanks and ends at white
+/// space or the end. `podspawn;` and `podspawn-x` are the container's.
 fn arguments(command: &[u8]) -> Option<&[u8]> {
     let start = command.iter().position(|byte| !matches!(byte, b' ' | b'\t'))?;
     let rest = command[start..].strip_prefix(NAME.as_bytes())?;
     rest.first().is_none_or(u8::is_ascii_whitespace).then_some(rest)
 }
 
-/// Words between blanks and nothing that a shell would make something else of.
+/// Reads words between blanks. Characters that a shell would interpret are refused.
 fn parse(arguments: &[u8]) -> Result<Command, String> {
     if arguments.len() > MAX_BYTES {
         return Err(format!("the command is longer than {MAX_BYTES} bytes"));
@@ -90,7 +93,7 @@ fn parse(arguments: &[u8]) -> Result<Command, String> {
     let text = String::from_utf8_lossy(arguments);
     let is_word = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     if let Some(odd) = text.chars().find(|c| !is_word(*c) && !matches!(c, ' ' | '\t')) {
-        return Err(format!("{odd:?} is not understood here: words between blanks are, nothing else"));
+        return Err(format!("{odd:?} is not allowed here: write words between blanks"));
     }
     let words: Vec<&str> = text.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
     match words.as_slice() {
@@ -118,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_podspawns_own_if_its_first_word_is_podspawn_and_nothing_else() {
+    fn a_command_is_podspawns_own_if_its_first_word_is_exactly_podspawn() {
         for own in ["podspawn", "podspawn list", " \tpodspawn\tlist", "podspawn\nls", "podspawn  "] {
             assert!(arguments(own.as_bytes()).is_some(), "{own:?}");
         }
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_may_do_is_a_short_list() {
+    fn a_user_has_few_commands_and_nothing_else() {
         let parsed = |text: &str| parse(text.as_bytes()).unwrap();
         assert_eq!(parsed(" list "), Command::List { json: false });
         assert_eq!(parsed("\tstatus   --json"), Command::Status { json: true });
