@@ -16,11 +16,14 @@ mod spec;
 
 pub use any::{AnyEngine, connect, product};
 pub use error::{EngineError, UnsupportedHost};
-pub use found::{ContainerStatus, Enforced, EngineInfo, FoundContainer, FoundNetwork, PullProgress};
+pub use found::{ContainerStatus, FoundContainer, FoundNetwork, PullProgress};
 pub use measured::Measured;
 pub use notice::Notice;
 pub use product::Product;
 pub use spec::{ContainerSpec, Labels, MAX_TERMINALS, NetworkSpec};
+
+/// What an engine says of itself.
+pub use crate::protocol::varlink::EngineInfo;
 
 use crate::domain::{ContainerId, ImageRef, NetworkId};
 

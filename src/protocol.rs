@@ -1,6 +1,6 @@
-//! What processes say to one another: packets of the guest channel, calls of the Varlink interface.
+//! The protocols between processes: packets of the guest channel, calls of the Varlink interfaces.
 //!
-//! Pure: bytes in, values out. The sockets are elsewhere.
+//! Pure functions between bytes and values, without sockets.
 
 pub mod examination;
 pub mod guest;

@@ -42,11 +42,10 @@ mod verify;
 pub use attach::{Attached, Request};
 pub use auditing::Auditing;
 pub use deadlines::Rules;
-pub use diagnose::{Diagnosis, PoolUse, UidConflict, UidUse};
+pub use diagnose::{Diagnosis, UidUse};
 pub use error::AttachError;
 pub use guest_binary::GuestBinary;
 pub use home::HomeError;
-pub use lifecycle::Step;
 pub use uids::HostAccounts;
 pub use verify::VerifyError;
 
@@ -54,6 +53,7 @@ use crate::{
     domain::{Cause, ContainerName, Mode, Pool, SessionId, SessionKey, Span, State, UserName},
     engine::{Engine, EngineError, EngineInfo},
     event::{Event, Subject},
+    protocol::varlink::Step,
     store::Store,
     sys::{clock, routes::Route},
 };

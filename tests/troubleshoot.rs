@@ -18,6 +18,7 @@ const SOURCES: &[&str] = &[
     "src/command/spawn.rs",
     "src/command/spawn/connection.rs",
     "src/command/spawn/error.rs",
+    "src/command/spawn/request.rs",
     "src/command/spawn/user_commands.rs",
     "src/guest/channel.rs",
     "src/guest/dotfiles.rs",

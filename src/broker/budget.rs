@@ -1,23 +1,23 @@
-//! What a uid may send: bytes, counted before any of them is parsed.
+//! The budget of bytes of one uid, charged before any byte is parsed.
 //!
-//! The broker has one thread. A message costs it time before it is known to be one, so a uid pays for its bytes and its
-//! connections, whatever is in them, and waits when it has none left; others do not notice.
+//! The broker has one thread, and reading costs time even if the bytes are no message. So each uid has a budget for bytes and
+//! connections and waits when it is used up; other uids are not delayed.
 
 use std::time::{Duration, Instant};
 
 /// Bytes of one uid at once: fifteen commands of 128 KiB.
 const BURST: i64 = 2 << 20;
-/// What is added to that each second. Reading and parsing so much takes about a hundredth of the thread's time.
+/// Bytes that are added each second. Reading and parsing so much takes about a hundredth of the thread's time.
 const PER_SECOND: i64 = 1 << 20;
-/// What a connection costs: accepting, looking up its account, closing.
+/// Bytes that one connection costs: accept, lookup of the account, close.
 const CONNECTION: i64 = 4096;
-/// How much has to be there before a uid that had none goes on. Its connections wake up together, and are up to 128.
+/// Bytes that a uid without any must regain before it is read from again. Its connections, up to 128, wake up together.
 const ENOUGH: i64 = 64 << 10;
 
-/// What one uid has left.
+/// The remaining budget of one uid.
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// Less than nothing after a large read.
+    /// Negative after a large read.
     left: i64,
     at: Instant,
     is_waiting: bool,
@@ -28,17 +28,17 @@ impl Budget {
         Self { left: BURST, at: now, is_waiting: false }
     }
 
-    /// Takes so many bytes, which have been read. [`Self::wait`] was asked before.
+    /// Charges bytes that were read after [`Self::wait`] permitted it.
     pub(super) fn charge(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX)).max(-BURST);
     }
 
-    /// Takes what a connection costs.
+    /// Charges a connection.
     pub(super) fn charge_connection(&mut self) {
         self.left = (self.left - CONNECTION).max(-BURST);
     }
 
-    /// How long the uid has to wait before it may be read from; `None` is not at all.
+    /// How long to wait before the uid is read from; `None` is no wait.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Duration> {
         self.refill(now);
         self.is_waiting = self.left < if self.is_waiting { ENOUGH } else { 1 };
@@ -46,7 +46,7 @@ impl Budget {
         self.is_waiting.then(|| Duration::from_millis(missing * 1000 / PER_SECOND.unsigned_abs() + 1))
     }
 
-    /// Whether nothing has to be remembered.
+    /// Whether the budget is as good as a new one.
     pub(super) fn is_full(&mut self, now: Instant) -> bool {
         self.refill(now);
         self.left == BURST
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uid_waits_for_what_it_has_sent_and_no_longer() {
+    fn a_uid_waits_as_long_as_its_bytes_cost() {
         let mut now = Instant::now();
         let mut budget = Budget::new(now);
         budget.charge(usize::try_from(BURST).unwrap() - 1);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_cost_something_and_no_debt_is_without_end() {
+    fn connections_cost_bytes_and_the_wait_is_bounded() {
         let now = Instant::now();
         let mut budget = Budget::new(now);
         for _ in 0..10_000 {

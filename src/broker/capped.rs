@@ -1,8 +1,8 @@
 //! A Varlink stream whose messages are bounded before they are parsed: in bytes, in parts, in depth, and per second.
 //!
 //! zlink itself reads messages of up to 100 MiB, and keeps whatever descriptors come with the bytes of a message that
-//! never ends; a user must not make the broker hold either. Nor may it take the broker's time with values that no method
-//! has: 256 KiB of `[0,0,…]` are 130,000 of them.
+//! never ends; a user must not make the broker hold either. Nor may a user spend the broker's time with values that no
+//! method has: 256 KiB of `[0,0,…]` are 130,000 values.
 
 use super::peers::Share;
 use crate::protocol::varlink::MAX_MESSAGE_BYTES;
@@ -14,7 +14,7 @@ use zlink::{
 
 /// Most objects, arrays and members of one message. The largest is a call of Attach with some hundred variables.
 const MAX_PARTS: u32 = 4096;
-/// How deep they may be in each other: the variables of Attach are 3 deep.
+/// Deepest nesting: the variables of Attach are 3 deep.
 const MAX_DEPTH: u32 = 16;
 
 /// One accepted connection.
@@ -50,8 +50,7 @@ impl AsFd for Capped {
     }
 }
 
-/// Its reading half, which waits while the uid has sent too much, and fails once a message exceeds a bound or brings a
-/// descriptor.
+/// The reading half. It waits while the uid's budget is used up, and fails once a message exceeds a bound or has a descriptor.
 #[derive(Debug)]
 pub(super) struct CappedRead {
     read: <Stream as Socket>::ReadHalf,
@@ -59,7 +58,7 @@ pub(super) struct CappedRead {
     shape: Shape,
 }
 
-/// What a message looks like as far as it has come; it ends with a NUL.
+/// The shape of a message so far; a NUL ends the message.
 #[derive(Debug, Default)]
 struct Shape {
     bytes: usize,
@@ -70,7 +69,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// Follows what has come. False if it is more than any message of ours.
+    /// Counts the bytes. False if no message of ours is so large, wide or deep.
     fn accepts(&mut self, bytes: &[u8]) -> bool {
         bytes.iter().all(|byte| self.accepts_byte(*byte))
     }
@@ -107,7 +106,7 @@ impl ReadHalf for CappedRead {
     async fn read(&mut self, buffer: &mut [u8]) -> zlink::Result<ReadResult> {
         self.share.wait().await;
         let result = self.read.read(buffer).await?;
-        // No method takes any. Where the kernel can it refuses them before they get here (`refuse_descriptors`).
+        // No method takes a descriptor. Newer kernels refuse them earlier (`refuse_descriptors`).
         if !result.fds().is_empty() {
             return Err(zlink::Error::BufferOverflow);
         }
@@ -129,7 +128,7 @@ mod tests {
     };
     use zlink::connection::Connection;
 
-    /// What the broker makes of what `attack` writes.
+    /// The broker's result of reading the bytes that `attack` writes.
     fn received(attack: impl FnOnce(&mut UnixStream) + Send + 'static) -> zlink::Result<()> {
         let (mut theirs, ours) = UnixStream::pair().unwrap();
         let writer = std::thread::spawn(move || {
@@ -156,12 +155,12 @@ mod tests {
         for inside in [",[{".repeat(50_000), r#"\","#.repeat(50_000), "x".repeat(200_000)] {
             assert!(!refuses(&command.replace("STRING", &inside)), "{inside:.10}");
         }
-        // An end of a string that is none, and one that is.
+        // An escaped quote ends no string; an escaped backslash before a quote does not escape it.
         assert!(refuses(&format!(r#""\\"{}"#, ",".repeat(5000))) && !refuses(&format!(r#""\"{}"#, ",".repeat(5000))));
     }
 
     #[test]
-    fn every_message_is_counted_anew_however_it_comes() {
+    fn each_message_is_counted_from_zero_however_it_is_split() {
         let mut shape = Shape::default();
         let message = format!("[{}0]\0", "0,".repeat(3000)).into_bytes();
         assert!((0..10).all(|_| message.chunks(7).all(|chunk| shape.accepts(chunk))));
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_end_is_not_kept() {
+    fn a_message_without_end_is_refused() {
         let result = received(|stream| {
             let _ = stream.write_all(&vec![b'x'; 4 * MAX_MESSAGE_BYTES]);
         });

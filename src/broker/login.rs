@@ -1,4 +1,4 @@
-//! One login as it is counted: once, however it ends, also if nobody waits for the end.
+//! The count of one login: once, whatever its result, also if its client has gone.
 
 use crate::{
     measure::{
@@ -12,7 +12,7 @@ use std::{cell::Cell, rc::Rc, time::Instant};
 pub(super) struct Login {
     measures: Rc<Measures>,
     began: Instant,
-    /// It waits for a container.
+    /// Whether it waited for a container.
     cold: Cell<bool>,
     counted: Cell<bool>,
 }
@@ -22,7 +22,7 @@ impl Login {
         Self { measures: Rc::clone(measures), began: Instant::now(), cold: Cell::default(), counted: Cell::default() }
     }
 
-    /// There is no container to enter yet.
+    /// Notes that the login has to wait for its container.
     pub(super) fn waits(&self) {
         self.cold.set(true);
     }
@@ -32,7 +32,7 @@ impl Login {
         self.measures.time(&LOGIN_TIME, if self.cold.get() { "cold" } else { "warm" }, self.began.elapsed());
     }
 
-    /// Policy is against it.
+    /// Policy refused it.
     pub(super) fn denied(&self, reason: &str) {
         self.end("denied");
         self.measures.count(&DENIALS, reason);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_that_is_counted_by_is_in_the_catalog() {
+    fn every_label_of_a_counter_is_in_the_catalog() {
         use crate::{
             domain::{Cause, RemovedKind},
             measure::catalog::{DESTROYED, SWEPT},

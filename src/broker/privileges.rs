@@ -1,11 +1,11 @@
-//! Giving up what the broker, and whoever serves beside it, does not need.
+//! Giving up the privileges that the broker and the metrics server do not need.
 
 use anyhow::{Context as _, ensure};
 use caps::{CapSet, CapsHashSet};
 
-/// Drops every capability, from the bounding set too, and makes sure that none is left.
+/// Drops every capability, from the bounding set too, and checks that none is left.
 ///
-/// Called before any input is read. The unit drops them as well; this is for whoever starts the broker otherwise.
+/// Called before any input is read. The unit drops them as well; this covers a broker that is started without the unit.
 pub fn drop_capabilities() -> anyhow::Result<()> {
     // The bounding set first: lowering it needs a capability. Without one it must be empty already, or it is of no
     // use to us: with no_new_privs nothing can be gained from it.
@@ -22,7 +22,7 @@ pub fn drop_capabilities() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ambient capabilities came with Linux 4.3; where there are none, none is to be dropped.
+/// Kernels before Linux 4.3 have no ambient capabilities to drop.
 fn ignore_unsupported(error: caps::errors::CapsError) -> Result<(), caps::errors::CapsError> {
     match caps::has_cap(None, CapSet::Ambient, caps::Capability::CAP_CHOWN) {
         Ok(false) | Err(_) => Ok(()),

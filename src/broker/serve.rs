@@ -25,7 +25,7 @@ use tokio::{
 
 /// The interval of status and watchdog messages to systemd, a third of the unit's `WatchdogSec`.
 const TICK: Duration = Duration::from_secs(10);
-/// How long calls in flight may take once the broker is told to stop; below the unit's `TimeoutStopSec`.
+/// How long calls in flight may take once a signal stops the broker; below the unit's `TimeoutStopSec`.
 const FINISH: Duration = Duration::from_secs(10);
 /// How long a broker that only a timer has used stays.
 const TIMER_EXIT: Duration = Duration::from_secs(20);

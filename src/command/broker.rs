@@ -1,4 +1,4 @@
-//! `podspawn broker`: started by systemd when somebody connects to its socket.
+//! `podspawn broker`: systemd starts it on a connection to its socket.
 
 use crate::domain::Span;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Where the configuration is
+    /// The directory of the configuration
     #[arg(long, value_name = "DIR", default_value = crate::settings::ROOT)]
     config: PathBuf,
-    /// How long to stay without any session
+    /// How long to run without a session
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     idle_exit: Span,
 }

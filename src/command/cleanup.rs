@@ -1,4 +1,4 @@
-//! `podspawn cleanup`: one pass through the broker, or one every so often.
+//! `podspawn cleanup`: one cleanup by the broker, or one in every interval.
 
 use super::{
     list::Broker,
@@ -18,13 +18,13 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  podspawn cleanup --dry-run\n  podspawn cleanup --daemon --interval 60s")]
 pub struct Options {
-    /// Go on, with a pass every --interval
+    /// Keep running, with a pass every --interval
     #[arg(long)]
     daemon: bool,
     /// The time from pass to pass
     #[arg(long, value_name = "DURATION", default_value = "60s", requires = "daemon")]
     interval: Span,
-    /// Only tell what would be removed
+    /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -39,14 +39,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             return pass;
         }
         if let Err(error) = pass {
-            // A broker or an engine that is away comes back.
+            // The broker or the engine may answer again at the next pass.
             stderr::complain(chain(error.as_ref()));
         }
         thread::sleep(options.interval.into());
     }
 }
 
-/// One pass, with a table of what it removed.
+/// One pass, with a table of the removed objects.
 pub(super) fn pass(broker: &Broker, dry_run: bool) -> anyhow::Result<()> {
     let parameters = CleanupParameters { dry_run };
     let reply = broker.connect()?.call::<Cleanup>(&parameters)?;

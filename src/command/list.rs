@@ -30,7 +30,7 @@ pub struct Options {
     broker: Broker,
 }
 
-/// Where the broker is.
+/// The broker's socket.
 #[derive(Debug, clap::Args)]
 pub(super) struct Broker {
     /// The broker's socket

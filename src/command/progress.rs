@@ -1,12 +1,12 @@
-//! What a human who waits at a terminal sees: one line, rewritten, and gone when the shell begins.
+//! The progress line on a terminal: rewritten with each step, and removed when the shell starts.
 
-use crate::{domain::text::one_line, protocol::varlink::Progress};
+use crate::{domain::text::one_line, protocol::varlink::Step};
 use std::{
     io::Write,
     time::{Duration, Instant},
 };
 
-/// Nothing is shown for a wait shorter than this: a flicker tells nobody anything.
+/// A shorter wait shows nothing, so that no line flickers.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 pub(super) struct Display {
@@ -21,15 +21,15 @@ impl Display {
     }
 
     /// Shows a step, replacing the last.
-    pub(super) fn show(&mut self, progress: &Progress) {
-        // A pull is worth a line from its first moment, the milliseconds of a creation are not.
-        if self.enabled && (self.began.elapsed() >= PATIENCE || progress.total.is_some()) {
+    pub(super) fn show(&mut self, step: &Step) {
+        // A pull shows its progress from the start; a creation takes milliseconds as a rule.
+        if self.enabled && (self.began.elapsed() >= PATIENCE || step.total.is_some()) {
             self.shown = true;
-            let _ = write!(std::io::stderr(), "\r\x1b[Kpodspawn: {}", line(progress));
+            let _ = write!(std::io::stderr(), "\r\x1b[Kpodspawn: {}", line(step));
         }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(super) fn clear(&mut self) {
         if self.shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
@@ -37,14 +37,14 @@ impl Display {
     }
 }
 
-fn line(progress: &Progress) -> String {
-    // The text comes from the engine in part: nothing in it may move the cursor.
-    let step: String = one_line(&progress.step).chars().take(120).collect();
-    match (progress.done, progress.total) {
+fn line(step: &Step) -> String {
+    // Part of the text comes from the engine: it cannot move the cursor.
+    let text: String = one_line(&step.text).chars().take(120).collect();
+    match (step.done, step.total) {
         (Some(done), Some(total)) if total > 0 => {
-            format!("{step} … {} %  ({} of {} MB)", done.min(total) * 100 / total, done / 1_000_000, total / 1_000_000)
+            format!("{text} … {} %  ({} of {} MB)", done.min(total) * 100 / total, done / 1_000_000, total / 1_000_000)
         }
-        _ => format!("{step} …"),
+        _ => format!("{text} …"),
     }
 }
 
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn a_line_cannot_move_the_cursor() {
-        let progress = Progress { step: "pulling \x1b[2J\r\nx".into(), done: Some(5), total: Some(10) };
-        assert_eq!(line(&progress), "pulling \u{fffd}[2J  x … 50 %  (0 of 0 MB)");
-        assert_eq!(line(&Progress { step: "creating".into(), ..Progress::default() }), "creating …");
+        let step = Step { text: "pulling \x1b[2J\r\nx".into(), done: Some(5), total: Some(10) };
+        assert_eq!(line(&step), "pulling \u{fffd}[2J  x … 50 %  (0 of 0 MB)");
+        assert_eq!(line(&Step::new("creating")), "creating …");
     }
 }

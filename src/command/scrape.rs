@@ -1,4 +1,4 @@
-//! What is measured, asked of the broker, or of what it left when it went to rest.
+//! All metrics: from the broker, or from the file that an idle broker left.
 
 use crate::{
     broker::last_measurements,
@@ -18,36 +18,36 @@ use std::{path::Path, time::Duration};
 /// How long the broker may take: it gives the engine three seconds, and Prometheus asks for ten at most.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How it is with the broker.
+/// The state of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
-    /// It answers.
+    /// The broker answers.
     Answers,
-    /// It has nothing to do, and its socket will start it.
-    Rests,
-    /// It is there and does not answer as it should.
+    /// The broker exited because it was idle, and its socket will start it again.
+    Idle,
+    /// The broker runs and does not answer as it should.
     Fails,
-    /// Nobody listens.
+    /// No process listens.
     Gone,
 }
 
-/// Everything that is measured, and why nothing is, if so. A broker that rests is not started.
+/// All metrics, and why there are none of the broker, if so. An idle broker is not started.
 pub(super) fn scrape(socket: &Path, last: &Path) -> (Vec<Family>, Option<String>) {
-    let (condition, mut families, error) = look(socket, last);
-    let up = matches!(condition, Condition::Answers | Condition::Rests);
+    let (condition, mut families, error) = read(socket, last);
+    let up = matches!(condition, Condition::Answers | Condition::Idle);
     let running = matches!(condition, Condition::Answers | Condition::Fails);
     families.insert(0, gauge(&UP, truth(up)));
     families.insert(1, gauge(&BROKER_RUNNING, truth(running)));
     (families, error)
 }
 
-fn look(socket: &Path, last: &Path) -> (Condition, Vec<Family>, Option<String>) {
+fn read(socket: &Path, last: &Path) -> (Condition, Vec<Family>, Option<String>) {
     if let Ok(last) = last_measurements(last)
         && last.resting
     {
         return match listening::is_bound(socket) {
-            Ok(true) => (Condition::Rests, last.families, None),
-            Ok(false) => (Condition::Gone, Vec::new(), Some("nobody listens on the broker's socket".to_owned())),
+            Ok(true) => (Condition::Idle, last.families, None),
+            Ok(false) => (Condition::Gone, Vec::new(), Some("no process listens on the broker's socket".to_owned())),
             Err(error) => (Condition::Gone, Vec::new(), Some(format!("the broker's socket: {error}"))),
         };
     }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_rests_is_not_woken_and_one_that_is_gone_is_told_from_it() {
+    fn an_idle_broker_is_not_started_and_a_missing_one_is_reported() {
         let directory = tempfile::tempdir().unwrap();
         let (socket, last) = (directory.path().join("broker.sock"), directory.path().join("last.json"));
         fs::write(&last, left(true)).unwrap();
@@ -113,25 +113,25 @@ mod tests {
         drop(listener);
         let gone = text(&socket, &last);
         assert!(gone.contains("podspawn_up 0\n") && gone.contains("podspawn_broker_running 0\n"), "{gone}");
-        assert!(!gone.contains("podspawn_sessions"), "nobody knows: {gone}");
+        assert!(!gone.contains("podspawn_sessions"), "unknown values are left out: {gone}");
     }
 
     #[test]
-    fn a_broker_that_was_stopped_is_asked_whatever_it_left() {
+    fn a_broker_that_was_stopped_is_asked_despite_its_file() {
         let directory = tempfile::tempdir().unwrap();
         let (socket, last) = (directory.path().join("broker.sock"), directory.path().join("last.json"));
         fs::write(&last, left(false)).unwrap();
         let reply = "{\"parameters\":{\"families\":[{\"name\":\"podspawn_sessions_total\",\"help\":\"\",\"kind\":\"unknown\",\"samples\":[{\"value\":4}]}]}}\0";
         let answering = broker(UnixListener::bind(&socket).unwrap(), reply);
-        let told = text(&socket, &last);
+        let text = text(&socket, &last);
         answering.join().unwrap();
         for line in ["podspawn_up 1", "podspawn_broker_running 1", "podspawn_sessions_total 4"] {
-            assert!(told.lines().any(|found| found == line), "{line}: {told}");
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }
     }
 
     #[test]
-    fn a_broker_that_does_not_do_its_work_runs_and_is_not_up() {
+    fn a_broker_that_refuses_runs_and_is_not_up() {
         let directory = tempfile::tempdir().unwrap();
         let (socket, last) = (directory.path().join("broker.sock"), directory.path().join("last.json"));
         let refusal = "{\"error\":\"io.podspawn.Sessions.Unavailable\",\"parameters\":{\"reason\":\"not now\"}}\0";

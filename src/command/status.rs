@@ -31,10 +31,10 @@ pub struct Options {
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
-    /// Print everything that is measured, in Prometheus' text format (root)
+    /// Print all metrics in Prometheus' text format (root)
     #[arg(long, conflicts_with = "json")]
     prometheus: bool,
-    /// Write that to a file, which is replaced whole
+    /// Write the metrics to a file, which is replaced atomically
     #[arg(long, value_name = "FILE", requires = "prometheus")]
     output: Option<PathBuf>,
     /// The broker's last measurements
@@ -69,7 +69,7 @@ fn print(broker: &Broker, own: Own, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A broker that does not answer is a result like any other: it is what an alert is made of.
+/// A broker that does not answer is a result: an alert fires on it.
 fn prometheus(options: &Options) -> anyhow::Result<()> {
     let (families, error) = scrape(&options.broker.socket, &options.last);
     let text = render(&families, Dialect::Text);
@@ -88,13 +88,13 @@ fn table(reply: &SnapshotReply) -> Table {
     let mut line = |name, value| table.row(vec![Cell::plain(name), value]);
     line("Sessions", Cell::plain(format!("{}{}", reply.sessions, states(reply))));
     line("Connections", Cell::plain(reply.connections));
-    // Not 0: nobody knows.
+    // An unknown number is not 0.
     line("Containers", reply.containers.map_or_else(|| Cell::notable("unknown"), Cell::plain));
     line("Oldest", Cell::plain(reply.oldest_seconds.map_or("-".to_owned(), |age| Span::from_secs(age).to_string())));
     table
 }
 
-/// The states that there are sessions in, in brackets.
+/// The numbers of sessions in each state, in brackets.
 fn states(reply: &SnapshotReply) -> String {
     let states = [
         (reply.creating, "creating"),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_does_not_tell_is_unknown() {
+    fn without_an_answer_of_the_engine_the_containers_are_unknown() {
         let text = table(&SnapshotReply::default()).render(false);
         assert_eq!(text, "Sessions     0\nConnections  0\nContainers   unknown\nOldest       -\n");
     }

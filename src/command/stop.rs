@@ -10,7 +10,7 @@ use std::str::FromStr;
     after_help = "Examples:\n  podspawn stop alice\n  podspawn stop alice@backend\n  podspawn stop            your own\n  podspawn stop @backend   your own of that project"
 )]
 pub struct Options {
-    /// Whose session [default: your own], and of which project if it is not the user's own container
+    /// The session's user [default: yourself], and its project if it has one
     #[arg(value_name = "[USER][@PROJECT]")]
     session: Option<Target>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Aligned tables for people.
+//! Aligned tables for terminal output.
 
 use crate::domain::text::one_line;
 use std::{
@@ -6,7 +6,7 @@ use std::{
     io::{self, IsTerminal},
 };
 
-/// Between columns.
+/// The space between columns.
 const GAP: &str = "  ";
 
 /// Whether stdout wants colour: a terminal whose user has not asked for none (no-color.org).
@@ -14,7 +14,7 @@ pub(super) fn colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// One field. What others may have written into it cannot move the cursor.
+/// One field. Its text, which others may have written, cannot move the cursor.
 pub(super) struct Cell {
     text: String,
     right: bool,
@@ -31,12 +31,12 @@ impl Cell {
         Self { right: true, ..Self::plain(number) }
     }
 
-    /// As it should be.
+    /// A good value.
     pub(super) fn good(text: impl Display) -> Self {
         Self { colour: Some("\x1b[32m"), ..Self::plain(text) }
     }
 
-    /// Worth a look.
+    /// A value that deserves attention.
     pub(super) fn notable(text: impl Display) -> Self {
         Self { colour: Some("\x1b[33m"), ..Self::plain(text) }
     }
@@ -55,7 +55,7 @@ impl Table {
         Self { rows: vec![header.iter().map(Cell::plain).collect()] }
     }
 
-    /// One without a header.
+    /// A table without a header.
     pub(super) fn bare() -> Self {
         Self { rows: Vec::new() }
     }

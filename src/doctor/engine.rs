@@ -8,7 +8,7 @@ pub(super) mod runtime;
 use super::{Check, Group, Host, Problem, Report};
 use crate::{
     engine::product,
-    protocol::varlink::{DiagnoseReply, EngineReply},
+    protocol::varlink::{DiagnoseReply, EngineInfo},
 };
 use std::{os::unix::net::UnixStream, path::Path};
 
@@ -31,7 +31,7 @@ pub(super) fn diagnosis<'a>(host: &'a Host, check: &Check) -> Result<&'a Diagnos
 }
 
 /// The engine; the report of `check` where the broker or the engine does not answer.
-fn described<'a>(host: &'a Host, check: &Check) -> Result<&'a EngineReply, Report> {
+fn described<'a>(host: &'a Host, check: &Check) -> Result<&'a EngineInfo, Report> {
     let engine = diagnosis(host, check)?.engine.as_ref();
     engine.ok_or_else(|| check.unknown("the engine does not answer", "see engine"))
 }
@@ -67,7 +67,7 @@ fn no_answer(why: &str) -> Report {
     CHECK.report(&NO_ANSWER, format!("{why}: no user gets a new container"), &[])
 }
 
-fn version(engine: &EngineReply) -> Report {
+fn version(engine: &EngineInfo) -> Report {
     let mut numbers = engine.version.split('.').map(|number| number.parse::<u32>().ok());
     let seen = format!("version {} answers", engine.version);
     match (numbers.next().flatten(), numbers.next().flatten()) {
@@ -78,15 +78,15 @@ fn version(engine: &EngineReply) -> Report {
 
 /// An engine with everything, for the tests of the checks that look at one.
 #[cfg(test)]
-fn example() -> EngineReply {
-    EngineReply {
+fn example() -> EngineInfo {
+    EngineInfo {
         version: "20.10.24".into(),
         security_options: ["name=apparmor", "name=seccomp,profile=default", "name=userns"].map(str::to_owned).into(),
         default_runtime: "runc".into(),
         memory_limit: Some(true),
         pids_limit: Some(true),
         cpu_limit: Some(true),
-        ..EngineReply::default()
+        ..EngineInfo::default()
     }
 }
 
@@ -98,8 +98,8 @@ mod tests {
     #[test]
     fn an_engine_that_is_too_old_or_does_not_answer_is_a_failure() {
         assert_eq!(version(&example()).outcome, Outcome::Pass);
-        assert_eq!(version(&EngineReply { version: "19.03.15".into(), ..example() }).outcome, Outcome::Fail);
-        assert_eq!(version(&EngineReply { version: "29.1.0-rc.1".into(), ..example() }).outcome, Outcome::Pass);
+        assert_eq!(version(&EngineInfo { version: "19.03.15".into(), ..example() }).outcome, Outcome::Fail);
+        assert_eq!(version(&EngineInfo { version: "29.1.0-rc.1".into(), ..example() }).outcome, Outcome::Pass);
         assert_eq!(no_answer("connection refused").outcome, Outcome::Fail);
         let unknown = without_broker("it is gone", Some("/run/engine.sock takes connections"));
         assert!(unknown.seen.starts_with("unknown: ") && unknown.seen.ends_with("takes connections"), "{unknown:?}");

@@ -51,14 +51,14 @@ fn channel(reply: &DiagnoseReply, settings: &Settings) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{doctor::Outcome, protocol::varlink::EngineReply};
+    use crate::{doctor::Outcome, protocol::varlink::EngineInfo};
 
     #[test]
     fn containers_that_do_not_answer_are_named_and_a_sandbox_is_a_warning_until_one_answers() {
         let reply = |running, silent: &[&str]| DiagnoseReply {
             running,
             silent: silent.iter().map(|name| (*name).to_owned()).collect(),
-            engine: Some(EngineReply { default_runtime: "runsc".into(), ..EngineReply::default() }),
+            engine: Some(EngineInfo { default_runtime: "runsc".into(), ..EngineInfo::default() }),
             ..DiagnoseReply::default()
         };
         let silent = channel(&reply(2, &["alice@web"]), &Settings::default());

@@ -48,12 +48,12 @@ fn pool(reply: &DiagnoseReply, most: u32) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{doctor::Outcome, protocol::varlink::PoolInfo};
+    use crate::{doctor::Outcome, protocol::varlink::PoolUse};
 
     #[test]
     fn a_pool_that_is_empty_or_smaller_than_the_number_of_sessions_is_reported() {
         let of = |subnets, routed, used| {
-            let info = PoolInfo { network: "10.209.0.0/24".into(), subnets, routed, used };
+            let info = PoolUse { network: "10.209.0.0/24".parse().unwrap(), subnets, routed, used };
             pool(&DiagnoseReply { pool: Some(info), ..DiagnoseReply::default() }, 50)
         };
         assert_eq!(of(4096, 16, 3).seen, "4077 of 4096 subnets of 10.209.0.0/24 are free");

@@ -1,44 +1,8 @@
-//! What the engine reports: its own properties, and the containers and networks of podspawn.
+//! Containers and networks that the engine has, as its answers describe them.
 
 use super::spec;
 use crate::domain::{Bind, ContainerId, ContainerName, NetworkId, ProjectName, SessionId, Subnet, UserName};
-use std::collections::{BTreeMap, HashMap};
-
-/// What the engine is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EngineInfo {
-    /// Its own version, for instance `28.2.2`.
-    pub version: String,
-    /// The newest API version that it speaks, for instance `1.50`.
-    pub api_version: String,
-    /// Whether containers outlive a restart of the engine.
-    pub live_restore: bool,
-    /// As `docker info` lists them, for instance `name=seccomp,profile=default`, `name=userns`, `name=rootless`.
-    pub security_options: Vec<String>,
-    /// The names of its OCI runtimes, sorted.
-    pub runtimes: Vec<String>,
-    /// The one that it takes when none is named.
-    pub default_runtime: String,
-    /// The versions of what it is made of, by name: `containerd`, `runc`.
-    pub components: BTreeMap<String, String>,
-    /// Where it keeps images and containers on its own host; empty if it does not say.
-    pub data_root: String,
-    /// What the kernel lets it enforce.
-    pub enforced: Enforced,
-    /// What it warns of itself, a line each.
-    pub warnings: Vec<String>,
-}
-
-/// Which limits of a container hold; `None` where the engine does not say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Enforced {
-    /// Memory.
-    pub memory: Option<bool>,
-    /// Processes.
-    pub pids: Option<bool>,
-    /// Processors.
-    pub cpus: Option<bool>,
-}
+use std::collections::HashMap;
 
 /// Whether a container runs, and how it ended if not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,16 @@
-//! What broker, guest and spawn say to one another in packets.
+//! The packets between broker, guest and spawn.
 //!
-//! Two conversations. Broker and guest share one connection per session ([`FromBroker`], [`FromGuest`]). Each SSH
-//! channel has a socket pair of its own, made by the broker, whose ends are held by spawn and guest
-//! ([`FromSpawn`], [`ToSpawn`]): what flows there no broker sees.
+//! There are two conversations. Broker and guest share one connection per session ([`FromBroker`], [`FromGuest`]). Each SSH
+//! channel has a socket pair of its own, made by the broker, whose ends spawn and guest hold
+//! ([`FromSpawn`], [`ToSpawn`]): its data do not pass through the broker.
 //!
-//! The guest is not trusted: the container's root may own it. No packet names a session; the socket it came in on
-//! does. An end of file on a channel's socket means that the other side is gone, however it went.
+//! The guest is not trusted: the container's root may own it. No packet names a session: the socket identifies
+//! it. An end of file on a channel's socket means that the other side has closed or exited.
 //!
-//! Variants are only ever added at the end and never changed, since a container keeps the guest that it was born
-//! with: [`PROTOCOL`] in the greeting tells what the other side understands, and nothing newer is sent to it
-//! ([`FromBroker::since`], [`FromGuest::since`]). A variant that is unknown all the same is passed over: giving the
-//! connection up would only bring the same packet again. Spawn and guest do not greet one another, so what they say
-//! is that of the first version.
+//! Variants are only ever added at the end and never changed, because a container keeps the guest that it was
+//! created with. The greeting has the version of each side ([`PROTOCOL`]), and no newer packet is sent to it
+//! ([`FromBroker::since`], [`FromGuest::since`]). An unknown variant is ignored all the same: closing the connection would
+//! only bring the same packet again. Spawn and guest have no greeting, so they use the packets of the first version.
 
 use super::packet::Versioned;
 use crate::domain::{ChannelId, Outcome, UserName};
@@ -20,11 +19,11 @@ use serde::{Deserialize, Serialize};
 /// The version of these packets that this binary speaks; it speaks every lower one as well.
 ///
 /// 1: the first. 2: [`FromBroker::IdleTimeout`], [`FromBroker::End`], [`FromGuest::Idle`]. 3: no packet; the broker of a
-/// guest that speaks it writes every channel down ([`CHANNELS_WRITTEN`]).
+/// guest that speaks it records every channel ([`CHANNELS_WRITTEN`]).
 pub const PROTOCOL: u32 = 3;
 
-/// Since this version the broker writes every channel down and believes no greeting that names another. A session that
-/// last spoke an earlier one may have channels of a broker that did not.
+/// Since this version the broker records every channel and ignores unrecorded ones in a greeting. A session that last used
+/// an earlier version may have unrecorded channels.
 pub const CHANNELS_WRITTEN: u32 = 3;
 
 /// Most environment variables of one channel, and the most bytes of all names and values together. With a command
@@ -39,8 +38,8 @@ pub const MAX_CHANNELS: usize = 256;
 
 /// Most descriptors of a process in a container. The kernel counts the descriptors that are being sent over Unix sockets
 /// for each uid of the host, in whatever container its processes are, and refuses to send more once the count exceeds
-/// the *sender's own* limit (unix(7), `ETOOMANYREFS`). What every other process of podspawn may have has therefore to
-/// be well above this: the guest's limit, the broker's (`LimitNOFILE` of its unit), and sshd's.
+/// the *sender's own* limit (unix(7), `ETOOMANYREFS`). The limits of podspawn's
+/// other processes must therefore be well above this: the guest's, the broker's (`LimitNOFILE` of its unit), and sshd's.
 pub const MAX_OPEN_FILES: u64 = 8192;
 /// Most descriptors of the guest, which runs as the same uid 0 as the processes of a container's root. These can have
 /// [`MAX_OPEN_FILES`] in flight, and 253 more by each message that several send at one moment.
@@ -54,7 +53,7 @@ pub const GUEST_BINARY: &str = "/.podspawn/podspawn";
 /// Where a container sees its session's socket directory (read-only; connecting does not need write access).
 pub const GUEST_SOCKET_DIR: &str = "/.podspawn/run";
 /// The name of the socket in that directory. The broker moves it into place when it listens, so that a guest that
-/// watches the directory never finds a socket that nobody listens on.
+/// watches the directory never finds a socket without a listener.
 pub const GUEST_SOCKET_NAME: &str = "broker.sock";
 /// Where a container has the homes of accounts that the guest makes, and a persistent one.
 pub const HOMES: &str = "/home";
@@ -93,7 +92,7 @@ pub enum Program {
 pub struct Open {
     /// The connection's identity in later packets.
     pub channel: ChannelId,
-    /// Who runs it.
+    /// The account that runs the program.
     pub login: Login,
     /// The program to run.
     pub program: Program,
@@ -113,21 +112,21 @@ pub enum FromBroker {
     Open(Open),
     /// Hang up one channel, or all of them, as if the client had gone.
     Close {
-        /// Which; `None` means all.
+        /// The channel; `None` is all channels.
         channel: Option<ChannelId>,
     },
-    /// Tell every client that has a terminal.
+    /// Show a line on the terminal of every client that has one.
     Notice {
         /// One line, at most [`MAX_NOTICE_BYTES`].
         text: String,
     },
-    /// Tell when nothing was sent or received for so long ([`FromGuest::Idle`]). Holds until another one comes, for a
-    /// broker's restart too.
+    /// Report when nothing was sent or received for this long ([`FromGuest::Idle`]). Valid until the next such packet, also
+    /// across a restart of the broker.
     IdleTimeout {
         /// 0 is never.
         seconds: u64,
     },
-    /// Hang up all channels, and tell each client why.
+    /// Hang up all channels, and show each client the reason.
     End {
         /// One line, at most [`MAX_NOTICE_BYTES`].
         text: String,
@@ -163,7 +162,7 @@ pub enum FromGuest {
     },
     /// The channel is over: its process ended, or its client went away.
     Closed {
-        /// Which.
+        /// The channel.
         channel: ChannelId,
         /// How the process ended; `None` if the client went first or the process never began.
         outcome: Option<Outcome>,
@@ -171,7 +170,7 @@ pub enum FromGuest {
     /// Nothing was sent or received on any channel for at least as long as [`FromBroker::IdleTimeout`] said. Repeated
     /// while that is so.
     Idle {
-        /// For how long.
+        /// The duration so far.
         seconds: u64,
     },
 }
@@ -246,7 +245,7 @@ pub enum ToSpawn {
     Master,
     /// The process runs on the descriptors that it was given.
     Started,
-    /// Somebody connected to the agent's socket. One descriptor: the accepted connection.
+    /// A process connected to the agent's socket. One descriptor: the accepted connection.
     Agent,
     /// The process ended; nothing follows.
     Ended(Outcome),
@@ -255,7 +254,7 @@ pub enum ToSpawn {
     Failed(String),
     /// There is no such program, and no shell to say so; the text is for the user. Nothing follows.
     NotFound(String),
-    /// A word of the broker, for whoever looks at the terminal.
+    /// A notice of the broker, to show on the terminal.
     Notice(String),
 }
 

@@ -11,11 +11,11 @@ pub const MAX_FDS: usize = 3;
 
 /// A message that has more variants in later versions.
 pub trait Versioned: DeserializeOwned {
-    /// How many this version knows.
+    /// The number of variants in this version.
     const VARIANTS: u32;
 }
 
-/// A packet that cannot be sent or does not say anything.
+/// A packet that cannot be sent or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PacketError {
     /// The message is larger than a packet may be; nothing was sent.
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_a_later_version_is_told_from_garbage() {
+    fn a_kind_of_a_later_version_is_not_malformed() {
         fn next_is_unknown<T: Versioned + Serialize>(last: &T) {
             let bytes = encode(last).unwrap();
             let variant = u32::from(bytes[0]);

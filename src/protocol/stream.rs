@@ -1,6 +1,6 @@
-//! What a container's process may get as its standard input, output or error.
+//! The descriptors that a container's process may get as standard input, output or error.
 //!
-//! A descriptor is more than the bytes that go through it. Whoever holds one can open the file behind it again
+//! A descriptor gives more than the bytes that pass through it. A process that holds one can open its file again
 //! (`/proc/self/fd`), with another mode; change the owner, the mode and the attributes of its inode; walk from a
 //! directory to every other one; and ask a socket about the network namespace that it was made in. A process in a
 //! container that held a descriptor of the host could do all that to the host, with a uid that another account of the
@@ -19,8 +19,8 @@
 //! - a named pipe: its inode is in a file system of the host, where the container's root could give it away;
 //! - a terminal: what runs on in the container would read what is typed at it later. Spawn moves the bytes of the
 //!   terminal that sshd allocates, and hands none over;
-//! - a socket: it belongs to the host's network namespace, whose interfaces it lists, and configures for whoever has
-//!   `CAP_NET_ADMIN` in any container; unconnected, it reaches the abstract sockets there.
+//! - a socket: it belongs to the host's network namespace, whose interfaces it lists, and a process with `CAP_NET_ADMIN` in any
+//!   container can configure them; unconnected, it reaches the abstract sockets there.
 
 use std::fmt;
 

@@ -10,13 +10,13 @@ mod service;
 mod sessions;
 
 pub use admin::{
-    CleanupParameters, CleanupReply, DiagnoseReply, EngineReply, ImageInfo, PoolInfo, RemovedInfo, UidConflict,
+    CleanupParameters, CleanupReply, DiagnoseReply, EngineInfo, ImageInfo, PoolUse, RemovedInfo, UidConflict,
     VerifyImageParameters, VerifyImageReply,
 };
 pub use metrics::SnapshotReply;
 pub use service::{InterfaceDescription, InterfaceName, ServiceInfo};
 pub use sessions::{
-    AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, Own, Progress, SessionInfo, StopParameters,
+    AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, Own, SessionInfo, Step, StopParameters,
 };
 
 use super::measurements::MeasurementsReply;

@@ -3,8 +3,9 @@
 use super::{Capacity, HostAccounts, Sessions, subnets::Subnets};
 use crate::{
     audit::AuditError,
-    domain::{ImageRef, Removed, SessionKey, Subnet, UidRange},
+    domain::{ImageRef, Removed, SessionKey, UidRange},
     engine::{Engine, EngineError, EngineInfo},
+    protocol::varlink::{PoolUse, UidConflict},
 };
 use std::{io, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -35,19 +36,6 @@ pub struct Diagnosis {
     pub audit: Option<Arc<AuditError>>,
 }
 
-/// How much of the pool is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolUse {
-    /// The pool.
-    pub network: Subnet,
-    /// Its subnets.
-    pub subnets: u32,
-    /// Those that no session can have because the host has a route into them.
-    pub routed: u32,
-    /// Those that sessions have.
-    pub used: u32,
-}
-
 /// The ids that users have inside containers.
 #[derive(Debug, Default)]
 pub struct UidUse {
@@ -59,17 +47,6 @@ pub struct UidUse {
     pub shared: Vec<SessionKey>,
     /// Sessions whose user's id an account of the host has got.
     pub conflicts: Vec<UidConflict>,
-}
-
-/// A user's id inside a container that an account of the host has as well.
-#[derive(Debug)]
-pub struct UidConflict {
-    /// The session.
-    pub key: SessionKey,
-    /// The id.
-    pub uid: u32,
-    /// Its meaning on the host, as words that follow "is".
-    pub holder: String,
 }
 
 impl<E: Engine + 'static> Sessions<E> {
@@ -112,7 +89,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let look = tokio::task::spawn_blocking(move || {
             let held = |(key, uid): (SessionKey, Option<u32>)| {
                 let uid = uid?;
-                Some(UidConflict { key, uid, holder: (accounts.holder)(uid)? })
+                Some(UidConflict { session: key.to_string(), uid, holder: (accounts.holder)(uid)? })
             };
             let conflicts = sessions.into_iter().filter_map(held).collect();
             (conflicts, matches!((accounts.allot)(None, range, taken), Ok(Some(_)) | Err(_)))

@@ -14,26 +14,9 @@
 //! - A transition that is illegal in the present phase changes nothing and wakes no task. Its method returns false.
 
 use super::AttachError;
-use crate::domain::State;
+use crate::{domain::State, protocol::varlink::Step};
 use std::{future, sync::Arc};
 use tokio::sync::{Notify, watch};
-
-/// What the broker does at present for clients that wait for a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Step {
-    /// One line for the user: `pulling debian:12`.
-    pub text: String,
-    /// Bytes done, if known.
-    pub done: Option<u64>,
-    /// Bytes in all, if known.
-    pub total: Option<u64>,
-}
-
-impl Step {
-    pub(super) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
-    }
-}
 
 /// A phase, with the data that exist in it only.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! `io.podspawn.Admin.Diagnose`: what only the broker can see of what it needs, for `podspawn doctor`.
+//! `io.podspawn.Admin.Diagnose`: facts that only the broker can find out, for `podspawn doctor`.
 
 use super::admin::removed_info;
 use crate::{
@@ -7,9 +7,9 @@ use crate::{
         state::{Broker, capacity},
     },
     domain::{ImageRef, chain},
-    engine::{Engine, EngineInfo},
-    protocol::varlink::{self, DiagnoseReply, EngineReply, ImageInfo, PoolInfo, methods::Diagnose},
-    session::{Diagnosis, PoolUse, UidConflict},
+    engine::Engine,
+    protocol::varlink::{DiagnoseReply, ImageInfo, methods::Diagnose},
+    session::Diagnosis,
     settings::{Live, Settings},
 };
 use rustix::fs::{Access, access};
@@ -19,14 +19,14 @@ use std::{
     time::Duration,
 };
 
-/// Most images that the engine is asked about, and most lines of any list.
+/// Most images that are looked up, and most lines of any list.
 const MAX_IMAGES: usize = 200;
 const MAX_LINES: usize = 100;
 /// How long a file system may take.
 const FILES: Duration = Duration::from_secs(2);
 
 impl<E: Engine + 'static> Broker<E> {
-    /// How everything is at this moment.
+    /// The current state of engine, images, network pool, user ids and logs.
     pub(super) async fn diagnose(&self, _: Grant<'_, Diagnose>) -> DiagnoseReply {
         let settings = self.settings_after(Live::refresh);
         let problems = self.settings.borrow().problems().iter().take(MAX_LINES).map(ToString::to_string).collect();
@@ -43,7 +43,7 @@ impl<E: Engine + 'static> Broker<E> {
     }
 }
 
-/// Every image that somebody would get, with who that is; the first of several.
+/// Every image that a login would use, with its first user, project or `everybody`.
 fn images(settings: &Settings) -> BTreeMap<ImageRef, String> {
     let mut images = BTreeMap::from([(settings.config.defaults.image.clone(), "everybody".to_owned())]);
     let users = settings.users.iter().filter_map(|(user, own)| Some((own.image.as_ref()?, format!("user {user}"))));
@@ -65,7 +65,7 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
     let (pool, pool_error) = apart(pool);
     DiagnoseReply {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        engine: engine.map(engine_reply),
+        engine,
         engine_error: engine_error.map(|error| chain(&error)),
         images: wanted
             .into_iter()
@@ -73,26 +73,17 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
             .collect(),
         orphans: orphans.ok().map(|found| found.into_iter().take(MAX_LINES).map(removed_info).collect()),
         foreign: foreign.into_iter().take(MAX_LINES).collect(),
-        pool: pool.map(|PoolUse { network, subnets, routed, used }| PoolInfo {
-            network: network.to_string(),
-            subnets,
-            routed,
-            used,
-        }),
+        pool,
         pool_error,
         running: u32::try_from(running).unwrap_or(u32::MAX),
         silent: silent.into_iter().take(MAX_LINES).collect(),
         uids: u32::try_from(uids.allotted).unwrap_or(u32::MAX),
         has_free_uid: uids.has_free,
         shared_uids: uids.shared.into_iter().take(MAX_LINES).map(|key| key.to_string()).collect(),
-        uid_conflicts: uids.conflicts.into_iter().take(MAX_LINES).map(uid_conflict).collect(),
+        uid_conflicts: uids.conflicts.into_iter().take(MAX_LINES).collect(),
         audit_error: audit.map(|error| chain(&error)),
         ..DiagnoseReply::default()
     }
-}
-
-fn uid_conflict(UidConflict { key, uid, holder }: UidConflict) -> varlink::UidConflict {
-    varlink::UidConflict { session: key.to_string(), uid, holder }
 }
 
 fn apart<T, E>(result: Result<T, E>) -> (Option<T>, Option<E>) {
@@ -102,27 +93,11 @@ fn apart<T, E>(result: Result<T, E>) -> (Option<T>, Option<E>) {
     }
 }
 
-fn engine_reply(info: EngineInfo) -> EngineReply {
-    EngineReply {
-        version: info.version,
-        security_options: info.security_options,
-        runtimes: info.runtimes,
-        default_runtime: info.default_runtime,
-        components: info.components,
-        data_root: info.data_root,
-        live_restore: info.live_restore,
-        memory_limit: info.enforced.memory,
-        pids_limit: info.enforced.pids,
-        cpu_limit: info.enforced.cpus,
-        warnings: info.warnings,
-    }
-}
-
-/// As [`not_writable`], where waiting holds up nobody: homes may be on a server that is away.
+/// As [`not_writable`], on another thread: homes may be on a remote file system that does not answer.
 async fn homes_error(path: PathBuf) -> Option<String> {
-    let told = format!("{}: no answer in time", path.display());
+    let late = format!("{}: no answer in time", path.display());
     let look = tokio::task::spawn_blocking(move || not_writable(&path));
-    tokio::time::timeout(FILES, look).await.ok().and_then(Result::ok).unwrap_or(Some(told))
+    tokio::time::timeout(FILES, look).await.ok().and_then(Result::ok).unwrap_or(Some(late))
 }
 
 /// Why this process cannot write to the directory, if it cannot: its unit may not let it, whatever the mode is.
@@ -139,7 +114,7 @@ mod tests {
     };
 
     #[test]
-    fn every_image_that_somebody_would_get_is_asked_for_once() {
+    fn every_image_that_a_login_would_use_is_listed_once() {
         let settings = Settings {
             config: Config::parse("defaults: {image: \"a:1\"}").unwrap(),
             projects: Projects::parse("web: {repo: /r, image: \"b:1\"}\napi: {repo: /r}").unwrap(),
@@ -154,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_does_not_say_is_absent_and_never_no() {
+    fn an_unknown_value_is_absent_and_never_false() {
         let gone = || EngineError::Unreachable(std::io::ErrorKind::ConnectionRefused.into());
         let found = Diagnosis {
             engine: Err(gone()),
@@ -174,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_written_is_told_with_the_reason() {
+    fn a_directory_that_cannot_be_written_has_a_reason() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(not_writable(directory.path()), None);
         assert!(not_writable(&directory.path().join("gone")).is_some_and(|why| why.contains("No such file")));

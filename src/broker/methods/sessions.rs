@@ -16,11 +16,11 @@ use crate::{
         guest::{MAX_COMMAND_BYTES, Program},
         varlink::{
             AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Own,
-            Progress, Reason, SessionInfo, StopParameters,
+            Reason, SessionInfo, Step, StopParameters,
             methods::{Attach, Ended, List, Stop},
         },
     },
-    session::{AttachError, Request, Step, Summary},
+    session::{AttachError, Request, Summary},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::time::Instant;
@@ -45,7 +45,7 @@ impl<E: Engine + 'static> Broker<E> {
         let request = self.request(user, parameters).map_err(|refusal| self.refused(&attempt, &login, refusal))?;
         let mut progress = |step: &Step| {
             login.waits();
-            let reply = AttachReply { progress: Some(progress_of(step)), ..AttachReply::default() };
+            let reply = AttachReply { progress: Some(step.clone()), ..AttachReply::default() };
             reports.send_replace(Some(to_value(&reply)));
         };
         let attached = self.sessions.attach(&request, &mut progress).await;
@@ -170,11 +170,6 @@ struct Attempt<'a> {
     user: &'a UserName,
     /// The project's name as the caller wrote it, shortened.
     project: Option<&'a str>,
-}
-
-/// The progress report of a step.
-pub(super) fn progress_of(step: &Step) -> Progress {
-    Progress { step: step.text.clone(), done: step.done, total: step.total }
 }
 
 /// The program that a forced command's original text requests.

@@ -1,6 +1,5 @@
 //! `io.podspawn.Admin.VerifyImage`: examines an image from inside a container with the settings of a session.
 
-use super::sessions::progress_of;
 use crate::{
     broker::{
         authorize::Grant,
@@ -13,9 +12,9 @@ use crate::{
     policy,
     protocol::{
         examination::LOGIN,
-        varlink::{VerifyImageParameters, VerifyImageReply, methods::VerifyImage},
+        varlink::{Step, VerifyImageParameters, VerifyImageReply, methods::VerifyImage},
     },
-    session::{AttachError, Step, VerifyError},
+    session::{AttachError, VerifyError},
     settings::Live,
 };
 
@@ -36,8 +35,8 @@ impl<E: Engine + 'static> Broker<E> {
         let plan = policy::Plan { image: image.clone(), ..plan };
         let capacity = capacity(&settings);
         let mut progress = |step: &Step| {
-            let progress = progress_of(step);
-            reports.send_replace(Some(to_value(&VerifyImageReply { progress: Some(progress), ..Default::default() })));
+            let reply = VerifyImageReply { progress: Some(step.clone()), ..VerifyImageReply::default() };
+            reports.send_replace(Some(to_value(&reply)));
         };
         let result = self.sessions.verify(plan, capacity, &mut progress).await;
         events::verified(grant.caller(), &image, result.as_ref().err());

@@ -2,7 +2,7 @@
 
 use crate::{
     doctor::{Check, Group, Host, Problem, Report},
-    protocol::varlink::EngineReply,
+    protocol::varlink::EngineInfo,
 };
 
 /// The check.
@@ -34,7 +34,7 @@ fn run(host: &Host) -> Report {
 }
 
 /// `seccomp` is whether podspawn gives containers a profile of its own.
-fn isolation(engine: &EngineReply, seccomp: bool) -> Report {
+fn isolation(engine: &EngineInfo, seccomp: bool) -> Report {
     let option = |name: &str| engine.security_options.iter().find(|text| text.split(',').any(|part| part == name));
     let mut problems = Vec::new();
     let is_filtered = option("name=seccomp").is_some_and(|text| seccomp || !text.contains("profile=unconfined"));
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn containers_without_a_filter_are_a_failure_and_without_a_confinement_a_warning() {
         assert_eq!(isolation(&example(), false).outcome, Outcome::Pass);
-        let with = |options: &[&str]| EngineReply {
+        let with = |options: &[&str]| EngineInfo {
             security_options: options.iter().map(|text| (*text).to_owned()).collect(),
             ..example()
         };

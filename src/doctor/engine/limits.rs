@@ -3,7 +3,7 @@
 use crate::{
     doctor::{Check, Group, Host, Problem, Report},
     engine::product,
-    protocol::varlink::EngineReply,
+    protocol::varlink::EngineInfo,
 };
 
 /// The check.
@@ -27,7 +27,7 @@ fn run(host: &Host) -> Report {
     }
 }
 
-fn limits(engine: &EngineReply) -> Report {
+fn limits(engine: &EngineInfo) -> Report {
     let limits = [("memory", engine.memory_limit), ("pids", engine.pids_limit), ("cpu", engine.cpu_limit)];
     let named = |wanted: Option<bool>| -> Vec<&str> {
         limits.iter().filter(|(_, holds)| *holds == wanted).map(|(name, _)| *name).collect()
@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn a_limit_that_does_not_hold_is_a_failure_and_one_that_the_engine_does_not_mention_is_unknown() {
         assert_eq!(limits(&example()).outcome, Outcome::Pass);
-        let off = limits(&EngineReply { pids_limit: Some(false), ..example() });
+        let off = limits(&EngineInfo { pids_limit: Some(false), ..example() });
         assert!(off.outcome == Outcome::Fail && off.seen.contains("no limit of pids:"), "{off:?}");
-        assert!(limits(&EngineReply { cpu_limit: None, ..example() }).seen.starts_with("unknown"));
+        assert!(limits(&EngineInfo { cpu_limit: None, ..example() }).seen.starts_with("unknown"));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     doctor::{Check, Group, Host, Problem, Report},
-    protocol::varlink::EngineReply,
+    protocol::varlink::EngineInfo,
 };
 
 /// The check.
@@ -39,7 +39,7 @@ fn run(host: &Host) -> Report {
 }
 
 /// `configured` is `security.runtime`.
-fn check(engine: &EngineReply, configured: Option<&str>) -> Report {
+fn check(engine: &EngineInfo, configured: Option<&str>) -> Report {
     let runtime = configured.unwrap_or(&engine.default_runtime);
     // A shim's name, such as io.containerd.runsc.v1, need not be listed.
     if !runtime.contains('.') && !engine.runtimes.iter().any(|known| known == runtime) {
@@ -86,12 +86,12 @@ mod tests {
     use crate::doctor::Outcome;
     use std::collections::BTreeMap;
 
-    fn engine(runc: &str) -> EngineReply {
-        EngineReply {
+    fn engine(runc: &str) -> EngineInfo {
+        EngineInfo {
             runtimes: vec!["runc".into()],
             default_runtime: "runc".into(),
             components: BTreeMap::from([("runc".to_owned(), runc.to_owned())]),
-            ..EngineReply::default()
+            ..EngineInfo::default()
         }
     }
 

@@ -4,7 +4,7 @@ use super::failure::shorten;
 use crate::{
     domain::{Bind, Invalid},
     engine::{
-        ContainerStatus, Enforced, EngineError, EngineInfo, FoundContainer, FoundNetwork, Notice, PullProgress,
+        ContainerStatus, EngineError, EngineInfo, FoundContainer, FoundNetwork, Notice, PullProgress,
         found::FoundLabels,
     },
 };
@@ -48,7 +48,9 @@ pub(super) fn info(version: SystemVersion, info: SystemInfo) -> EngineInfo {
             .map(|component| (shorten(&component.name), shorten(&component.version)))
             .collect(),
         data_root: short(info.docker_root_dir),
-        enforced: Enforced { memory: info.memory_limit, pids: info.pids_limit, cpus: info.cpu_cfs_quota },
+        memory_limit: info.memory_limit,
+        pids_limit: info.pids_limit,
+        cpu_limit: info.cpu_cfs_quota,
         warnings: info.warnings.unwrap_or_default().iter().take(MAX_LISTED).map(|text| shorten(text)).collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! `io.podspawn.Admin`: cleanup, diagnosis and examination of images.
 
-use super::sessions::Progress;
-use crate::protocol::examination::Facts;
+use super::sessions::Step;
+use crate::{domain::Subnet, protocol::examination::Facts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,9 +35,12 @@ pub struct CleanupReply {
 /// The container engine, in the reply to `Diagnose`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct EngineReply {
-    /// Its version.
+pub struct EngineInfo {
+    /// Its version, for instance `28.2.2`.
     pub version: String,
+    /// The newest API version that it speaks, for instance `1.50`. Not sent.
+    #[serde(skip)]
+    pub api_version: String,
     /// As the engine lists them.
     pub security_options: Vec<String>,
     /// Its OCI runtimes.
@@ -75,11 +78,11 @@ pub struct ImageInfo {
     pub present: Option<bool>,
 }
 
-/// The use of `network.pool`, in the reply to `Diagnose`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolInfo {
+/// The use of `network.pool`, in the reply to `Diagnose`. `Pool` in the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolUse {
     /// The pool.
-    pub network: String,
+    pub network: Subnet,
     /// Number of subnets in it.
     pub subnets: u32,
     /// Subnets that a route of the host covers, which no session can have.
@@ -98,7 +101,7 @@ pub struct DiagnoseReply {
     pub problems: Vec<String>,
     /// The engine; absent if it does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub engine: Option<EngineReply>,
+    pub engine: Option<EngineInfo>,
     /// Why the engine does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_error: Option<String>,
@@ -112,7 +115,7 @@ pub struct DiagnoseReply {
     pub foreign: Vec<String>,
     /// The pool of networks; absent if no session can have a network.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pool: Option<PoolInfo>,
+    pub pool: Option<PoolUse>,
     /// Why no session can have a network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_error: Option<String>,
@@ -167,7 +170,7 @@ pub struct VerifyImageParameters {
 pub struct VerifyImageReply {
     /// The step that the caller is waiting for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<Progress>,
+    pub progress: Option<Step>,
     /// The shell that logins prefer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<String>,

@@ -27,7 +27,7 @@ pub struct AttachParameters {
 pub struct AttachReply {
     /// The step that the caller is waiting for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<Progress>,
+    pub progress: Option<Step>,
     /// The session's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
@@ -39,18 +39,26 @@ pub struct AttachReply {
     pub channel_fd: Option<u32>,
 }
 
-/// One step of a slow call.
+/// One step of a slow call, while the caller waits. `Progress` in the interfaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Progress {
-    /// The step, for terminal output: `pulling debian:12`.
-    pub step: String,
+pub struct Step {
+    /// One line for terminal output: `pulling debian:12`.
+    #[serde(rename = "step")]
+    pub text: String,
     /// Bytes done, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<u64>,
     /// Bytes in all, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+}
+
+impl Step {
+    /// A step without a number of bytes.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
 }
 
 /// One session in the reply to `List`.
