@@ -1,4 +1,4 @@
-//! Bringing settings, state, engine and sessions together.
+//! The start: reads the settings, opens the state, connects the engine and restores the sessions.
 
 use super::{
     events,
@@ -16,7 +16,7 @@ use crate::{
     measure::Measures,
     policy,
     session::{AttachError, GuestBinary, Rules, Sessions},
-    settings::{HostVariables, Live},
+    settings::{HostVariables, Live, Settings},
     store::{Store, StoreError},
     sys::tally::Tally,
 };
@@ -26,13 +26,13 @@ use std::{
     rc::Rc,
 };
 
-/// Where the guests' sockets are. Not the service's runtime directory: that would go when the service stops.
+/// The directory of the guests' sockets. Not the service's runtime directory, which systemd removes when the service stops.
 const SOCKETS: &str = "/run/podspawn/guests";
 
 /// Why the broker cannot work yet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unready {
-    /// For those who want in.
+    /// For users who log in.
     pub(super) for_user: &'static str,
     /// For the administrator, a line each.
     pub(super) for_log: Vec<String>,
@@ -48,47 +48,81 @@ impl Unready {
     }
 }
 
-/// Reads the settings, opens the state and lets every guest connect. Asks nothing of the engine. What a restore has
-/// left half-way is not opened.
+/// Reads the settings, opens the state, restores the sessions and lets their guests connect. Asks nothing of the engine.
+/// Refuses a state that an interrupted restore has left.
 pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker<AnyEngine>, Unready> {
+    let live = open_settings(etc)?;
+    let settings = live.current();
+    // First of all: later failures belong into this log.
+    log.write_to(log_path(&settings));
+    events::log_file(log);
+    let database: PathBuf = settings.config.state.db_path.as_path().into();
+    let store = open_store(&database)?;
+    let measures = Rc::new(Measures::default());
+    idle_snapshot::take_over(&measures);
+    let sessions = open_sessions(&settings, store, database.with_file_name("guest"), &measures)?;
+    restore(&sessions, &settings)?;
+    let mut host = HostVariables::default();
+    // Read now, so that no login has to.
+    host.current();
+    Ok(Broker {
+        sessions,
+        settings: RefCell::new(live),
+        host: RefCell::new(host),
+        log: log.clone(),
+        measures,
+        gauges: GaugeCache::new(peers.clone(), database),
+        last_login: Cell::new(None),
+        in_flight: Tally::default(),
+    })
+}
+
+fn open_settings(etc: &Path) -> Result<Live, Unready> {
     if backup::is_restore_pending(etc) {
         return Err(Unready {
             for_user: "the server's state is being restored; try again later, or ask the administrator",
             for_log: vec![backup::PENDING.to_owned()],
         });
     }
-    let settings = Live::open(etc).map_err(|errors| Unready {
+    Live::open(etc).map_err(|errors| Unready {
         for_user: "the server's configuration is invalid; ask the administrator to run `podspawn check-config`",
         for_log: errors.iter().map(ToString::to_string).collect(),
-    })?;
-    let current = settings.current();
-    // First of all: what goes wrong from here on is to be in it.
-    log.write_to(log_path(&current));
-    events::log_file(log);
-    let config = &current.config;
-    let database: PathBuf = config.state.db_path.as_path().into();
-    let store = Store::open(&database).map_err(|error| {
+    })
+}
+
+fn open_store(database: &Path) -> Result<Store, Unready> {
+    Store::open(database).map_err(|error| {
         let unready = Unready::state(&error, &database.display().to_string());
         match error {
             StoreError::Full(_) => Unready { for_user: AttachError::DISK_FULL, ..unready },
             _ => unready,
         }
-    })?;
-    let measures = Rc::new(Measures::default());
-    idle_snapshot::take_over(&measures);
-    let engine = engine::connect(&config.engine.to_string(), Rc::clone(&measures));
+    })
+}
+
+/// Brings engine, store and guests together. `guests` is the directory of the guest's copies of this executable.
+fn open_sessions(
+    settings: &Settings,
+    store: Store,
+    guests: PathBuf,
+    measures: &Rc<Measures>,
+) -> Result<Sessions<AnyEngine>, Unready> {
+    let engine = engine::connect(&settings.config.engine.to_string(), Rc::clone(measures));
     let engine = engine.map_err(|error| Unready::state(&error, "engine"))?;
     let executable = std::env::current_exe().map_err(|error| Unready::state(&error, "finding this executable"))?;
-    let guest = GuestBinary::new(executable, database.with_file_name("guest"));
-    let counted = Rc::clone(&measures);
+    let counted = Rc::clone(measures);
     let observer = Rc::new(move |subject: &Subject<'_>, event: &Event<'_>| event.publish(subject, &counted));
-    let sessions = Sessions::new(engine, store, guest, SOCKETS.into(), observer);
-    // Before the sessions are restored: that may cause events.
-    sessions.audit_to(auditing(&current));
-    let times = &config.session;
-    let restored = sessions.restore(|key| match policy::decide(&current, &key.user, key.project.as_ref()) {
+    let guest = GuestBinary::new(executable, guests);
+    Ok(Sessions::new(engine, store, guest, SOCKETS.into(), observer))
+}
+
+fn restore(sessions: &Sessions<AnyEngine>, settings: &Settings) -> Result<(), Unready> {
+    // First: restoring sessions may cause events.
+    sessions.audit_to(auditing(settings));
+    let times = &settings.config.session;
+    let restored = sessions.restore(|key| match policy::decide(settings, &key.user, key.project.as_ref()) {
         Ok(plan) => Rules::of(&plan),
-        // A project that is gone from the files: its sessions end as the server's own would.
+        // A session of a removed project expires by the server's own times.
         Err(_) => Rules {
             mode: times.mode,
             grace_period: times.grace_period,
@@ -101,17 +135,5 @@ pub(super) fn prepare(etc: &Path, log: &LogFile, peers: &Peers) -> Result<Broker
     }
     sessions.tidy();
     sessions.watch();
-    let mut host = HostVariables::default();
-    // Read now, so that no login has to.
-    host.current();
-    Ok(Broker {
-        sessions,
-        settings: RefCell::new(settings),
-        host: RefCell::new(host),
-        log: log.clone(),
-        measures,
-        gauges: GaugeCache::new(peers.clone(), database),
-        last_login: Cell::new(None),
-        in_flight: Tally::default(),
-    })
+    Ok(())
 }

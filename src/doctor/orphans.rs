@@ -48,13 +48,15 @@ fn orphans(reply: &DiagnoseReply) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{doctor::Outcome, protocol::varlink::RemovedInfo};
+    use crate::{
+        doctor::Outcome,
+        domain::{Removed, RemovedKind},
+    };
 
     #[test]
     fn orphans_are_named_and_without_an_answer_it_is_unknown() {
-        let one = RemovedInfo { kind: "container".into(), name: "x".into(), reason: "it belongs to no session".into() };
-        let of =
-            |found: Option<Vec<RemovedInfo>>| orphans(&DiagnoseReply { orphans: found, ..DiagnoseReply::default() });
+        let one = Removed { kind: RemovedKind::Container, name: "x".into(), reason: "it belongs to no session".into() };
+        let of = |found: Option<Vec<Removed>>| orphans(&DiagnoseReply { orphans: found, ..DiagnoseReply::default() });
         assert_eq!(of(Some(Vec::new())).outcome, Outcome::Pass);
         assert_eq!(of(Some(vec![one])).seen, "container x: it belongs to no session");
         assert!(of(None).seen.starts_with("unknown"));

@@ -39,3 +39,9 @@ impl RemovedKind {
         }
     }
 }
+
+impl std::fmt::Display for RemovedKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -10,8 +10,8 @@ mod service;
 mod sessions;
 
 pub use admin::{
-    CleanupParameters, CleanupReply, DiagnoseReply, EngineInfo, ImageInfo, PoolUse, RemovedInfo, UidConflict,
-    VerifyImageParameters, VerifyImageReply,
+    CleanupParameters, CleanupReply, DiagnoseReply, EngineInfo, ImageInfo, PoolUse, UidConflict, VerifyImageParameters,
+    VerifyImageReply,
 };
 pub use metrics::SnapshotReply;
 pub use service::{InterfaceDescription, InterfaceName, ServiceInfo};

@@ -2,10 +2,10 @@
 
 use crate::{
     broker::{authorize::Grant, reply::Failure, state::Broker},
-    domain::{Removed, chain},
+    domain::chain,
     engine::Engine,
     event::{Event, Subject},
-    protocol::varlink::{CleanupParameters, CleanupReply, RemovedInfo, methods::Cleanup},
+    protocol::varlink::{CleanupParameters, CleanupReply, methods::Cleanup},
     sys::clock::unix_seconds,
 };
 
@@ -24,10 +24,6 @@ impl<E: Engine + 'static> Broker<E> {
             self.measures.last_cleanup.set(Some(unix_seconds()));
             Event::Cleanup { removed: &removed }.publish(&Subject::default(), &self.measures);
         }
-        Ok(CleanupReply { removed: removed.into_iter().map(removed_info).collect() })
+        Ok(CleanupReply { removed })
     }
-}
-
-pub(super) fn removed_info(Removed { kind, name, reason }: Removed) -> RemovedInfo {
-    RemovedInfo { kind: kind.as_str().to_owned(), name, reason }
 }

@@ -1,6 +1,5 @@
 //! `io.podspawn.Admin.Diagnose`: facts that only the broker can find out, for `podspawn doctor`.
 
-use super::admin::removed_info;
 use crate::{
     broker::{
         authorize::Grant,
@@ -71,7 +70,7 @@ fn reply(found: Diagnosis, wanted: BTreeMap<ImageRef, String>) -> DiagnoseReply 
             .into_iter()
             .map(|(image, of)| ImageInfo { present: present.get(&image).copied(), image: image.to_string(), of })
             .collect(),
-        orphans: orphans.ok().map(|found| found.into_iter().take(MAX_LINES).map(removed_info).collect()),
+        orphans: orphans.ok().map(|found| found.into_iter().take(MAX_LINES).collect()),
         foreign: foreign.into_iter().take(MAX_LINES).collect(),
         pool,
         pool_error,

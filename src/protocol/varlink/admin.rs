@@ -1,7 +1,10 @@
 //! `io.podspawn.Admin`: cleanup, diagnosis and examination of images.
 
 use super::sessions::Step;
-use crate::{domain::Subnet, protocol::examination::Facts};
+use crate::{
+    domain::{Removed, Subnet},
+    protocol::examination::Facts,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,22 +17,11 @@ pub struct CleanupParameters {
     pub dry_run: bool,
 }
 
-/// One thing that a cleanup removed or would remove.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemovedInfo {
-    /// `session`, `container`, `network` or `directory`.
-    pub kind: String,
-    /// Its name: of a session the user and project, of the others the engine's or the file's name.
-    pub name: String,
-    /// The reason.
-    pub reason: String,
-}
-
 /// Parameters of the reply to `Cleanup`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanupReply {
     /// In the order of removal.
-    pub removed: Vec<RemovedInfo>,
+    pub removed: Vec<Removed>,
 }
 
 /// The container engine, in the reply to `Diagnose`.
@@ -109,7 +101,7 @@ pub struct DiagnoseReply {
     pub images: Vec<ImageInfo>,
     /// Containers, networks and directories without a session; absent if the engine does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub orphans: Option<Vec<RemovedInfo>>,
+    pub orphans: Option<Vec<Removed>>,
     /// Containers and networks with podspawn's label that podspawn did not make, a line each.
     #[serde(default)]
     pub foreign: Vec<String>,
