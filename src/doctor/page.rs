@@ -15,10 +15,10 @@ pub fn reference() -> String {
     for check in CHECKS {
         if group != Some(check.group) {
             group = Some(check.group);
-            page += &format!("## {}\n\n", check.group.title());
+            page.extend(["## ", check.group.title(), "\n\n"]);
         }
         let root = if check.needs_root { " Needs root." } else { "" };
-        page += &format!("### {}\n\n", check.name);
+        page.extend(["### ", check.name, "\n\n"]);
         page += &wrapped("", "", &format!("Passes if {}.{root}", named(check.passes_if)));
         page.push('\n');
         for problem in check.problems {

@@ -1,5 +1,5 @@
-//! `doctor` on a host that is well, and on one that is broken in one place after the other: each time it names that
-//! place and no other, and what it says helps.
+//! `doctor` on a healthy host, and on one that is broken in one place after the other: each time it names that place and
+//! no other, and its remedy heals.
 
 mod alone;
 mod sabotages;
@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the host's files are, and what there is of them in each case: where NixOS declares them, units are wanted by
-/// what it declares, and accounts are made with them.
+/// Functions for hosts whose files NixOS declares and for others: on NixOS, units are enabled and accounts are made by
+/// its configuration.
 const KINDS: &str = r"
 declared() { [ -L /etc/ssh/sshd_config ]; }
 directories() { systemd-tmpfiles --create $(! declared || echo 10-)podspawn.conf; }
@@ -92,13 +92,13 @@ systemctl reload-or-restart ssh && sleep 0.2
 ssh-keyscan -T 5 127.0.0.1 >/dev/null 2>&1
 ";
 
-/// What is as the machine is that the bench is on: nothing of the bench's.
+/// Checks whose outcome depends on the machine that the bench runs on.
 const MACHINES: [&str; 4] = ["clock", "disk", "engine-isolation", "engine-runtime"];
 
-/// What is so on every bench: the journal is in memory, and 480 users could start more than any machine holds.
+/// Checks that warn on every bench: the journal is in memory, and 480 users could start more than any machine holds.
 const KNOWN: [&str; 2] = ["journal", "memory"];
 
-/// How long it may take until what is broken shows, and what was healed before does not.
+/// How long it may take until a sabotage shows, and a healed one does not.
 const SETTLED: Duration = Duration::from_secs(10);
 
 /// Each check with its outcome (what could not be looked at has one of its own), and with its remedy.
@@ -143,7 +143,7 @@ fn settled(bench: &Bench, script: &str, patience: Duration, is_so: impl Fn(&Line
     lines
 }
 
-/// What is not so on a host that is well.
+/// The checks that have another outcome than on a healthy host.
 fn odd(lines: &Lines) -> Vec<String> {
     let expected = |check: &str| if KNOWN.contains(&check) { "warn" } else { "pass" };
     lines
@@ -153,11 +153,22 @@ fn odd(lines: &Lines) -> Vec<String> {
         .collect()
 }
 
-/// The checks that say something else.
+/// The checks whose outcomes differ.
 fn difference(well: &Lines, ill: &Lines) -> BTreeSet<String> {
     assert_eq!(well.len(), ill.len());
     let changed = ill.iter().filter(|(check, (outcome, _))| well[*check].0 != *outcome);
     changed.map(|(check, _)| check.clone()).collect()
+}
+
+#[test]
+fn every_check_is_sabotaged_or_depends_on_the_machine() {
+    let sabotaged = SABOTAGES
+        .iter()
+        .chain(OF_FILES)
+        .flat_map(|Sabotage(check, others, ..)| std::iter::once(*check).chain(others.iter().copied()));
+    let covered: BTreeSet<&str> = sabotaged.chain(MACHINES).chain(KNOWN).collect();
+    let missing = podspawn::doctor::CHECKS.iter().map(|check| check.name).filter(|name| !covered.contains(name));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 #[test]

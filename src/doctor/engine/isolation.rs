@@ -1,4 +1,4 @@
-//! `engine-isolation`: containers have seccomp, and AppArmor or `SELinux`.
+//! `engine-isolation`: containers have seccomp, and `AppArmor` or `SELinux`.
 
 use crate::{
     doctor::{Check, Group, Host, Problem, Report},
