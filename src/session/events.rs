@@ -100,7 +100,7 @@ impl<E: Engine + 'static> Sessions<E> {
                     Ok(false) => {}
                     // Unknown is not absent.
                     Err(error) => {
-                        tracing::debug!(%error, session = %session.id, "asking the engine about a container without a guest")
+                        tracing::debug!(%error, session = %session.id, "asking the engine about a container without a guest");
                     }
                 }
                 session.await_guest(pause).await;

@@ -135,13 +135,12 @@ impl<E: Engine + 'static, C: Checkpoints> Provision<'_, E, C> {
 
     async fn remove_container(&self) -> Result<(), AttachError> {
         let failed = |step| move |source| AttachError::Engine { step, source };
-        let (containers, piece) = match self.made.container() {
-            Some(container) => (vec![container], Piece::Container),
-            None => {
-                let found = self.sessions.containers().await.map_err(failed("looking for the container"))?;
-                let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
-                (own.map(|found| found.id).collect(), Piece::FoundContainer)
-            }
+        let (containers, piece) = if let Some(container) = self.made.container() {
+            (vec![container], Piece::Container)
+        } else {
+            let found = self.sessions.containers().await.map_err(failed("looking for the container"))?;
+            let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
+            (own.map(|found| found.id).collect(), Piece::FoundContainer)
         };
         for container in containers {
             let removed = self.sessions.0.engine.remove_container(&container).await;
@@ -153,13 +152,12 @@ impl<E: Engine + 'static, C: Checkpoints> Provision<'_, E, C> {
 
     async fn remove_network(&self) -> Result<(), AttachError> {
         let failed = |step| move |source| AttachError::Engine { step, source };
-        let (networks, piece) = match self.made.network() {
-            Some(network) => (vec![network], Piece::Network),
-            None => {
-                let found = self.sessions.networks().await.map_err(failed("looking for the network"))?;
-                let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
-                (own.map(|found| found.id).collect(), Piece::FoundNetwork)
-            }
+        let (networks, piece) = if let Some(network) = self.made.network() {
+            (vec![network], Piece::Network)
+        } else {
+            let found = self.sessions.networks().await.map_err(failed("looking for the network"))?;
+            let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
+            (own.map(|found| found.id).collect(), Piece::FoundNetwork)
         };
         for network in networks {
             let removed = self.sessions.0.engine.remove_network(&network).await;

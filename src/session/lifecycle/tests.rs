@@ -40,9 +40,12 @@ fn name(phase: &Phase) -> &'static str {
 
 type Transition = fn(&Lifecycle) -> bool;
 
+/// A transition, and for each phase in which it is legal the next one.
+type Row = (&'static str, Transition, &'static [(&'static str, &'static str)]);
+
 #[test]
 fn each_transition_is_legal_in_the_phases_of_the_table_and_changes_nothing_in_any_other() {
-    let table: [(&str, Transition, &[(&str, &str)]); 11] = [
+    let table: [Row; 11] = [
         ("report", |it| it.report(Step::new("pulling")), &[("Creating", "Creating")]),
         ("started", Lifecycle::started, &[("Creating", "Running")]),
         ("fail", |it| it.fail(error()), &[("Creating", "Undoing")]),
