@@ -23,17 +23,18 @@ mod guest_binary;
 mod guest_side;
 mod home;
 mod idle;
+mod inventory;
 mod isolation;
 mod lifecycle;
 mod live_session;
 mod notice;
-mod own;
 mod provision;
 mod pull;
 mod recent_ends;
 mod recording;
 mod registry;
 mod restore;
+mod spec;
 mod subnets;
 mod sweep;
 mod uids;
@@ -51,7 +52,7 @@ pub use verify::VerifyError;
 
 use crate::{
     domain::{Cause, ContainerName, Mode, Pool, SessionId, SessionKey, Span, State, UserName},
-    engine::{Engine, EngineError, EngineInfo},
+    engine::{Engine, EngineError, EngineInfo, FoundContainer},
     event::{Event, Subject},
     protocol::varlink::Step,
     store::Store,
@@ -59,6 +60,7 @@ use crate::{
 };
 use allowance::Allowance;
 use audit_queue::AuditQueue;
+use inventory::Inventory;
 use isolation::Isolation;
 use notice::EngineWatch;
 use registry::Registry;
@@ -183,6 +185,15 @@ impl<E: Engine + 'static> Sessions<E> {
     /// What the engine is and can do.
     pub async fn engine_info(&self) -> Result<EngineInfo, EngineError> {
         self.0.engine.info().await
+    }
+
+    /// The containers that podspawn made, running or not.
+    pub async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
+        self.inventory().containers().await
+    }
+
+    fn inventory(&self) -> Inventory<'_, E> {
+        Inventory { engine: &self.0.engine, registry: &self.0.registry, sockets: &self.0.sockets }
     }
 
     /// How many containers of ours the engine has, running or not: those of `user`, or of all users.

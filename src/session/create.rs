@@ -3,8 +3,9 @@
 use super::{
     AttachError, Sessions, Step, home,
     live_session::Session,
-    provision::{Checkpoints, Piece, Provision, container_spec, guest_binds},
+    provision::{Checkpoints, Piece, Provision},
     pull::pull,
+    spec::{container_spec, guest_binds},
     subnets::Subnets,
 };
 use crate::{

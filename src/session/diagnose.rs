@@ -55,7 +55,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let end = Instant::now() + ENGINE;
         let engine = timeout_at(end, self.0.engine.info()).await.unwrap_or_else(|_| Err(late()));
         let orphans = timeout_at(end, self.orphans()).await.unwrap_or_else(|_| Err(late()));
-        let foreign = timeout_at(end, self.foreign()).await.ok().and_then(Result::ok).unwrap_or_default();
+        let foreign = timeout_at(end, self.inventory().foreign()).await.ok().and_then(Result::ok).unwrap_or_default();
         let mut found = Vec::new();
         for image in images.iter().filter(|_| engine.is_ok()) {
             match timeout_at(end, self.0.engine.has_image(image)).await {

@@ -1,26 +1,16 @@
-//! The container, the network and the socket directory of a session, or of an image that is being verified: how they are
-//! described, made and removed.
+//! The container, the network and the socket directory of a session, or of an image that is being verified: making and
+//! removing them.
 //!
 //! Both make and remove them alike. They differ in what they write down between the steps: see [`Checkpoints`].
 
-use super::{AttachError, Sessions, engine_side::EngineSide, subnets::Subnets};
+use super::{AttachError, Sessions, engine_side::EngineSide, spec::network_name, subnets::Subnets};
 use crate::{
-    domain::{Bind, ContainerId, ContainerName, ImageRef, NetworkId, SessionId, Span, Subnet},
+    domain::{ContainerId, ContainerName, ImageRef, NetworkId, SessionId, Subnet},
     engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
     link::Link,
-    policy::Plan,
-    protocol::guest::{GUEST_BINARY, GUEST_SOCKET_DIR},
 };
-use std::path::PathBuf;
-
 /// How often another subnet is tried when the engine has a network of its own in the pool.
 const MAX_SUBNETS: usize = 64;
-
-/// How long the engine waits at its own shutdown before it kills a container.
-const STOP_TIMEOUT: Span = Span::from_secs(10);
-
-/// Longest host name, in bytes: a DNS label, one less than `HOST_NAME_MAX`.
-const MAX_HOSTNAME: usize = 63;
 
 /// What a caller does after each step: it writes its row, for instance. An error ends the provisioning.
 pub(super) trait Checkpoints {
@@ -138,7 +128,7 @@ impl<E: Engine + 'static, C: Checkpoints> Provision<'_, E, C> {
         let (containers, piece) = if let Some(container) = self.made.container() {
             (vec![container], Piece::Container)
         } else {
-            let found = self.sessions.containers().await.map_err(failed("looking for the container"))?;
+            let found = self.sessions.inventory().containers().await.map_err(failed("looking for the container"))?;
             let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
             (own.map(|found| found.id).collect(), Piece::FoundContainer)
         };
@@ -155,7 +145,7 @@ impl<E: Engine + 'static, C: Checkpoints> Provision<'_, E, C> {
         let (networks, piece) = if let Some(network) = self.made.network() {
             (vec![network], Piece::Network)
         } else {
-            let found = self.sessions.networks().await.map_err(failed("looking for the network"))?;
+            let found = self.sessions.inventory().networks().await.map_err(failed("looking for the network"))?;
             let own = found.into_iter().filter(|found| found.session.as_ref() == Some(self.id()));
             (own.map(|found| found.id).collect(), Piece::FoundNetwork)
         };
@@ -166,42 +156,4 @@ impl<E: Engine + 'static, C: Checkpoints> Provision<'_, E, C> {
         }
         Ok(())
     }
-}
-
-/// A container with the limits, the hardening and the network of a session, whatever runs in it.
-pub(super) fn container_spec(
-    plan: &Plan,
-    name: ContainerName,
-    labels: Labels,
-    binds: Vec<Bind>,
-    entrypoint: Vec<String>,
-) -> ContainerSpec {
-    let mut hostname = name.to_string();
-    hostname.truncate(MAX_HOSTNAME);
-    ContainerSpec {
-        name,
-        hostname,
-        image: plan.image.clone(),
-        network: network_name(&labels.session),
-        labels,
-        limits: plan.limits,
-        hardening: plan.hardening.clone(),
-        terminals: None,
-        binds,
-        entrypoint,
-        // The user's own variables go with every connection: a change takes effect at the next login.
-        environment: Vec::new(),
-        stop_timeout: STOP_TIMEOUT,
-    }
-}
-
-/// What the container sees of the host: the guest's program, and the directory of the socket to the broker.
-pub(super) fn guest_binds(program: PathBuf, sockets: PathBuf) -> Vec<Bind> {
-    let bind = |source, target: &str| Bind { source, target: target.into(), writable: false };
-    vec![bind(program, GUEST_BINARY), bind(sockets, GUEST_SOCKET_DIR)]
-}
-
-/// The id makes the name of a network unique; unlike that of a container, users do not type it.
-pub(super) fn network_name(id: &SessionId) -> String {
-    format!("podspawn-{id}")
 }

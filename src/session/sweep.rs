@@ -114,7 +114,7 @@ impl<E: Engine + 'static> Sweep<'_, E> {
 
     async fn containers(&self) -> Result<Vec<Removed>, EngineError> {
         let mut removed = Vec::new();
-        for found in self.sessions.containers().await? {
+        for found in self.sessions.inventory().containers().await? {
             // Asked anew for each: a session may have begun while the engine was busy.
             if self.is_owned(found.session.as_ref()) {
                 continue;
@@ -132,7 +132,7 @@ impl<E: Engine + 'static> Sweep<'_, E> {
 
     async fn networks(&self) -> Result<Vec<Removed>, EngineError> {
         let mut removed = Vec::new();
-        for found in self.sessions.networks().await? {
+        for found in self.sessions.inventory().networks().await? {
             if self.is_owned(found.session.as_ref()) {
                 continue;
             }

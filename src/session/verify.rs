@@ -8,8 +8,9 @@ use super::{
     attach::random,
     create::ended_at_once,
     engine_side::EngineSide,
-    provision::{Checkpoints, Provision, container_spec, guest_binds},
+    provision::{Checkpoints, Provision},
     pull::pull,
+    spec::{container_spec, guest_binds},
     subnets::Subnets,
 };
 use crate::{

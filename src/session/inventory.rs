@@ -4,7 +4,7 @@
 //! and the environment, and every container that an administrator runs of that image carries them. Mounts and the
 //! network are not copied: they belong to the container alone.
 
-use super::{Sessions, provision::network_name};
+use super::{registry::Registry, spec::network_name};
 use crate::{
     engine::{Engine, EngineError, FoundContainer, FoundNetwork},
     link::Link,
@@ -15,37 +15,45 @@ use std::path::Path;
 /// The beginning of the names that podspawn gives to containers.
 const NAME_PREFIX: &str = "podspawn-";
 
-impl<E: Engine + 'static> Sessions<E> {
+/// What the engine has, compared with what podspawn made.
+pub(super) struct Inventory<'a, E> {
+    pub(super) engine: &'a E,
+    pub(super) registry: &'a Registry,
+    /// The directory of the guests' sockets.
+    pub(super) sockets: &'a Path,
+}
+
+impl<E: Engine> Inventory<'_, E> {
     /// The containers that podspawn made, running or not.
-    pub async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
-        let mut found = self.0.engine.containers().await?;
+    pub(super) async fn containers(&self) -> Result<Vec<FoundContainer>, EngineError> {
+        let mut found = self.engine.containers().await?;
         found.retain(|one| self.made_container(one));
         Ok(found)
     }
 
     /// The networks that podspawn made.
     pub(super) async fn networks(&self) -> Result<Vec<FoundNetwork>, EngineError> {
-        let mut found = self.0.engine.networks().await?;
+        let mut found = self.engine.networks().await?;
         found.retain(made_network);
         Ok(found)
     }
 
     /// The names of containers and networks with podspawn's label that podspawn did not make.
     pub(super) async fn foreign(&self) -> Result<Vec<String>, EngineError> {
-        let containers = self.0.engine.containers().await?;
+        let containers = self.engine.containers().await?;
         let containers = containers.into_iter().filter(|one| !self.made_container(one)).map(|one| {
             let name = one.name.map_or_else(|| one.id.short().to_owned(), |name| name.to_string());
             format!("container {name}")
         });
         let mut names: Vec<String> = containers.collect();
-        let networks = self.0.engine.networks().await?;
+        let networks = self.engine.networks().await?;
         names.extend(networks.iter().filter(|one| !made_network(one)).map(|one| format!("network {}", one.name)));
         Ok(names)
     }
 
     fn made_container(&self, found: &FoundContainer) -> bool {
-        let recorded = |id| self.0.registry.find_id(id).is_some_and(|session| session.engine.is_container(&found.id));
-        found.session.as_ref().is_some_and(recorded) || is_proven(found, &self.0.sockets)
+        let recorded = |id| self.registry.find_id(id).is_some_and(|session| session.engine.is_container(&found.id));
+        found.session.as_ref().is_some_and(recorded) || is_proven(found, self.sockets)
     }
 }
 
@@ -70,7 +78,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Bind, SessionId},
-        session::provision::guest_binds,
+        session::spec::guest_binds,
     };
 
     const SOCKETS: &str = "/run/podspawn/guests";
