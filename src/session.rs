@@ -2,8 +2,21 @@
 //!
 //! This module orders the steps and keeps the rules: the row is written before the engine is asked, one session per
 //! key, the guest is the truth about connections, the engine about containers. It knows no Varlink, no argv and no
-//! file but those of its own session. Single-threaded: every decision is made between two awaits, so what is seen
-//! in one is true.
+//! file but those of its own session. Single-threaded: between two awaits nothing else runs, so no value changes
+//! under a decision.
+//!
+//! State has one owner each, whose fields no other file writes:
+//!
+//! | owner | of |
+//! |---|---|
+//! | `Registry` | the sessions that exist, by their keys |
+//! | `Session` | one session: its parts below, its rules and its timer |
+//! | `Lifecycle` | the phase of a session, and every transition |
+//! | `EngineSide` | container, network, first process |
+//! | `GuestSide` | the link to the guest, and the connections |
+//! | `Provision` | making and removing container and network |
+//! | `Inventory` | which containers and networks of the engine podspawn made |
+//! | `AuditQueue`, `Allowance`, `RecentEnds` | what is recorded of sessions |
 
 mod allowance;
 mod attach;
@@ -14,20 +27,20 @@ mod deadlines;
 mod destroy;
 mod diagnose;
 mod engine_side;
+mod engine_watch;
 mod error;
 mod events;
-mod examine;
 mod exit_cause;
 mod expire;
 mod guest_binary;
 mod guest_side;
 mod home;
 mod idle;
+mod inspect;
 mod inventory;
 mod isolation;
 mod lifecycle;
 mod live_session;
-mod notice;
 mod provision;
 mod pull;
 mod recent_ends;
@@ -60,38 +73,38 @@ use crate::{
 };
 use allowance::Allowance;
 use audit_queue::AuditQueue;
+use engine_watch::EngineWatch;
 use inventory::Inventory;
 use isolation::Isolation;
-use notice::EngineWatch;
 use registry::Registry;
 use std::{cell::RefCell, io, path::PathBuf, rc::Rc};
 use tokio::sync::{OnceCell, Semaphore};
 
-/// How many sessions there may be, and where their networks come from. As configured at the time of the request.
+/// The limits on sessions, and the resources of the host for another. As configured at the time of the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
     /// Sessions of one user.
     pub per_user: u32,
     /// Sessions of all users together.
     pub total: u32,
-    /// The subnets.
+    /// The subnets for networks.
     pub pool: Pool,
-    /// How the host's routes are read, whose networks sessions must not take: only when a session begins.
+    /// Reads the host's routes, whose networks sessions must not take. Called only when a session begins.
     pub routes: fn() -> io::Result<Vec<Route>>,
-    /// How the ids of the host's own accounts are found out: only when a session begins.
+    /// Access to the host's accounts. Used only when a session begins.
     pub accounts: HostAccounts,
 }
 
-/// What a session looks like from outside.
+/// A session at one moment, for lists and for the log.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// Its identity.
     pub id: SessionId,
-    /// Whose it is.
+    /// The user and the project.
     pub key: SessionKey,
     /// The container's name at the engine.
     pub container: ContainerName,
-    /// Where it is in its life.
+    /// The state, as it is stored.
     pub state: State,
     /// Open connections.
     pub connections: usize,
@@ -103,7 +116,7 @@ pub struct Summary {
     pub image: String,
     /// Its mode.
     pub mode: Mode,
-    /// How long it exists from its creation; `None` is for ever.
+    /// How long it exists at most, from its creation; `None` is without a limit.
     pub lifetime: Option<Span>,
     /// Since when the session has had no connection, in Unix seconds.
     pub abandoned: Option<i64>,
@@ -131,15 +144,15 @@ struct Inner<E> {
     sockets: PathBuf,
     observer: Observer,
     audit_queue: AuditQueue,
-    /// What users may still have written of them.
+    /// How much of the logs each user may still fill.
     allowance: Allowance,
-    /// What the engine says of its containers' isolation; asked once.
+    /// How the engine isolates containers; asked once.
     isolation: OnceCell<Isolation>,
     registry: Registry,
     engine_watch: EngineWatch,
-    /// Sessions that the engine is removing.
+    /// Permits to have the engine remove a session.
     removals: Semaphore,
-    /// Why sessions ended.
+    /// Why sessions ended, for their users.
     recent_ends: RefCell<recent_ends::RecentEnds>,
 }
 
@@ -170,7 +183,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.registry.is_empty()
     }
 
-    /// How many sessions there are, and how many connections.
+    /// How many sessions exist, and how many connections.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         self.0.registry.counts()
@@ -182,7 +195,7 @@ impl<E: Engine + 'static> Sessions<E> {
         self.0.registry.list(user)
     }
 
-    /// What the engine is and can do.
+    /// The engine, its version and its abilities.
     pub async fn engine_info(&self) -> Result<EngineInfo, EngineError> {
         self.0.engine.info().await
     }
@@ -202,7 +215,7 @@ impl<E: Engine + 'static> Sessions<E> {
         Ok(found.iter().filter(|one| user.is_none_or(|user| one.user.as_ref() == Some(user))).count())
     }
 
-    /// Ends the session of `key` politely; false if there is none. Returns before it is gone.
+    /// Terminates the running session of `key`; false if there is none. Returns before it is gone.
     #[must_use]
     pub fn stop(&self, key: &SessionKey, reason: String) -> bool {
         match self.0.registry.find(key) {

@@ -75,7 +75,7 @@ impl<E: Engine + 'static> Sessions<E> {
             } else {
                 let Request { key, plan, capacity, .. } = request;
                 self.0.registry.check_capacity(key, capacity).map_err(AttachError::Denied)?;
-                let uid = uids::own(&self.0.store, &key.user, plan.uid_range, capacity.accounts).await?;
+                let uid = uids::allot(&self.0.store, &key.user, plan.uid_range, capacity.accounts).await?;
                 // Another login may have begun it meanwhile.
                 match self.0.registry.find(key) {
                     Some(session) => session,

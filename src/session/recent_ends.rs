@@ -59,7 +59,7 @@ impl<E: Engine + 'static> Sessions<E> {
         if let Some(session) =
             self.0.registry.find_id(id).filter(|session| allowed(&session.key.user) && session.is_running())
         {
-            self.examine(&session);
+            self.inspect(&session);
             let over = async |patience| timeout(patience, session.lifecycle.stopped_running()).await.is_ok();
             if !over(PATIENCE_WITH_GUEST).await && !session.guest.is_up() {
                 over(PATIENCE).await;

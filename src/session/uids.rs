@@ -30,7 +30,7 @@ pub struct HostAccounts {
 
 /// The id of `user`, allotted at the first container and kept. Only for a container that is about to be made: it
 /// looks at the host's accounts, and gives another id where an account of the host has got the user's.
-pub(super) async fn own(
+pub(super) async fn allot(
     store: &Store,
     user: &UserName,
     range: UidRange,

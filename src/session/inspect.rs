@@ -10,7 +10,7 @@ const MEMORY_DELAY: Duration = Duration::from_millis(250);
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Inspects the session's container in a task of its own, and destroys the session if the container has ended.
-    pub(super) fn examine(&self, session: &Rc<Session>) {
+    pub(super) fn inspect(&self, session: &Rc<Session>) {
         // One task, however often it is asked for.
         if !session.engine.request_inspection() {
             return;
@@ -32,7 +32,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     /// Inspects every container that does not run: its event may have been missed.
-    pub(super) async fn examine_all(&self) {
+    pub(super) async fn inspect_all(&self) {
         // Before the engine is asked: what is created later may not be in its answer.
         let sessions = self.0.registry.running();
         match self.0.engine.containers().await {
@@ -41,7 +41,7 @@ impl<E: Engine + 'static> Sessions<E> {
                 let is_alive = |session: &Session| {
                     session.engine.container().is_some_and(|container| running.contains(&container))
                 };
-                sessions.iter().filter(|session| !is_alive(session)).for_each(|session| self.examine(session));
+                sessions.iter().filter(|session| !is_alive(session)).for_each(|session| self.inspect(session));
             }
             // A session without a guest is watched anyway.
             Err(error) => tracing::debug!(%error, "listing the containers"),
@@ -65,18 +65,18 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Why the session's container ended; `None` while it runs.
     pub(super) async fn exit_cause(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
-        let first = self.inspect(session).await?;
+        let first = self.inspect_container(session).await?;
         if !first.is_some_and(ExitCause::may_be_memory) {
             return Ok(first);
         }
         time::sleep(MEMORY_DELAY).await;
-        match self.inspect(session).await {
+        match self.inspect_container(session).await {
             Ok(Some(ExitCause::OutOfMemory)) => Ok(Some(ExitCause::OutOfMemory)),
             _ => Ok(first),
         }
     }
 
-    async fn inspect(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
+    async fn inspect_container(&self, session: &Session) -> Result<Option<ExitCause>, EngineError> {
         let Some(container) = session.engine.container() else { return Ok(None) };
         match self.0.engine.inspect_container(&container).await {
             Ok(status) => Ok(ExitCause::of(&status, session.engine.clues(self.0.engine_watch.since()))),

@@ -83,7 +83,7 @@ impl<E: Engine + 'static> Sessions<E> {
             Notice::Watching => {
                 self.0.engine_watch.begun();
                 let sessions = self.clone();
-                task::spawn_local(async move { sessions.examine_all().await });
+                task::spawn_local(async move { sessions.inspect_all().await });
             }
             Notice::OutOfMemory { container } => {
                 if let Some(session) = self.0.registry.find_container(&container) {
@@ -98,7 +98,7 @@ impl<E: Engine + 'static> Sessions<E> {
             Notice::Ended { container } | Notice::Removed { container } => {
                 let Some(session) = self.0.registry.find_container(&container) else { return };
                 if session.is_running() {
-                    self.examine(&session);
+                    self.inspect(&session);
                 } else {
                     // Its creation need not wait for the guest any longer.
                     session.engine.exited();
