@@ -25,7 +25,6 @@ pub mod server_setup;
 pub mod spawn;
 pub mod status;
 pub mod stop;
-mod systemctl;
 mod table;
 pub mod verify_image;
 

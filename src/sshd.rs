@@ -13,9 +13,9 @@ pub mod serving;
 
 pub use effective::Effective;
 pub use main_file::{CONFIG, CONFIG_DIR, Include, MainFile};
-pub use probe::Connection;
+pub use probe::{ADDRESSES, Connection, ELSEWHERE};
 
-use crate::sys::program::{self, Finished};
+use crate::sys::{child::Finished, program};
 use std::{
     fmt, io,
     path::{Path, PathBuf},

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod append;
+pub mod child;
 pub mod clock;
 pub mod crash;
 pub mod descriptor;

@@ -193,7 +193,7 @@ fn another_way_in(user: &UserName, local: &LocalAccounts, root: &Path) -> anyhow
     members.push(user.clone());
     let sshd = Sshd::find(None)?;
     for account in ways_in::administrators(local, caller.as_deref(), &members) {
-        for address in ["127.0.0.1", "192.0.2.1"] {
+        for address in sshd::ADDRESSES {
             let connection = Connection::new(account.name.to_string(), address);
             let options = sshd.effective(Path::new(sshd::CONFIG), &connection)?;
             if ways_in::way_in(account, &options, local, root).is_some() {

@@ -1,16 +1,16 @@
-//! `podspawn server-setup`: the accounts, the directories and sshd's block, and nobody locked out.
+//! `podspawn server-setup`: the accounts, the directories and sshd's block, without locking out administrators.
 //!
-//! sshd judges the new configuration as a copy before a file is touched, and the files themselves afterwards: for
-//! podspawn's users it has to be podspawn's command, for everybody else nothing may change, and somebody who is not
-//! podspawn's has to be able to get in. Whatever fails, the files are put back as they were.
+//! sshd checks the new configuration as a copy before a file changes, and the files themselves afterwards: podspawn's
+//! users have to get podspawn's command, nothing may change for others, and an administrator has to be able to log in.
+//! On any failure the files are put back.
 
 mod candidate;
 mod diff;
 mod journal;
 mod layout;
-mod place;
-mod proof;
 mod service;
+mod sshd_check;
+mod sshd_files;
 mod steps;
 
 use crate::{
@@ -31,11 +31,11 @@ const NIX_OPTION: &str = "services.podspawn.enable = true";
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podspawn server-setup --dry-run    # what would be done\n  podspawn server-setup\n  podspawn \
-                  server-setup --remove   # sshd without podspawn\n\nIt can be run again at any time: what is as it \
-                  should be stays untouched."
+                  server-setup --remove   # sshd without podspawn\n\nIt can be run again at any time. It changes only \
+                  what differs."
 )]
 pub struct Options {
-    /// Only tell: check everything, print the changes as a diff, touch nothing
+    /// Check everything and print the changes as a diff, but change nothing
     #[arg(long)]
     dry_run: bool,
     /// Take podspawn out of sshd's configuration; accounts, keys and state stay
@@ -57,7 +57,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     super::require_root("server-setup")?;
     let binary = std::env::current_exe().context("finding podspawn's own path")?;
     let caller = doctor::ways_in::caller();
-    // The files of another sshd than the host's are nobody's service, unless it is named.
+    // Files of another sshd than the host's have no service, unless one is named.
     let is_hosts = options.sshd_config.as_path() == Path::new(sshd::CONFIG);
     let service =
         if is_hosts || options.service_name.is_some() { Service::find(options.service_name.as_deref())? } else { None };
@@ -66,7 +66,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         config: options.sshd_config.clone(),
         block: Block::new(binary),
         service,
-        root: proof::root(),
+        root: sshd_check::root(),
         caller,
         dry_run: options.dry_run,
     };

@@ -1,7 +1,7 @@
 //! `broker-version`: the broker is the program that sshd runs.
 
 use super::{Check, Group, Host, Problem, Report, sshd::session_program};
-use crate::sys::{program, systemd};
+use crate::sys::program;
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
@@ -47,7 +47,7 @@ struct Executable {
 }
 
 fn executable(host: &Host) -> Option<Executable> {
-    let unit = systemd::show(host.systemctl.as_deref()?, &["podspawn-broker.service"], &["MainPID"], DEADLINE).ok()?;
+    let unit = host.systemctl.as_ref()?.show(&["podspawn-broker.service"], &["MainPID"], DEADLINE).ok()?;
     let link = format!("/proc/{}/exe", unit.first()?.property("MainPID"));
     let about = fs::metadata(&link).ok()?;
     Some(Executable { path: fs::read_link(&link).ok()?, file: (about.dev(), about.ino()) })

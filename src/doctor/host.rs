@@ -13,13 +13,13 @@ use crate::{
     protocol::varlink::{DiagnoseReply, Nothing, SOCKET_PATH, methods::Diagnose},
     settings::{self, FileError, Settings},
     sshd::{
-        self, Connection, Effective, Sshd,
+        self, Connection, ELSEWHERE, Effective, Sshd,
         block::GROUP,
         serving::{self, Found},
     },
     sys::{
         immutable::{self, Immutable},
-        systemd,
+        systemd::Systemctl,
     },
 };
 use keys::{Answers, Unanswered};
@@ -33,8 +33,6 @@ use std::{
 
 pub(super) use units::Units;
 
-/// The address of a client outside of this host (RFC 5737).
-pub(super) const ELSEWHERE: &str = "192.0.2.1";
 /// Users whom sshd is asked about beside the first: each costs a process.
 const MAX_USERS: usize = 11;
 /// How long the broker may take; it gives the engine less.
@@ -57,7 +55,7 @@ pub struct Host {
     /// Accounts; `None` if they cannot be read.
     pub(super) local: Option<LocalAccounts>,
     /// systemd's tool; `None` where another init runs.
-    pub(super) systemctl: Option<PathBuf>,
+    pub(super) systemctl: Option<Systemctl>,
     /// Whether NixOS's configuration makes the files, so that its options are to be changed in place of them.
     pub(super) is_declared: bool,
     /// The broker's socket.
@@ -84,7 +82,7 @@ impl Host {
             settings,
             mistakes,
             local: LocalAccounts::read(Path::new("/")).ok(),
-            systemctl: systemd::systemctl(),
+            systemctl: Systemctl::find(),
             is_declared: matches!(immutable::check(Path::new(sshd::CONFIG)), Some(Immutable::Nix { .. })),
             socket: PathBuf::from(SOCKET_PATH),
             broker: OnceLock::new(),
@@ -177,6 +175,6 @@ impl Host {
 
     /// podspawn's units, as systemd shows them.
     pub(super) fn units(&self) -> Result<&Units, &String> {
-        self.units.get_or_init(|| Units::show(self.systemctl.as_deref(), SYSTEMD)).as_ref()
+        self.units.get_or_init(|| Units::show(self.systemctl.as_ref(), SYSTEMD)).as_ref()
     }
 }

@@ -5,7 +5,6 @@
 
 use super::{
     Check, Group, Host, Problem, Report,
-    host::ELSEWHERE,
     sshd::{REFUSES, binary::obstacle},
 };
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         local::{LocalAccounts, Password},
     },
     domain::UserName,
-    sshd::{self, Connection, Effective, Sshd, block::GROUP, pattern},
+    sshd::{self, Connection, ELSEWHERE, Effective, Sshd, block::GROUP, pattern},
 };
 use ssh_key::PublicKey;
 use std::{

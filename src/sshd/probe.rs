@@ -3,7 +3,12 @@
 use super::{order::Matching, pattern};
 use std::net::IpAddr;
 
-/// A connection that sshd is asked about: whose, from where, and to where.
+/// Where a client may be: on this host, and anywhere else (RFC 5737). `Match Address` may tell them apart.
+pub const ADDRESSES: [&str; 2] = ["127.0.0.1", ELSEWHERE];
+/// An address of another host.
+pub const ELSEWHERE: &str = "192.0.2.1";
+
+/// A connection that sshd is asked about: its user, the client's address, and the server's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Connection {
     /// The login name.
@@ -35,7 +40,7 @@ impl Connection {
     /// in [`Self::new`].
     #[must_use]
     pub fn like(block: &Matching, user: &str) -> Self {
-        let mut connection = Self::new(user, "192.0.2.1");
+        let mut connection = Self::new(user, ELSEWHERE);
         for (criterion, list) in &block.criteria {
             let mut patterns = list.split(',').filter(|pattern| !pattern.starts_with('!'));
             match criterion.as_str() {

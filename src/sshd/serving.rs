@@ -1,8 +1,8 @@
 //! How systemd has sshd serve connections, and what makes it read its configuration again.
 
 use super::{Effective, greeting};
-use crate::sys::systemd::{self, Unit};
-use std::{io, net::SocketAddr, path::Path, time::Duration};
+use crate::sys::systemd::{Systemctl, Unit};
+use std::{io, net::SocketAddr, time::Duration};
 
 /// What sshd's service and its socket are called: Debian's names, and those of other distributions.
 pub const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
@@ -49,7 +49,7 @@ pub struct Found {
 }
 
 /// Asks systemd about `units`.
-pub fn find(systemctl: &Path, units: &[&str], deadline: Duration) -> io::Result<Found> {
+pub fn find(systemctl: &Systemctl, units: &[&str], deadline: Duration) -> io::Result<Found> {
     const PROPERTIES: [&str; 8] = [
         "Id",
         "LoadState",
@@ -60,7 +60,7 @@ pub fn find(systemctl: &Path, units: &[&str], deadline: Duration) -> io::Result<
         "KillMode",
         "StateChangeTimestampMonotonic",
     ];
-    Ok(judge(&systemd::show(systemctl, units, &PROPERTIES, deadline)?))
+    Ok(judge(&systemctl.show(units, &PROPERTIES, deadline)?))
 }
 
 /// The units to ask about where the administrator names one.

@@ -1,6 +1,6 @@
-//! What systemd says of its units.
+//! Units of systemd: their properties, and orders about them.
 
-use super::program;
+use super::{child::Finished, program};
 use std::{
     collections::BTreeMap,
     io,
@@ -8,11 +8,42 @@ use std::{
     time::Duration,
 };
 
-/// Its tool; `None` where another init runs this host, by the directory that `sd_booted(3)` looks at.
-#[must_use]
-pub fn systemctl() -> Option<PathBuf> {
-    let booted = Path::new("/run/systemd/system").symlink_metadata().is_ok_and(|about| about.is_dir());
-    program::find("systemctl").filter(|_| booted)
+/// systemctl(1) of a host that systemd runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Systemctl(PathBuf);
+
+impl Systemctl {
+    /// `None` where another init runs this host, by the directory that `sd_booted(3)` looks at.
+    #[must_use]
+    pub fn find() -> Option<Self> {
+        let booted = Path::new("/run/systemd/system").symlink_metadata().is_ok_and(|about| about.is_dir());
+        program::find("systemctl").filter(|_| booted).map(Self)
+    }
+
+    /// Runs it to its end, whatever its exit code.
+    pub fn run(&self, arguments: &[&str], deadline: Duration) -> io::Result<Finished> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("running systemctl: {error}"));
+        program::run(&self.0, arguments, b"", deadline).map_err(named)
+    }
+
+    /// Runs it; an exit code other than 0 is an error with its complaint.
+    pub fn order(&self, arguments: &[&str], deadline: Duration) -> io::Result<()> {
+        let done = self.run(arguments, deadline)?;
+        if done.succeeded() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("systemctl {}: {}", arguments.join(" "), done.complaint())))
+    }
+
+    /// The `properties` of each of `units`, in their order. A unit that does not exist has them as well; an answer about
+    /// fewer units is an error.
+    pub fn show(&self, units: &[&str], properties: &[&str], deadline: Duration) -> io::Result<Vec<Unit>> {
+        let properties = format!("--property={}", properties.join(","));
+        let arguments: Vec<&str> = ["show", &properties, "--"].into_iter().chain(units.iter().copied()).collect();
+        let done = self.run(&arguments, deadline)?;
+        let found = parse(&done.out);
+        if done.succeeded() && found.len() == units.len() { Ok(found) } else { Err(io::Error::other(done.complaint())) }
+    }
 }
 
 /// The properties of one unit, by their names.
@@ -20,19 +51,19 @@ pub fn systemctl() -> Option<PathBuf> {
 pub struct Unit(BTreeMap<String, String>);
 
 impl Unit {
-    /// A unit as systemd would print it, for the tests of those who judge one.
+    /// A unit from the text that systemd would print, for tests.
     #[cfg(test)]
     pub(crate) fn parse_for_test(text: &str) -> Self {
         parse(text).pop().unwrap_or_default()
     }
 
-    /// The value of a property, several of them a line each; empty if systemd does not tell it.
+    /// The value of a property, several values one per line; empty if systemd does not print it.
     #[must_use]
     pub fn property(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// Whether it is there, and runs or waits as it should.
+    /// Whether it exists, and runs or waits as it should.
     #[must_use]
     pub fn is_active(&self) -> bool {
         ["active", "reloading"].contains(&self.property("ActiveState"))
@@ -45,23 +76,14 @@ impl Unit {
         (!["success", ""].contains(&result)).then(|| format!("{result}, {}", self.property("ExecMainStatus")))
     }
 
-    /// The moment that a property of the monotonic clock tells; `None` if it has not come yet.
+    /// The moment in a property of the monotonic clock; `None` if it has not come yet.
     #[must_use]
     pub fn moment(&self, name: &str) -> Option<Duration> {
         self.property(name).parse().ok().filter(|micros| *micros > 0).map(Duration::from_micros)
     }
 }
 
-/// The `properties` of each of `units`, in their order, whether they exist or not.
-pub fn show(systemctl: &Path, units: &[&str], properties: &[&str], deadline: Duration) -> io::Result<Vec<Unit>> {
-    let properties = format!("--property={}", properties.join(","));
-    let arguments: Vec<&str> = ["show", &properties, "--"].into_iter().chain(units.iter().copied()).collect();
-    let done = program::run(systemctl, &arguments, b"", deadline)?;
-    let found = parse(&done.out);
-    if done.succeeded() && found.len() == units.len() { Ok(found) } else { Err(io::Error::other(done.complaint())) }
-}
-
-/// Units are apart by an empty line.
+/// Empty lines separate units.
 fn parse(text: &str) -> Vec<Unit> {
     let unit = |block: &str| {
         let mut properties: BTreeMap<String, String> = BTreeMap::new();
@@ -80,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_and_their_properties_are_told_apart() {
+    fn units_and_their_properties_are_separated() {
         let units = parse(
             "ActiveState=active\nListen=/run/a=b (Stream)\nListen=/c\nStamp=1500000\n\nActiveState=failed\nStamp=0\n",
         );

@@ -3,9 +3,12 @@
 
 use super::{interrupt::Interrupt, test_account::TestAccount, work_dir::WorkDir};
 use crate::{
-    domain::text::one_line,
     sshd::{self, Connection, Sshd, greeting, serving},
-    sys::{program, systemd},
+    sys::{
+        child::{self, complaint, no_output},
+        program,
+        systemd::Systemctl,
+    },
 };
 use anyhow::Context as _;
 use std::{
@@ -14,7 +17,7 @@ use std::{
     net::SocketAddr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -45,13 +48,10 @@ impl Done {
 
     /// Its message about a failure, on one line.
     pub(super) fn complaint(&self) -> String {
-        let lines: Vec<&str> = self.err.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
-        let said: String = one_line(&lines.join("; ")).chars().take(400).collect();
-        match (self.code, said.is_empty()) {
-            (_, false) => said,
-            (Some(code), true) => format!("it ended with {code} and said nothing"),
-            (None, true) => format!("it did not end within {} s", self.took.as_secs()),
-        }
+        complaint(&self.err).unwrap_or_else(|| match self.code {
+            Some(code) => no_output(code),
+            None => format!("it did not end within {} s", self.took.as_secs()),
+        })
     }
 }
 
@@ -77,7 +77,7 @@ impl<'a> Ssh<'a> {
     pub(super) fn find(work_dir: &'a WorkDir, account: &TestAccount, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
         let connection = Connection::new(account.name().to_string(), "127.0.0.1");
         let options = Sshd::find(None)?.effective(Path::new(sshd::CONFIG), &connection)?;
-        let found = systemd::systemctl().and_then(|tool| serving::find(&tool, &serving::UNITS, SYSTEMD).ok());
+        let found = Systemctl::find().and_then(|tool| serving::find(&tool, &serving::UNITS, SYSTEMD).ok());
         let listens = found.map_or_else(|| serving::listen_addresses(&options), |found| found.addresses(&options));
         // One of several may be of a family that this host has no address of.
         let answers = listens.iter().find(|address| greeting::greets(**address)).copied();
@@ -162,7 +162,7 @@ impl<'a> Ssh<'a> {
         command.stdin(stdin).stdout(File::create(&out)?).stderr(File::create(&err)?);
         let began = Instant::now();
         let mut child = command.spawn().with_context(|| format!("running {}", command.get_program().display()))?;
-        Ok(Running { stdin: child.stdin.take(), child, out, err, began })
+        Ok(Running { stdin: child.stdin.take(), child: child::Running::new(child), out, err, began })
     }
 
     /// Starts a remote command and waits until it has printed `ready`; an error is how it ended instead.
@@ -173,7 +173,7 @@ impl<'a> Ssh<'a> {
                 let took = running.began.elapsed();
                 return Ok(Ok((running, took)));
             }
-            if running.child.try_wait()?.is_some() || running.began.elapsed() > PATIENCE || self.interrupt.is_hit() {
+            if running.child.status()?.is_some() || running.began.elapsed() > PATIENCE || self.interrupt.is_hit() {
                 return running.finish(Duration::ZERO, self.interrupt).map(Err);
             }
             thread::sleep(TICK);
@@ -202,7 +202,7 @@ fn derived(path: &Path) -> Option<String> {
 
 /// A client that runs. It ends when it is dropped.
 pub(super) struct Running {
-    child: Child,
+    child: child::Running,
     stdin: Option<ChildStdin>,
     out: PathBuf,
     err: PathBuf,
@@ -212,16 +212,9 @@ pub(super) struct Running {
 impl Running {
     fn finish(mut self, patience: Duration, interrupt: &Interrupt) -> anyhow::Result<Done> {
         let end = Instant::now() + patience;
-        let code = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break Some(status.code().unwrap_or(255));
-            }
-            let is_flood = fs::metadata(&self.out).is_ok_and(|about| about.len() > MAX_OUTPUT);
-            if Instant::now() >= end || is_flood || interrupt.is_hit() {
-                break None;
-            }
-            thread::sleep(TICK);
-        };
+        let is_flood = || fs::metadata(&self.out).is_ok_and(|about| about.len() > MAX_OUTPUT);
+        let status = self.child.wait(end, TICK, || is_flood() || interrupt.is_hit())?;
+        let code = status.map(|status| status.code().unwrap_or(255));
         let took = self.began.elapsed();
         let read = |path| fs::read(path).unwrap_or_default();
         let err = String::from_utf8_lossy(&read(&self.err)).into_owned();
@@ -229,16 +222,8 @@ impl Running {
     }
 
     /// Kills it, as an end of the network would.
-    pub(super) fn kill(mut self) {
-        let _ = self.child.kill();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(super) fn kill(self) {
+        drop(self);
     }
 }
 
@@ -250,7 +235,7 @@ mod tests {
     fn a_clients_complaint_is_one_line() {
         let done = |code, err: &str| Done { code, err: err.into(), ..Done::default() };
         assert_eq!(done(Some(255), "podspawn: no\r\n\nbye\x1b[2J\n").complaint(), "podspawn: no; bye\u{fffd}[2J");
-        assert_eq!(done(Some(3), "").complaint(), "it ended with 3 and said nothing");
+        assert_eq!(done(Some(3), "").complaint(), "it ended with 3 and printed nothing");
         assert_eq!(done(None, " ").complaint(), "it did not end within 0 s");
     }
 

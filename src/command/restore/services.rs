@@ -1,7 +1,7 @@
-//! Stopping the broker and having it back, where systemd runs it.
+//! Stopping the broker and starting it again, where systemd runs it.
 
-use crate::command::systemctl::Systemctl;
-use anyhow::{Context as _, bail, ensure};
+use crate::sys::systemd::{Systemctl, Unit};
+use anyhow::{Context as _, ensure};
 use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -10,16 +10,16 @@ use std::{
 
 const SOCKET: &str = "podspawn-broker.socket";
 const TIMER: &str = "podspawn-cleanup.timer";
-/// What may write to the state or make somebody do so. The socket before its service, or that would come back.
+/// Units that write to the state or start one that does. The socket stands before its service, which it would start again.
 const UNITS: [&str; 4] = [TIMER, "podspawn-cleanup.service", SOCKET, "podspawn-broker.service"];
 
-/// How long systemd may take: it gives a cleanup pass that has to be stopped 90 s, its default.
+/// How long systemd may take: it waits 90 s, its default, for a cleanup pass to stop.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// Who runs the broker.
+/// The supervisor of the broker.
 pub(super) enum Services {
     Systemd(Systemctl),
-    /// Somebody else, whom only the administrator knows.
+    /// Another one, which only the administrator knows.
     Unknown {
         socket: PathBuf,
     },
@@ -30,24 +30,23 @@ impl Services {
         Systemctl::find().map_or_else(|| Self::Unknown { socket: socket.to_owned() }, Self::Systemd)
     }
 
-    /// What is to be started afterwards: the socket in any case, the timer if it runs.
+    /// The units to start afterwards: the socket in any case, the timer if it runs.
     pub(super) fn running(&self) -> anyhow::Result<Vec<String>> {
         let Self::Systemd(systemctl) = self else { return Ok(Vec::new()) };
-        let installed = installed(systemctl)?;
-        let wanted = |unit: &&&str| match **unit {
+        let wanted = |(name, unit): &(&str, Unit)| match *name {
             SOCKET => true,
-            TIMER => property(systemctl, TIMER, "ActiveState").is_ok_and(|state| state == "active"),
+            TIMER => unit.property("ActiveState") == "active",
             _ => false,
         };
-        Ok(installed.iter().filter(wanted).map(|unit| (*unit).to_owned()).collect())
+        Ok(installed(systemctl)?.into_iter().filter(wanted).map(|(name, _)| name.to_owned()).collect())
     }
 
-    /// Returns when nobody has the state open.
+    /// Returns when no process has the state open.
     pub(super) fn stop(&self) -> anyhow::Result<()> {
         match self {
             Self::Systemd(systemctl) => {
-                let arguments = [&["stop"], installed(systemctl)?.as_slice()].concat();
-                systemctl.order(&arguments, DEADLINE).map(drop)
+                let units: Vec<&str> = installed(systemctl)?.into_iter().map(|(name, _)| name).collect();
+                Ok(systemctl.order(&[&["stop"], units.as_slice()].concat(), DEADLINE)?)
             }
             Self::Unknown { socket } => {
                 ensure!(
@@ -60,7 +59,7 @@ impl Services {
         }
     }
 
-    /// False if that is left to the administrator.
+    /// False if the administrator has to start the broker.
     pub(super) fn start(units: &[String]) -> anyhow::Result<bool> {
         if units.is_empty() {
             return Ok(false);
@@ -68,7 +67,7 @@ impl Services {
         let units: Vec<&str> = units.iter().map(String::as_str).collect();
         // Names from a file that root wrote; all the same only these.
         ensure!(units.iter().all(|unit| UNITS.contains(unit)), "{units:?} are not podspawn's units");
-        // Whoever tried and tried again may have come to systemd's limit of starts; nobody could log in then.
+        // After repeated tries systemd may refuse another start, and no user could log in.
         let systemctl = Systemctl::find().context("there is no systemd to start podspawn's units")?;
         let _ = systemctl.run(&[&["reset-failed"], units.as_slice()].concat(), DEADLINE);
         systemctl.order(&[&["start"], units.as_slice()].concat(), DEADLINE)?;
@@ -76,20 +75,11 @@ impl Services {
     }
 }
 
-fn installed(systemctl: &Systemctl) -> anyhow::Result<Vec<&'static str>> {
-    let mut installed = Vec::new();
-    for unit in UNITS {
-        if property(systemctl, unit, "LoadState")? == "loaded" {
-            installed.push(unit);
-        }
-    }
-    if installed.is_empty() {
-        bail!("systemd knows none of podspawn's units");
-    }
+/// podspawn's units on this host.
+fn installed(systemctl: &Systemctl) -> anyhow::Result<Vec<(&'static str, Unit)>> {
+    let units = systemctl.show(&UNITS, &["LoadState", "ActiveState"], DEADLINE)?;
+    let mut installed: Vec<(&str, Unit)> = UNITS.into_iter().zip(units).collect();
+    installed.retain(|(_, unit)| unit.property("LoadState") == "loaded");
+    ensure!(!installed.is_empty(), "systemd knows none of podspawn's units");
     Ok(installed)
-}
-
-fn property(systemctl: &Systemctl, unit: &str, name: &str) -> anyhow::Result<String> {
-    let done = systemctl.order(&["show", "--property", name, "--value", unit], DEADLINE)?;
-    Ok(done.out.trim().to_owned())
 }

@@ -1,9 +1,9 @@
-//! The configuration as it would be, for sshd to judge before anything is changed.
+//! A copy of the configuration as it would be, for sshd to check before anything is changed.
 //!
-//! A copy of the main file in a directory that only we can read. Where another file changes, the `Include` that reads it
-//! is written out as the list of files that it means, with the new one in its place.
+//! It is in a directory that only root can read. Where a file beside the main one changes, the `Include` that reads it is
+//! written out as the list of its files, with the new one in its place.
 
-use super::place::{Change, Place};
+use super::sshd_files::{Change, SshdFiles};
 use crate::{
     sshd::{Include, MainFile},
     sys::glob::glob,
@@ -24,21 +24,21 @@ pub(super) struct Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        // What stays after a failure is some text in a directory of ours.
+        // A failure leaves some text in a directory of root's.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
 impl Candidate {
-    pub(super) fn new(place: &Place, changes: &[Change]) -> anyhow::Result<Self> {
+    pub(super) fn new(files: &SshdFiles, changes: &[Change]) -> anyhow::Result<Self> {
         let directory = private_directory()?;
-        let candidate = Self { directory, real: place.main.clone() };
-        let mut text = place.text.clone();
+        let candidate = Self { directory, real: files.main.clone() };
+        let mut text = files.text.clone();
         // Each file of podspawn's that changes, and the copy of what it shall be.
         let mut others = Vec::new();
         for Change { path, new, .. } in changes {
             match new {
-                Some(new) if *path == place.main => text.clone_from(new),
+                Some(new) if *path == files.main => text.clone_from(new),
                 Some(new) => {
                     let copy = candidate.directory.join(path.file_name().context("a file has a name")?);
                     fs::write(&copy, new).with_context(|| format!("{}", copy.display()))?;
@@ -56,7 +56,7 @@ impl Candidate {
         self.directory.join("sshd_config")
     }
 
-    /// What sshd said about the copy, as if it were about the files themselves.
+    /// sshd's message about the copy, with the names of the files themselves.
     pub(super) fn translate(&self, said: &str) -> String {
         said.replace(&*self.config().to_string_lossy(), &self.real.to_string_lossy())
     }
@@ -94,7 +94,7 @@ fn reads(include: &Include, written: &str, path: &Path) -> bool {
     include.place(written, name).is_some_and(|place| place == path)
 }
 
-/// What sshd would read for the pattern, in its order.
+/// The files that sshd would read for the pattern, in its order.
 fn files(pattern: &Path, others: &[&Other]) -> anyhow::Result<Vec<String>> {
     let mut files = glob(&pattern.to_string_lossy())?;
     files.extend(others.iter().map(|(path, _)| path.clone()));

@@ -1,6 +1,6 @@
-//! A change as people read it: what goes, what comes, and a little around it.
+//! A change as a unified diff.
 
-use super::place::Change;
+use super::sshd_files::Change;
 use std::fmt::Write as _;
 
 /// Lines shown on either side.

@@ -1,10 +1,10 @@
-//! Changing files so that they are as they were or as they shall be, whatever happens between.
+//! An undo journal for sshd's files: after a crash they are as before or as intended.
 //!
-//! What the files were is written down before the first is touched, and forgotten when sshd has taken the new ones. A
-//! run that was killed leaves its notes, and the next one puts the files back first. A file that somebody changed
-//! meanwhile is left to them.
+//! The old contents are recorded before the first file changes, and the record is removed once sshd accepted the new
+//! ones. A run that was killed leaves its record, and the next one restores the files first. A file that changed in
+//! the meantime is left as it is.
 
-use super::place::Change;
+use super::sshd_files::Change;
 use crate::{
     domain::chain,
     sys::{
@@ -28,7 +28,7 @@ const MODE: u32 = 0o644;
 /// Largest notes, in bytes: a few configuration files of a megabyte each, in base64.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What one file was, and what it was made.
+/// The old and the new content of one file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     path: PathBuf,
@@ -69,7 +69,7 @@ impl Journal {
     pub(super) fn left_by_another(beside: &Path) -> anyhow::Result<Option<Self>> {
         let path = path(beside);
         let unusable = || format!("{} is no journal of podspawn's; look at it and remove it", path.display());
-        // Who could write the notes could have any file of the host written.
+        // A user who could write the notes could have any file of the host written.
         let Some(notes) = record::read::<Vec<Note>>(&path, MAX_BYTES).with_context(unusable)? else { return Ok(None) };
         let directory = path.parent().unwrap_or(Path::new("/"));
         let stays = |note: &Note| note.path.starts_with(directory) && !note.path.ends_with("..");
@@ -82,10 +82,10 @@ impl Journal {
         put(&self.path, None)
     }
 
-    /// Makes every file what it was; returns those that somebody else changed, which stay as they are.
+    /// Restores every file; returns those that changed in the meantime, which stay as they are.
     pub(super) fn undo(self) -> anyhow::Result<Vec<PathBuf>> {
-        let mut theirs = Vec::new();
-        // The last first: each step leaves what was so before it.
+        let mut foreign = Vec::new();
+        // The last first: after each step the files are as before the change that it undoes.
         for note in self.notes.iter().rev() {
             let old = note.old.as_ref().map(|old| BASE64_STANDARD.decode(old)).transpose()?;
             let now = content(&note.path)?;
@@ -97,11 +97,11 @@ impl Journal {
             if now.as_deref().map(digest) == note.new {
                 put(&note.path, old.as_deref())?;
             } else {
-                theirs.push(note.path.clone());
+                foreign.push(note.path.clone());
             }
         }
         put(&self.path, None)?;
-        Ok(theirs)
+        Ok(foreign)
     }
 }
 
@@ -122,10 +122,10 @@ fn content(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 fn make(change: &Change) -> anyhow::Result<()> {
-    // Somebody may have been at it since it was read.
+    // It may have changed since it was read.
     anyhow::ensure!(
         content(&change.path)?.as_deref() == change.old.as_ref().map(String::as_bytes),
-        "{} was changed by somebody else just now",
+        "{} was changed by another process just now",
         change.path.display()
     );
     put(&change.path, change.new.as_ref().map(String::as_bytes))
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_somebody_changed_meanwhile_is_theirs() {
+    fn a_file_that_changed_in_the_meantime_stays() {
         let files = Files::new();
         drop(Journal::apply(&files.at("main"), &files.changes()).unwrap());
         fs::write(files.at("main"), "mine").unwrap();

@@ -13,15 +13,15 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Where a package, or the administrator, has the files.
 const PLACES: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
 
-/// What was missing before, and the accounts as they are now.
+/// The accounts and directories that were missing, and the accounts as they are now.
 pub(super) struct Made {
     pub(super) missing: Vec<String>,
-    /// What the administrator's own files have otherwise.
+    /// Lines of the administrator's own files that differ.
     pub(super) otherwise: Vec<String>,
     pub(super) local: LocalAccounts,
 }
 
-/// Makes what is missing, or only tells with `dry_run`.
+/// Makes what is missing; only lists it with `dry_run`.
 pub(super) fn make(root: &Path, dry_run: bool) -> anyhow::Result<Made> {
     let local = LocalAccounts::read(root)?;
     let missing = differences(root, &local);

@@ -1,14 +1,13 @@
-//! What systemd has run sshd, and how it is made to read its configuration again without ending a connection.
+//! sshd as a unit of systemd: how it is made to read its configuration again without ending a connection.
 
 use crate::{
-    command::systemctl::Systemctl,
-    domain::chain,
+    domain::plain,
     sshd::{
         Effective,
         greeting::greets,
         serving::{self, Found, Serving},
     },
-    sys::stderr,
+    sys::{stderr, systemd::Systemctl},
 };
 use anyhow::Context as _;
 use std::{
@@ -19,7 +18,7 @@ use std::{
 
 /// How long systemd may take.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How long sshd may take to listen again after it was told to read its configuration.
+/// How long sshd may take to listen again after a reload.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// sshd, as systemd knows it.
@@ -33,12 +32,12 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Finds it; `name` is what the administrator calls it. `None` where no systemd runs.
+    /// Finds it; `name` is the administrator's choice. `None` where no systemd runs.
     pub(super) fn find(name: Option<&str>) -> anyhow::Result<Option<Self>> {
         let Some(systemctl) = Systemctl::find() else {
             anyhow::ensure!(
                 name.is_none(),
-                "there is no systemd that runs here, so no service {}",
+                "systemd does not run here, so there is no service {}",
                 name.unwrap_or("?")
             );
             return Ok(None);
@@ -58,11 +57,11 @@ impl Service {
 
     fn look(&self) -> anyhow::Result<Found> {
         let units: Vec<&str> = self.units.iter().map(String::as_str).collect();
-        serving::find(self.systemctl.path(), &units, DEADLINE).context("asking systemd for sshd's units")
+        serving::find(&self.systemctl, &units, DEADLINE).context("asking systemd for sshd's units")
     }
 
-    /// Has it read its configuration, which is `options` for somebody, and waits until it answers where it did before.
-    /// Returns what was done.
+    /// Has it read its configuration and waits until it answers again; `options` are those of any connection. Returns
+    /// what was done.
     pub(super) fn read_again(&self, options: &Effective) -> anyhow::Result<String> {
         // A first connection may have started it since it was looked for.
         let found = self.look()?;
@@ -89,7 +88,7 @@ impl Service {
         let done = self.systemctl.run(&[verb, "--", name], DEADLINE)?;
         anyhow::ensure!(done.succeeded(), "systemctl {verb} {name}: {}", done.complaint());
         let end = Instant::now() + PATIENCE;
-        // It listens anew, so for a moment nobody answers; and a process that could not go on ends in that moment.
+        // It listens anew, so for a moment it does not answer; and a process that cannot go on ends in that moment.
         let mut good = 0;
         while good < 3 {
             anyhow::ensure!(Instant::now() < end, "{name} does not answer since systemctl {verb}");
@@ -103,7 +102,7 @@ impl Service {
         Ok(matches!(self.look()?.serving, Serving::Service { .. } | Serving::Activated { .. }))
     }
 
-    /// Has it running with the configuration that is there now; starts it only where it ran and is gone.
+    /// Has it run with the current configuration; starts it only where it ran before and is gone.
     pub(super) fn recover(&self) {
         let (verb, name) = match (self.look().map(|found| found.serving), &self.ran) {
             (Ok(Serving::Service { name }), _) => ("reload", name),
@@ -112,7 +111,7 @@ impl Service {
             _ => return,
         };
         if let Err(error) = self.systemctl.order(&[verb, "--", &name], DEADLINE) {
-            stderr::complain(chain(error.as_ref()));
+            stderr::complain(plain(error));
         }
     }
 }

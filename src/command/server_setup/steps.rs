@@ -1,12 +1,12 @@
-//! The steps in their order: judge a copy, change the files, have sshd read them, and undo all of it on any failure.
+//! The steps in their order: check a copy, change the files, reload sshd, and undo all of it on any failure.
 
 use super::{
     candidate::Candidate,
     diff,
     journal::Journal,
-    place::{Change, Place},
-    proof::{Answers, Court, Witnesses},
     service::Service,
+    sshd_check::{Answers, ProbeUsers, SshdCheck},
+    sshd_files::{Change, SshdFiles},
 };
 use crate::{
     accounts::local::LocalAccounts,
@@ -32,17 +32,17 @@ pub(super) struct Setup {
     pub(super) sshd: Sshd,
     pub(super) config: PathBuf,
     pub(super) block: Block,
-    /// `None` where no systemd runs sshd, or it is another's.
+    /// `None` where no systemd runs sshd, or for the files of another sshd.
     pub(super) service: Option<Service>,
     /// Where accounts and their key files are.
     pub(super) root: PathBuf,
-    /// Who called sudo.
+    /// The user who called sudo.
     pub(super) caller: Option<String>,
     pub(super) dry_run: bool,
 }
 
 impl Setup {
-    /// What can be said before anything is made.
+    /// The checks before anything is made.
     pub(super) fn preflight(&self, remove: bool) -> anyhow::Result<()> {
         let mut findings = Vec::new();
         if !remove {
@@ -59,35 +59,37 @@ impl Setup {
     /// Puts the block in force; returns whether anything was changed for it.
     pub(super) fn setup(&self, local: &LocalAccounts) -> anyhow::Result<bool> {
         let _lock = self.begin()?;
-        let place = Place::of(&self.config, &self.block)?;
-        let changes = place.setup(&self.block).map_err(|finding| refusal(&finding))?;
-        let witnesses = Witnesses::of(local, &self.block.group, self.caller.as_deref());
-        let court = self.court(local, &witnesses);
-        let connections = witnesses.connections(&Reading::of(&self.config)?);
-        let before = court.ask(&self.config, &connections)?;
-        let candidate = Candidate::new(&place, &changes)?;
-        let expected = self.judge(&court, &candidate, &before)?;
-        if witnesses.count().0 == 0 {
-            println!(
-                "note: nobody is in group {} yet, so what sshd does for its members is not checked",
-                self.block.group
-            );
+        let files = SshdFiles::of(&self.config, &self.block)?;
+        let changes = files.setup(&self.block).map_err(|finding| refusal(&finding))?;
+        let users = ProbeUsers::of(local, &self.block.group, self.caller.as_deref());
+        let check = self.check(local, &users);
+        let connections = users.connections(&Reading::of(&self.config)?);
+        let before = check.ask(&self.config, &connections)?;
+        let candidate = Candidate::new(&files, &changes)?;
+        let expected = self.check_candidate(&check, &candidate, &before)?;
+        if users.count().0 == 0 {
+            println!("note: group {} has no members yet, so sshd's answer for them is not checked", self.block.group);
         }
-        let is_new = self.finish(&place, &changes, &court, &expected)?;
+        let is_new = self.finish(&files, &changes, &check, &expected)?;
         if is_new {
-            let (ours, others) = witnesses.count();
+            let (ours, others) = users.count();
             println!(
                 "proved with sshd -T: podspawn's command for {ours} member(s) of group {}, no change for {others} other(s)",
                 self.block.group
             );
-            println!("still there without podspawn: {}", court.ways_in(&expected).join(", "));
+            println!("can still log in without podspawn: {}", check.ways_in(&expected).join(", "));
         }
         Ok(is_new)
     }
 
-    fn judge(&self, court: &Court<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {
-        let expected = self.try_candidate(court, candidate, before)?;
-        let findings = court.judge(before, &expected, &self.block, &Reading::of(&candidate.config())?);
+    fn check_candidate(
+        &self,
+        check: &SshdCheck<'_>,
+        candidate: &Candidate,
+        before: &Answers,
+    ) -> anyhow::Result<Answers> {
+        let expected = self.try_candidate(check, candidate, before)?;
+        let findings = check.compare(before, &expected, &self.block, &Reading::of(&candidate.config())?);
         for finding in findings.iter().filter(|finding| !finding.is_failure()) {
             println!("note: {}", plain(finding));
         }
@@ -98,38 +100,38 @@ impl Setup {
     /// Takes the block out of force.
     pub(super) fn remove(&self, local: &LocalAccounts) -> anyhow::Result<()> {
         let _lock = self.begin()?;
-        let place = Place::of(&self.config, &self.block)?;
-        let changes = place.remove(&self.block).map_err(|finding| refusal(&finding))?;
+        let files = SshdFiles::of(&self.config, &self.block)?;
+        let changes = files.remove(&self.block).map_err(|finding| refusal(&finding))?;
         if changes.is_empty() {
-            println!("nothing to do: podspawn is not in {}", place.main.display());
+            println!("nothing to do: podspawn is not in {}", files.main.display());
             return Ok(());
         }
-        let witnesses = Witnesses::of(local, &self.block.group, self.caller.as_deref());
-        let court = self.court(local, &witnesses);
-        let connections = witnesses.connections(&Reading::of(&self.config)?);
-        let before = court.ask(&self.config, &connections)?;
-        let candidate = Candidate::new(&place, &changes)?;
-        let expected = self.try_candidate(&court, &candidate, &before)?;
-        refuse_on(&court.judge_removal(&before, &expected))?;
-        self.finish(&place, &changes, &court, &expected)?;
+        let users = ProbeUsers::of(local, &self.block.group, self.caller.as_deref());
+        let check = self.check(local, &users);
+        let connections = users.connections(&Reading::of(&self.config)?);
+        let before = check.ask(&self.config, &connections)?;
+        let candidate = Candidate::new(&files, &changes)?;
+        let expected = self.try_candidate(&check, &candidate, &before)?;
+        refuse_on(&check.compare_removal(&before, &expected))?;
+        self.finish(&files, &changes, &check, &expected)?;
         if !self.dry_run {
             println!("podspawn's accounts, keys and state stay: /etc/podspawn, /var/lib/podspawn");
         }
         Ok(())
     }
 
-    fn court<'a>(&'a self, local: &'a LocalAccounts, witnesses: &'a Witnesses) -> Court<'a> {
-        Court {
+    fn check<'a>(&'a self, local: &'a LocalAccounts, users: &'a ProbeUsers) -> SshdCheck<'a> {
+        SshdCheck {
             sshd: &self.sshd,
             local,
             root: &self.root,
             group: &self.block.group,
             caller: self.caller.as_deref(),
-            witnesses,
+            users,
         }
     }
 
-    /// Keeps other runs away, and puts back what one that was killed left behind.
+    /// Excludes other runs, and undoes the changes of one that was killed.
     pub(super) fn begin(&self) -> anyhow::Result<File> {
         let main = self.config.canonicalize().with_context(|| format!("{}", self.config.display()))?;
         let directory = main.parent().unwrap_or(Path::new("/"));
@@ -142,7 +144,7 @@ impl Setup {
         if let Some(journal) = Journal::left_by_another(&main)? {
             anyhow::ensure!(
                 !self.dry_run,
-                "an earlier server-setup was interrupted; one without --dry-run puts that right"
+                "an earlier server-setup was interrupted; run it without --dry-run to undo its changes"
             );
             println!("an earlier server-setup was interrupted: its changes are undone first");
             for path in journal.undo()? {
@@ -152,12 +154,12 @@ impl Setup {
         Ok(lock)
     }
 
-    /// What sshd makes of the copy, for the connections of `before`.
-    fn try_candidate(&self, court: &Court<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {
+    /// sshd's answers about the copy, for the connections of `before`.
+    fn try_candidate(&self, check: &SshdCheck<'_>, candidate: &Candidate, before: &Answers) -> anyhow::Result<Answers> {
         let asked = self
             .sshd
             .test(&candidate.config())
-            .and_then(|()| court.ask(&candidate.config(), &before.keys().cloned().collect()));
+            .and_then(|()| check.ask(&candidate.config(), &before.keys().cloned().collect()));
         asked.map_err(|error| match error {
             sshd::SshdError::Refused(said) => {
                 let hint = sshd::hint(&said).map(|hint| format!(": {hint}")).unwrap_or_default();
@@ -170,11 +172,17 @@ impl Setup {
         })
     }
 
-    /// Makes the changes that were found good, has sshd read them, and puts everything back if either fails. Returns
-    /// whether anything was changed.
-    fn finish(&self, place: &Place, changes: &[Change], court: &Court<'_>, expected: &Answers) -> anyhow::Result<bool> {
+    /// Makes the checked changes and reloads sshd; puts everything back if either fails. Returns whether anything was
+    /// changed.
+    fn finish(
+        &self,
+        files: &SshdFiles,
+        changes: &[Change],
+        check: &SshdCheck<'_>,
+        expected: &Answers,
+    ) -> anyhow::Result<bool> {
         if changes.is_empty() {
-            println!("sshd: nothing to change, {} has podspawn's block", place.main.display());
+            println!("sshd: nothing to change, {} has podspawn's block", files.main.display());
             return Ok(false);
         }
         if self.dry_run {
@@ -184,8 +192,8 @@ impl Setup {
             println!("dry run: nothing was changed");
             return Ok(false);
         }
-        let journal = Journal::apply(&place.main, changes)?;
-        let done = self.prove_and_reload(court, expected);
+        let journal = Journal::apply(&files.main, changes)?;
+        let done = self.prove_and_reload(check, expected);
         if done.is_err() {
             let theirs = journal.undo().context("putting the files back")?;
             if let Some(service) = &self.service {
@@ -193,7 +201,7 @@ impl Setup {
             }
             let except: Vec<String> = theirs.iter().map(|path| path.display().to_string()).collect();
             let except = if except.is_empty() { String::new() } else { format!(" but for {}", except.join(", ")) };
-            return done.map(|_| true).context(format!("it failed, and sshd's files are as they were{except}"));
+            return done.map(|_| true).context(format!("it failed, and sshd's files were put back{except}"));
         }
         journal.keep()?;
         for change in changes {
@@ -204,11 +212,11 @@ impl Setup {
         Ok(true)
     }
 
-    /// Returns what was done to have sshd read the files.
-    fn prove_and_reload(&self, court: &Court<'_>, expected: &Answers) -> anyhow::Result<String> {
+    /// Returns how sshd was made to read the files.
+    fn prove_and_reload(&self, check: &SshdCheck<'_>, expected: &Answers) -> anyhow::Result<String> {
         self.sshd.test(&self.config)?;
-        let found = court.ask(&self.config, &expected.keys().cloned().collect())?;
-        anyhow::ensure!(&found == expected, "sshd reads the files otherwise than the copy of them that was found good");
+        let found = check.ask(&self.config, &expected.keys().cloned().collect())?;
+        anyhow::ensure!(&found == expected, "sshd reads the files differently from the checked copy");
         match (&self.service, expected.values().next()) {
             (Some(service), Some(options)) => service.read_again(options),
             _ => Ok("note: sshd was not reloaded; have it read its configuration again yourself".to_owned()),
@@ -216,7 +224,7 @@ impl Setup {
     }
 }
 
-/// Refuses if there is anything broken; what is beside the first is told on lines of its own.
+/// Refuses if a finding is broken; those beyond the first are printed on lines of their own.
 fn refuse_on(findings: &[Report]) -> anyhow::Result<()> {
     let mut broken = findings.iter().filter(|finding| finding.is_failure());
     let Some(first) = broken.next() else { return Ok(()) };

@@ -1,7 +1,7 @@
 //! podspawn's units as systemd shows them, asked for once.
 
-use crate::sys::systemd::{self, Unit};
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use crate::sys::systemd::{Systemctl, Unit};
+use std::{collections::BTreeMap, time::Duration};
 
 const UNITS: [&str; 10] = [
     "podspawn-broker.socket",
@@ -48,9 +48,9 @@ impl Units {
     }
 
     /// Asks systemd.
-    pub(super) fn show(systemctl: Option<&Path>, deadline: Duration) -> Result<Self, String> {
+    pub(super) fn show(systemctl: Option<&Systemctl>, deadline: Duration) -> Result<Self, String> {
         let systemctl = systemctl.ok_or("systemd does not run this host")?;
-        let units = systemd::show(systemctl, &UNITS, &PROPERTIES, deadline).map_err(|error| error.to_string())?;
+        let units = systemctl.show(&UNITS, &PROPERTIES, deadline).map_err(|error| error.to_string())?;
         Ok(Self(UNITS.into_iter().zip(units).collect()))
     }
 }

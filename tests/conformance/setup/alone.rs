@@ -170,7 +170,7 @@ fn a_reload_that_fails_puts_everything_back() {
          systemctl daemon-reload",
     );
     let pid = sshd_pid(&bench);
-    assert_refused(&bench, "", &["systemctl reload ssh", "files are as they were"]);
+    assert_refused(&bench, "", &["systemctl reload ssh", "files were put back"]);
     assert_eq!(sshd_pid(&bench), pid);
     assert_eq!(bench.plain().run("id -un").success(), "plain");
 }
@@ -228,7 +228,7 @@ fn a_restart_that_fails_puts_everything_back_where_a_socket_starts_sshd() {
     ));
     assert_eq!(bench.plain().run("id -un").success(), "plain");
     bench.root("touch /run/podspawn-test/fail");
-    assert_refused(&bench, "", &["systemctl restart ssh.service", "files are as they were"]);
+    assert_refused(&bench, "", &["systemctl restart ssh.service", "files were put back"]);
     eventually("plain gets in", || bench.plain().run("id -un").code == Some(0));
 }
 

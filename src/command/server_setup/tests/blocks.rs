@@ -24,7 +24,7 @@ impl Host {
 }
 
 #[test]
-fn what_is_global_keeps_nobody_out_whom_the_block_lets_in() {
+fn global_options_keep_out_no_user_whom_the_block_lets_in() {
     for (main, is_root_in) in [
         ("PubkeyAuthentication no\n", false),
         ("AuthenticationMethods publickey,password password\n", false),
@@ -35,8 +35,8 @@ fn what_is_global_keeps_nobody_out_whom_the_block_lets_in() {
     ] {
         for rest in [WITH_INCLUDE, WITHOUT_INCLUDE] {
             let host = Host::new(&format!("{main}{rest}"));
-            fs::write(host.at("etc/shadow"), "root:*:1::::::\nnobody:$y$j9T$aaaaaaaaaaaaaaaa:1::::::\n").unwrap();
-            let caller = (!is_root_in).then(|| "nobody".to_owned());
+            fs::write(host.at("etc/shadow"), "root:*:1::::::\ndaemon:$y$j9T$aaaaaaaaaaaaaaaa:1::::::\n").unwrap();
+            let caller = (!is_root_in).then(|| "daemon".to_owned());
             host.run(&Setup { caller, ..host.setup() }, false).unwrap_or_else(|error| panic!("{main}: {error}"));
             assert!(host.is_confined(), "{main}");
         }

@@ -1,7 +1,7 @@
-//! Where podspawn's block belongs, and which files change for it.
+//! The place of podspawn's block in sshd's configuration, and the files that change for it.
 //!
-//! It has to be read before every other `Match` block, since sshd takes the first value. A drop-in is, mostly; where it
-//! is not, or where no drop-in is read, the first line of `sshd_config` includes a file of podspawn's own.
+//! sshd takes the first value, so the block has to be read before every other `Match` block. A drop-in usually is. Where
+//! it is not, or where no drop-in is read, the first line of `sshd_config` includes a file of podspawn's own.
 
 use crate::{
     doctor::Report,
@@ -31,9 +31,9 @@ pub(super) struct Change {
     pub(super) new: Option<String>,
 }
 
-/// What there is, before anything is decided.
+/// sshd's files that concern podspawn, as they are.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct SshdFiles {
     /// The configuration file itself, no link to it.
     pub(super) main: PathBuf,
     pub(super) text: String,
@@ -51,8 +51,8 @@ enum Target {
     Included(PathBuf),
 }
 
-impl Place {
-    /// Looks at `config`, where `block` is to be.
+impl SshdFiles {
+    /// Reads `config`, where `block` is to be.
     pub(super) fn of(config: &Path, block: &Block) -> anyhow::Result<Self> {
         let main = config.canonicalize().with_context(|| format!("{}", config.display()))?;
         let text = read(&main)?.with_context(|| format!("{} is gone", main.display()))?;
@@ -66,8 +66,8 @@ impl Place {
         Ok(Self { main, text, target, own })
     }
 
-    /// The changes that put `block` in force, none if it is already; or why somebody has to decide first. After each of
-    /// them, in their order, it is in force if it was before.
+    /// The changes that put `block` in force, none if it is already; or what an administrator has to decide first. After
+    /// each of them, in their order, it is in force if it was before.
     pub(super) fn setup(&self, block: &Block) -> Result<Vec<Change>, Report> {
         let (path, main) = match &self.target {
             Target::DropIn(path) => (path, self.without_marks()?),
@@ -83,7 +83,7 @@ impl Place {
         let change = Change { path: path.clone(), old, new: Some(block.text()) };
         let mut changes: Vec<Change> = Some(change).into_iter().filter(|change| change.old != change.new).collect();
         changes.extend(main);
-        // It was somewhere else before: twice, an older one could be in force as well.
+        // Its earlier place: an older block there could be in force as well.
         changes.extend(self.removals(block, Some(path))?);
         Ok(changes)
     }
@@ -207,8 +207,8 @@ mod tests {
             fs::write(self.0.path().join(name), text).unwrap();
         }
 
-        fn place(&self) -> Place {
-            Place::of(&self.0.path().join("sshd_config"), &block()).unwrap()
+        fn read(&self) -> SshdFiles {
+            SshdFiles::of(&self.0.path().join("sshd_config"), &block()).unwrap()
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
 
     /// The files of the changes, in their order; those that go have a minus.
     fn changed(etc: &Etc) -> Vec<String> {
-        let changes = etc.place().setup(&block()).unwrap();
+        let changes = etc.read().setup(&block()).unwrap();
         let name = |change: &Change| {
             let name = change.path.strip_prefix(etc.0.path().canonicalize().unwrap()).unwrap_or(&change.path);
             format!("{}{}", if change.new.is_some() { "" } else { "-" }, name.display())
@@ -243,16 +243,16 @@ mod tests {
         etc.write("sshd_config.d/00-a.conf", "PermitTunnel yes\n");
         etc.write("sshd_config.d/10-b.conf", OTHERS);
         assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf"]);
-        make(etc.place().setup(&block()).unwrap());
-        assert_eq!(etc.place().setup(&block()).unwrap(), []);
+        make(etc.read().setup(&block()).unwrap());
+        assert_eq!(etc.read().setup(&block()).unwrap(), []);
         let other = Block::new("/opt/podspawn".into());
-        assert_eq!(etc.place().setup(&other).unwrap()[0].new, Some(other.text()));
+        assert_eq!(etc.read().setup(&other).unwrap()[0].new, Some(other.text()));
 
-        // Somebody comes before it: it moves, and back once nobody does.
+        // Another block is read before it: it moves, and back once that block is gone.
         etc.write("sshd_config.d/00-a.conf", OTHERS);
         assert_eq!(changed(&etc), ["podspawn.conf", "sshd_config", "-sshd_config.d/00-podspawn.conf"]);
-        make(etc.place().setup(&block()).unwrap());
-        assert_eq!(etc.place().setup(&block()).unwrap(), []);
+        make(etc.read().setup(&block()).unwrap());
+        assert_eq!(etc.read().setup(&block()).unwrap(), []);
         etc.write("sshd_config.d/00-a.conf", "");
         assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf", "sshd_config", "-podspawn.conf"]);
 
@@ -265,7 +265,7 @@ mod tests {
             let etc = Etc::new(main);
             etc.write("other.conf", OTHERS);
             assert_eq!(changed(&etc), ["podspawn.conf", "sshd_config"], "{main}");
-            // One of before that is not read first goes.
+            // An earlier drop-in that is not read first is removed.
             if main.contains("@/sshd_config.d") {
                 etc.write("sshd_config.d/50-podspawn.conf", &block().text());
                 let moved = ["podspawn.conf", "sshd_config", "-sshd_config.d/50-podspawn.conf"];
@@ -275,58 +275,61 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_before_moves_to_where_it_is_read_first() {
+    fn an_earlier_block_moves_to_where_it_is_read_first() {
         let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
         etc.write("sshd_config.d/50-podspawn.conf", &block().text());
         assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf", "-sshd_config.d/50-podspawn.conf"]);
 
         let etc = Etc::new("Port 22\n");
-        make(etc.place().setup(&block()).unwrap());
+        make(etc.read().setup(&block()).unwrap());
         let text = fs::read_to_string(etc.0.path().join("sshd_config")).unwrap();
         etc.write("sshd_config", &format!("{text}Include {}/sshd_config.d/*.conf\n", etc.0.path().display()));
         assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf", "sshd_config", "-podspawn.conf"]);
     }
 
     #[test]
-    fn a_drop_in_that_somebody_changed_is_neither_replaced_nor_removed() {
+    fn a_changed_drop_in_is_neither_replaced_nor_removed() {
         for name in ["00-podspawn.conf", "50-podspawn.conf"] {
             let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
             let changed = block().text().replace("AllowTcpForwarding no", "AllowTcpForwarding yes");
             for content in [changed.as_str(), "", "# mine\n"] {
                 etc.write(&format!("sshd_config.d/{name}"), content);
-                assert!(etc.place().setup(&block()).unwrap_err().is_failure());
-                assert!(etc.place().remove(&block()).unwrap_err().seen.contains(name));
+                assert!(etc.read().setup(&block()).unwrap_err().is_failure());
+                assert!(etc.read().remove(&block()).unwrap_err().seen.contains(name));
             }
         }
-        // One that is nobody's affair as long as it is not needed.
+        // A file of another content does not matter as long as it is not needed.
         let etc = Etc::new("Include @/sshd_config.d/*.conf\n");
         etc.write("podspawn.conf", "# mine\n");
         assert_eq!(changed(&etc), ["sshd_config.d/00-podspawn.conf"]);
         etc.write("sshd_config", "Port 22\n");
-        assert!(etc.place().setup(&block()).unwrap_err().seen.contains("podspawn.conf exists"));
+        assert!(etc.read().setup(&block()).unwrap_err().seen.contains("podspawn.conf exists"));
     }
 
     #[test]
     fn removing_undoes_what_setup_did() {
         for main in ["Include @/sshd_config.d/*.conf\nPort 22", "Port 22", "Port 22\nMatch User x\n  PermitTTY no\n"] {
             let etc = Etc::new(main);
-            let before = etc.place();
+            let before = etc.read();
             assert_eq!(before.remove(&block()).unwrap(), []);
             make(before.setup(&block()).unwrap());
-            make(etc.place().remove(&block()).unwrap());
-            let after = etc.place();
+            make(etc.read().remove(&block()).unwrap());
+            let after = etc.read();
             assert_eq!((after.text, after.own), (before.text, before.own));
         }
     }
 
     #[test]
-    fn what_is_no_text_is_not_touched() {
+    fn a_file_that_is_no_text_is_not_changed() {
         let etc = Etc::new("");
         fs::write(etc.0.path().join("sshd_config"), b"# \xe4\n").unwrap();
-        assert!(Place::of(&etc.0.path().join("sshd_config"), &block()).unwrap_err().to_string().contains("UTF-8"));
+        assert!(SshdFiles::of(&etc.0.path().join("sshd_config"), &block()).unwrap_err().to_string().contains("UTF-8"));
         assert!(
-            Place::of(&etc.0.path().join("sshd_config.d"), &block()).unwrap_err().to_string().contains("regular file")
+            SshdFiles::of(&etc.0.path().join("sshd_config.d"), &block())
+                .unwrap_err()
+                .to_string()
+                .contains("regular file")
         );
-        assert!(Place::of(&etc.0.path().join("absent"), &block()).is_err());
+        assert!(SshdFiles::of(&etc.0.path().join("absent"), &block()).is_err());
     }
 }
