@@ -1,9 +1,8 @@
-//! What cannot be had again, copied and brought back: the state, the keys, the configuration, and homes if asked.
+//! Backups and restores of the state, the keys, the configuration, and of homes on request.
 //!
-//! A backup is a directory that has its name only once it is complete and was read again. A restore reads all of the
-//! backup, lays everything out beside what it replaces, and then commits by writing a journal: from that moment
-//! whoever finds the journal goes on, and the broker does not start. Nothing here stops or starts anything, and
-//! nothing here knows podspawn's sessions.
+//! A backup is a directory that gets its name once it is complete and was read again. A restore reads all of the backup,
+//! lays the files out beside those that they replace, and commits by writing a journal. From then on the next run finishes
+//! the restore, and the broker does not start before. This module starts and stops no service and knows no sessions.
 
 mod budget;
 mod copies;
@@ -24,10 +23,10 @@ mod write;
 
 pub use budget::HomeLimits;
 pub use copies::Named;
-pub use error::BackupError;
-pub use journal::{Journal, PENDING, Prepared, is_restore_pending};
+pub use error::{BackupError, Fault, PENDING};
+pub use journal::{Journal, Prepared, is_restore_pending};
 pub use lock::StateLock;
-pub use manifest::LeftOut;
+pub use manifest::{EntryFault, LeftOut, ManifestError, NameError};
 pub use name::BackupName;
 pub use places::Places;
 pub use plan::{Change, Plan};

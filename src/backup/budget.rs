@@ -1,4 +1,4 @@
-//! How much of a backup one home may take: its owner fills it with whatever is cheap to make.
+//! The share of a backup that one home may take; its owner can fill it with files that are cheap to make.
 
 use super::manifest::{Entry, MAX_ENTRIES, MAX_MANIFEST_BYTES};
 use crate::domain::{Size, Span};
@@ -11,10 +11,10 @@ use std::{
 const MAX_HOME_ENTRIES: usize = 400_000;
 /// Most bytes of the manifest that name one home's files: a name of 4 KiB may take six times that.
 const MAX_HOME_MANIFEST_BYTES: u64 = MAX_MANIFEST_BYTES / 4;
-/// What is left of a manifest for everything that is no home's: an administrator made it.
+/// Bytes of the manifest for all files that are no home's.
 const RESERVED_MANIFEST_BYTES: u64 = MAX_MANIFEST_BYTES / 16;
 
-/// What one home may take before it is left out.
+/// The limits of one home; beyond them it is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HomeLimits {
     /// Bytes of its files. Holes count, since the hash of a file covers them, but they are not read and not written.
@@ -23,7 +23,7 @@ pub struct HomeLimits {
     pub time: Span,
 }
 
-/// What is left of it. Without limits everything is allowed: for what is no home's.
+/// The rest of the share. Without limits, for files that are no home's, everything is allowed.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     home: Option<Home>,
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_home_s_has_no_limit() {
+    fn files_outside_of_homes_have_no_limit() {
         let mut budget = Budget::default();
         budget.take_bytes(u64::MAX).unwrap();
         assert_eq!((budget.over(), budget.entries_left(7)), (None, MAX_ENTRIES - 7));

@@ -127,28 +127,28 @@ impl Copies {
         entry.owner = owner(&open.metadata().at("read", live)?);
         self.entries.push(entry);
         for name in files::names(&open).at("read", live)? {
-            let told = live.join(&name);
-            let path = path.join(&name).map_err(BackupError::Refused)?;
+            let shown = live.join(&name);
+            let path = path.join(&name).map_err(|source| BackupError::Name { path: shown.clone(), source })?;
             match files::linked_at(&open, &name) {
-                Ok(file) => self.file(small(file, &told)?, &target, &path, &told, owner)?,
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error).at("read", &told),
-                Err(error) => self.skip(&told, error.to_string()),
+                Ok(file) => self.file(small(file, &shown)?, &target, &path, &shown, owner)?,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error).at("read", &shown),
+                Err(error) => self.skip(&shown, error.to_string()),
             }
         }
         Ok(())
     }
 
-    /// Copies an open file into `target`; it is called `path` in the backup and `told` on this host.
+    /// Copies an open file into `target`; its path is `path` in the backup and `shown` on this host.
     pub(super) fn file(
         &mut self,
         mut file: File,
         target: &OwnedFd,
         path: &EntryPath,
-        told: &Path,
+        shown: &Path,
         owner: impl Fn(&Metadata) -> Owner,
     ) -> Result<(), BackupError> {
-        let about = file.metadata().at("read", told)?;
-        let mut copied = self.create(target, path.file_name(), told)?;
+        let about = file.metadata().at("read", shown)?;
+        let mut copied = self.create(target, path.file_name(), shown)?;
         let budget = &mut self.budget;
         // What is written to it while it is read need not come to an end.
         let done = files::copy_paced(&mut file, Some(&mut copied), about.len(), |bytes| budget.take_bytes(bytes));
@@ -164,9 +164,9 @@ impl Copies {
         });
         if added.is_err() {
             // What is no entry of the manifest must not be in the backup.
-            rustix::fs::unlinkat(target, path.file_name(), AtFlags::empty()).at("remove", told)?;
+            rustix::fs::unlinkat(target, path.file_name(), AtFlags::empty()).at("remove", shown)?;
         }
-        self.bytes += added.at("copy", told)?;
+        self.bytes += added.at("copy", shown)?;
         Ok(())
     }
 
@@ -188,7 +188,7 @@ impl Copies {
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other).at("write", path)?;
         text.push(b'\n');
         if text.len() as u64 > MAX_MANIFEST_BYTES {
-            return Err(BackupError::Refused("there are more files than a manifest may name".to_owned()));
+            return Err(BackupError::TooManyFiles);
         }
         let sum = format!("{}  {MANIFEST}\n", Sum::of(&text));
         for (name, bytes) in [(MANIFEST, text.as_slice()), (MANIFEST_SUM, sum.as_bytes())] {
@@ -206,15 +206,15 @@ impl Copies {
         self.left_out.add(path, why);
     }
 
-    fn create(&self, at: &OwnedFd, name: &OsStr, told: &Path) -> Result<File, BackupError> {
-        let file = files::create_at(at, name).at("copy", told)?;
-        self.give(&file).at("copy", told)?;
+    fn create(&self, at: &OwnedFd, name: &OsStr, shown: &Path) -> Result<File, BackupError> {
+        let file = files::create_at(at, name).at("copy", shown)?;
+        self.give(&file).at("copy", shown)?;
         Ok(file)
     }
 
-    pub(super) fn make_directory(&self, at: &OwnedFd, name: &OsStr, told: &Path) -> Result<OwnedFd, BackupError> {
-        let directory = files::make_directory_at(at, name).at("copy", told)?;
-        self.give(&directory).at("copy", told)?;
+    pub(super) fn make_directory(&self, at: &OwnedFd, name: &OsStr, shown: &Path) -> Result<OwnedFd, BackupError> {
+        let directory = files::make_directory_at(at, name).at("copy", shown)?;
+        self.give(&directory).at("copy", shown)?;
         Ok(directory)
     }
 

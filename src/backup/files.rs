@@ -1,4 +1,4 @@
-//! Files relative to open directories: nothing here is led astray by a name that becomes a link.
+//! Files relative to open directories, so that a name that becomes a symlink leads nowhere else.
 
 use super::manifest::{MAX_ENTRIES, Sum};
 use rustix::{
@@ -19,7 +19,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 /// Without NONBLOCK, a fifo would hold us for ever.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 const CREATE: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC);
-/// What is read at once.
+/// Bytes of one read.
 const CHUNK: usize = 128 * 1024;
 
 /// Opens a directory by its path, links and all.
@@ -192,8 +192,8 @@ pub(super) fn sync_all(at: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::syncfs(at)?)
 }
 
-/// Whether there is anything of that name, be it a link that leads nowhere.
-pub(super) fn is_there(path: &Path) -> io::Result<bool> {
+/// Whether a file of that name exists, be it a dangling symlink.
+pub(super) fn exists(path: &Path) -> io::Result<bool> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -201,7 +201,7 @@ pub(super) fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Removes a file or a directory with all that is in it, without following a link.
+/// Removes a file, or a directory with all its files, without following a link.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(file) if file.is_dir() => std::fs::remove_dir_all(path),

@@ -1,7 +1,7 @@
-//! Copying trees whose owners may change them meanwhile, and are not to be believed.
+//! Copies homes, which hostile owners may change meanwhile.
 //!
 //! Every step is relative to a directory that is open, and follows no link. Links are noted and never made; sockets,
-//! fifos and devices are left out and told. A home is in the backup as a whole or not at all, but for files that
+//! fifos and devices are left out and listed. A home is in the backup as a whole or not at all, but for files that
 //! cannot be read or are larger than a home may be; what is not in it is listed, in the manifest too.
 
 use super::{
@@ -42,23 +42,23 @@ pub(super) fn all(
     let open = File::from(source);
     copies.add(entry(&path, Kind::Directory, &open).at("read", &places.homes)?).at("copy", &places.homes)?;
     for name in files::names(&open).at("read", &places.homes)? {
-        let told = places.homes.join(&name);
+        let shown = places.homes.join(&name);
         let is_user = name.to_str().is_some_and(|name| name.parse::<UserName>().is_ok());
         let home = match files::directory_at(&open, &name) {
             Ok(home) if is_user => File::from(home),
             _ => {
-                copies.skip(&told, "it is no user's home".to_owned());
+                copies.skip(&shown, "it is no user's home".to_owned());
                 continue;
             }
         };
-        let path = path.join(&name).map_err(BackupError::Refused)?;
+        let path = path.join(&name).map_err(|source| BackupError::Name { path: shown.clone(), source })?;
         let (entries, bytes) = (copies.entries.len(), copies.bytes);
         copies.budget.begin(limits);
-        let done = whole(copies, &home, &target, &path, &told);
+        let done = whole(copies, &home, &target, &path, &shown);
         let over = copies.budget.over().map(str::to_owned);
         copies.budget.end(done.is_ok());
         if let Err(error) = done {
-            copies.leave_out(&told, over.unwrap_or_else(|| told_why(&error)));
+            copies.leave_out(&shown, over.unwrap_or_else(|| reason(&error)));
             copies.entries.truncate(entries);
             copies.bytes = bytes;
             let left = partial.join(HOMES).join(&name);
@@ -69,38 +69,44 @@ pub(super) fn all(
 }
 
 /// Copies one home.
-fn whole(copies: &mut Copies, home: &File, target: &OwnedFd, path: &EntryPath, told: &Path) -> Result<(), BackupError> {
-    let made = copies.make_directory(target, path.file_name(), told)?;
-    copies.add(entry(path, Kind::Directory, home).at("read", told)?).at("copy", told)?;
-    copy(copies, home, &made, path, told)
+fn whole(
+    copies: &mut Copies,
+    home: &File,
+    target: &OwnedFd,
+    path: &EntryPath,
+    shown: &Path,
+) -> Result<(), BackupError> {
+    let made = copies.make_directory(target, path.file_name(), shown)?;
+    copies.add(entry(path, Kind::Directory, home).at("read", shown)?).at("copy", shown)?;
+    copy(copies, home, &made, path, shown)
 }
 
-/// Copies what is in `source` into `target`; they are called `path` in the backup and `told` on this host.
+/// Copies what is in `source` into `target`; their paths are `path` in the backup and `shown` on this host.
 fn copy(
     copies: &mut Copies,
     source: &File,
     target: &OwnedFd,
     path: &EntryPath,
-    told: &Path,
+    shown: &Path,
 ) -> Result<(), BackupError> {
-    for name in names(copies, source).at("read", told)? {
-        let told = told.join(&name);
-        // Also where there is nothing but directories.
-        copies.budget.take_bytes(0).at("copy", &told)?;
+    for name in names(copies, source).at("read", shown)? {
+        let shown = shown.join(&name);
+        // Directories cost time as well.
+        copies.budget.take_bytes(0).at("copy", &shown)?;
         let result = match path.join(&name) {
-            Ok(path) => one(copies, source, target, &path, &told),
+            Ok(path) => one(copies, source, target, &path, &shown),
             Err(why) => {
-                copies.leave_out(&told, why);
+                copies.leave_out(&shown, why.to_string());
                 Ok(())
             }
         };
         match result {
-            // The whole home goes, and other homes may have enough.
+            // The whole home is left out; others may fit.
             Err(error) if copies.budget.over().is_some() || is_of_the_target(&error) => return Err(error),
             Err(BackupError::File { source, .. }) if has_changed(&source) => {
-                copies.skip(&told, "it changed meanwhile".to_owned());
+                copies.skip(&shown, "it changed meanwhile".to_owned());
             }
-            Err(error) => copies.leave_out(&told, told_why(&error)),
+            Err(error) => copies.leave_out(&shown, reason(&error)),
             Ok(()) => {}
         }
     }
@@ -112,8 +118,8 @@ fn names(copies: &mut Copies, directory: &File) -> io::Result<Vec<OsString>> {
     files::names_at_most(directory, left)?.ok_or_else(|| copies.budget.refuse_entries())
 }
 
-/// Without the path, which is told beside it.
-fn told_why(error: &BackupError) -> String {
+/// The reason without the path, which stands beside it.
+fn reason(error: &BackupError) -> String {
     match error {
         BackupError::File { source, .. } => source.to_string(),
         other => other.to_string(),
@@ -135,34 +141,40 @@ fn has_changed(error: &io::Error) -> bool {
     }
 }
 
-fn one(copies: &mut Copies, source: &File, target: &OwnedFd, path: &EntryPath, told: &Path) -> Result<(), BackupError> {
+fn one(
+    copies: &mut Copies,
+    source: &File,
+    target: &OwnedFd,
+    path: &EntryPath,
+    shown: &Path,
+) -> Result<(), BackupError> {
     let name = path.file_name();
-    let stat = statat(source, name, AtFlags::SYMLINK_NOFOLLOW).at("read", told)?;
+    let stat = statat(source, name, AtFlags::SYMLINK_NOFOLLOW).at("read", shown)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
-            let directory = File::from(files::directory_at(source, name).at("read", told)?);
-            let entry = entry(path, Kind::Directory, &directory).at("read", told)?;
-            let made = copies.make_directory(target, name, told)?;
-            copies.add(entry).at("copy", told)?;
-            copy(copies, &directory, &made, path, told)?;
+            let directory = File::from(files::directory_at(source, name).at("read", shown)?);
+            let entry = entry(path, Kind::Directory, &directory).at("read", shown)?;
+            let made = copies.make_directory(target, name, shown)?;
+            copies.add(entry).at("copy", shown)?;
+            copy(copies, &directory, &made, path, shown)?;
         }
         FileType::RegularFile => {
-            let file = files::regular_at(source, name).at("read", told)?;
-            let size = file.metadata().at("read", told)?.len();
+            let file = files::regular_at(source, name).at("read", shown)?;
+            let size = file.metadata().at("read", shown)?.len();
             match copies.budget.largest().filter(|largest| size > largest.as_bytes()) {
-                Some(largest) => copies.leave_out(told, too_large(size, largest)),
-                None => copies.file(file, target, path, told, Owner::number)?,
+                Some(largest) => copies.leave_out(shown, too_large(size, largest)),
+                None => copies.file(file, target, path, shown, Owner::number)?,
             }
         }
-        FileType::Symlink => match Bytes::new(readlinkat(source, name, Vec::new()).at("read", told)?.into_bytes()) {
+        FileType::Symlink => match Bytes::new(readlinkat(source, name, Vec::new()).at("read", shown)?.into_bytes()) {
             Ok(target) => {
                 let owner = Owner { uid: stat.st_uid, gid: stat.st_gid, user: None, group: None };
                 let (path, kind) = (path.clone(), Kind::Link { target });
-                copies.add(Entry { path, kind, mode: 0o777, owner, modified: stat.st_mtime }).at("copy", told)?;
+                copies.add(Entry { path, kind, mode: 0o777, owner, modified: stat.st_mtime }).at("copy", shown)?;
             }
-            Err(why) => copies.skip(told, why),
+            Err(why) => copies.skip(shown, why.to_string()),
         },
-        _ => copies.skip(told, "it is neither a file nor a directory nor a link".to_owned()),
+        _ => copies.skip(shown, "it is neither a file nor a directory nor a link".to_owned()),
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Changing over: all of it or nothing, whenever we are killed.
+//! The redo journal of a restore: all files change or none, whenever the process is killed.
 //!
-//! `restore.plan` names what is laid out; whoever finds it removes that, and nothing was changed. `restore.journal`
-//! takes its place when everything is on the disk: from then on nobody goes back, and whoever finds it goes on. What
-//! a step does is seen from names and inodes alone, so each may be done again.
+//! `restore.plan` names the files that are laid out. A run that finds it removes them; nothing has changed. Once
+//! everything is on the disk, `restore.journal` takes its place: a run that finds that finishes the restore. Names and
+//! inodes alone show whether a step is done, so each step can be repeated.
 
 use super::{Backup, BackupError, Plan, error::At as _, files, stage};
 use crate::sys::record::{self, RecordError};
@@ -23,15 +23,10 @@ const JOURNAL: &str = "restore.journal";
 const FORMAT: u32 = 1;
 /// Largest record, in bytes: a home for each of fifty thousand users.
 const MAX_BYTES: u64 = 64 << 20;
-/// What is said to whoever meets a journal.
-pub const PENDING: &str = "a restore did not come to its end, so state and configuration may not fit together; `podspawn restore --resume` \
-     brings it there";
-
-/// Whether a restore has begun to change things in `etc` and has not come to its end. What cannot be found out counts
-/// as yes.
+/// Whether a restore in `etc` has begun to change files and was interrupted. An error counts as yes.
 #[must_use]
 pub fn is_restore_pending(etc: &Path) -> bool {
-    files::is_there(&etc.join(JOURNAL)).unwrap_or(true)
+    files::exists(&etc.join(JOURNAL)).unwrap_or(true)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,13 +40,13 @@ struct Record {
     steps: Vec<Step>,
 }
 
-/// One thing that is replaced, added or set aside.
+/// One file or directory that is replaced, added or set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
     live: PathBuf,
     kept: PathBuf,
-    /// Where its replacement is laid out.
+    /// The path of its replacement until then.
     stage: Option<PathBuf>,
     /// The replacement's inode, once it is laid out. Not the device: its number may be another after a reboot.
     inode: Option<u64>,
@@ -72,15 +67,16 @@ pub struct Journal {
 }
 
 impl Prepared {
-    /// Notes what is going to be laid out, and the units to start afterwards, whatever happens.
+    /// Records the files that will be laid out, and the units to start afterwards in any case.
     pub fn begin(plan: &Plan, start: Vec<String>) -> Result<Self, BackupError> {
         let steps = plan.items.iter().map(|item| {
             let (parent, name) = (item.live.parent()?, item.live.file_name()?.to_str()?);
             let stage = item.entry.is_some().then(|| parent.join(format!(".{name}.restoring-{}", plan.name)));
             Some(Step { live: item.live.clone(), kept: item.kept.clone(), stage, inode: None })
         });
-        let steps = steps.collect::<Option<_>>().ok_or_else(|| {
-            BackupError::Refused("a path of the configuration has no name that could be replaced".to_owned())
+        let steps = steps.collect::<Option<_>>().ok_or_else(|| BackupError::Irreplaceable {
+            path: plan.etc.clone(),
+            why: "has a configuration with a path that names no file".to_owned(),
         })?;
         let record = Record { format: FORMAT, from: plan.from.clone(), start, steps };
         record.write(&plan.etc, PLAN)?;
@@ -99,7 +95,7 @@ impl Prepared {
         &self.record.start
     }
 
-    /// Lays everything out.
+    /// Lays all files out.
     pub fn stage(&mut self, plan: &Plan, backup: &Backup) -> Result<(), BackupError> {
         for (step, item) in self.record.steps.iter_mut().zip(&plan.items) {
             if let (Some(path), Some(entry)) = (&step.stage, &item.entry) {
@@ -109,7 +105,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// Removes what was laid out.
+    /// Removes the files that were laid out.
     pub fn give_up(self) -> Result<(), BackupError> {
         for path in self.record.steps.iter().filter_map(|step| step.stage.as_deref()) {
             files::remove(path).at("remove", path)?;
@@ -144,7 +140,7 @@ impl Journal {
         &self.record.start
     }
 
-    /// Puts everything into its place; returns what was replaced, under the names that it is kept under.
+    /// Puts all files into their places; returns the kept names of those that they replaced.
     pub fn finish(self) -> Result<Vec<PathBuf>, BackupError> {
         for step in &self.record.steps {
             step.done()?;
@@ -157,7 +153,7 @@ impl Journal {
         remove_record(&self.etc, PLAN)?;
         remove_record(&self.etc, JOURNAL)?;
         let kept = self.record.steps.into_iter().map(|step| step.kept);
-        Ok(kept.filter(|path| files::is_there(path).unwrap_or(false)).collect())
+        Ok(kept.filter(|path| files::exists(path).unwrap_or(false)).collect())
     }
 }
 
@@ -188,28 +184,30 @@ impl Step {
     fn done(&self) -> Result<(), BackupError> {
         let Step { live, kept, stage, inode } = self;
         let (Some(stage), Some(inode)) = (stage, inode) else {
-            // Set aside, once: what came after is somebody else's.
-            let is_done = files::is_there(kept).at("read", kept)? || !files::is_there(live).at("read", live)?;
+            // It is set aside once; a later file of that name is not podspawn's.
+            let is_done = files::exists(kept).at("read", kept)? || !files::exists(live).at("read", live)?;
             return if is_done { Ok(()) } else { rename(live, kept).at("move", live) };
         };
         if inode_of(live).at("read", live)? != Some(*inode) {
             if inode_of(stage).at("read", stage)? != Some(*inode) {
-                return Err(BackupError::Refused(format!(
-                    "{} is gone, which was to become {}; remove {JOURNAL} and restore the backup again",
-                    stage.display(),
-                    live.display()
-                )));
+                return Err(BackupError::Irreplaceable {
+                    path: live.clone(),
+                    why: format!(
+                        "was to become {}, which is gone; remove {JOURNAL} and restore the backup again",
+                        stage.display()
+                    ),
+                });
             }
             swap(stage, live, kept).at("replace", live)?;
         }
-        // What is at its place is what was replaced.
-        if files::is_there(stage).at("read", stage)? { rename(stage, kept).at("move", stage) } else { Ok(()) }
+        // The replaced file is now at the path of its replacement.
+        if files::exists(stage).at("read", stage)? { rename(stage, kept).at("move", stage) } else { Ok(()) }
     }
 }
 
 /// Puts `stage` in the place of `live`, at once where the file system can.
 fn swap(stage: &Path, live: &Path, kept: &Path) -> io::Result<()> {
-    if !files::is_there(live)? {
+    if !files::exists(live)? {
         return rename(stage, live);
     }
     match rename_with(stage, live, RenameFlags::EXCHANGE) {
@@ -223,8 +221,8 @@ fn swap(stage: &Path, live: &Path, kept: &Path) -> io::Result<()> {
 
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match rename_with(from, to, RenameFlags::NOREPLACE) {
-        // File systems that know no flags; nobody else has these names.
-        Err(Errno::INVAL | Errno::NOSYS) if !files::is_there(to)? => fs::rename(from, to),
+        // The file system knows no flags; no other process uses these names.
+        Err(Errno::INVAL | Errno::NOSYS) if !files::exists(to)? => fs::rename(from, to),
         result => Ok(result?),
     }
 }
@@ -257,18 +255,14 @@ impl Record {
     /// Reads a record that only the caller can have written.
     fn read(etc: &Path, name: &str) -> Result<Option<Self>, BackupError> {
         let path = etc.join(name);
+        let unusable = |why: String| BackupError::Record { path: path.clone(), why };
         let found: Option<Self> = match record::read(&path, MAX_BYTES) {
             Err(RecordError::Io(error)) => return Err(error).at("read", &path),
             Err(RecordError::Invalid(error)) => return Err(io::Error::from(error)).at("read", &path),
-            Err(error) => {
-                return Err(BackupError::Refused(format!("{} was not written by us: {error}", path.display())));
-            }
-            Ok(found) => found,
+            result => result.map_err(|error| unusable(format!("was not written by podspawn: {error}")))?,
         };
         match found {
-            Some(record) if record.format != FORMAT => {
-                Err(BackupError::Refused(format!("{} is of another version of podspawn", path.display())))
-            }
+            Some(record) if record.format != FORMAT => Err(unusable("is of another version of podspawn".to_owned())),
             found => Ok(found),
         }
     }

@@ -19,7 +19,7 @@ impl StateLock {
     pub(super) fn shared(places: &Places) -> Result<Self, BackupError> {
         let lock = Self::take(places, FlockOperation::NonBlockingLockShared, "a restore is running")?;
         if journal::is_restore_pending(&places.etc) {
-            return Err(BackupError::Refused(journal::PENDING.to_owned()));
+            return Err(BackupError::Pending);
         }
         Ok(lock)
     }
@@ -31,14 +31,14 @@ impl StateLock {
     }
 
     /// Locks the directory of the state, which no other account can open.
-    fn take(places: &Places, operation: FlockOperation, refusal: &str) -> Result<Self, BackupError> {
+    fn take(places: &Places, operation: FlockOperation, refusal: &'static str) -> Result<Self, BackupError> {
         let directory = match files::directory(places.state()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { _directory: None }),
             result => result.at("open", places.state())?,
         };
         match rustix::fs::flock(&directory, operation) {
             Ok(()) => Ok(Self { _directory: Some(directory) }),
-            Err(Errno::WOULDBLOCK) => Err(BackupError::Refused(refusal.to_owned())),
+            Err(Errno::WOULDBLOCK) => Err(BackupError::Busy(refusal)),
             Err(error) => Err(error).at("lock", places.state()),
         }
     }

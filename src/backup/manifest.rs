@@ -1,11 +1,12 @@
-//! `manifest.json`: everything that is in a backup, so that what is missing, changed or added is seen.
+//! `manifest.json`: the list of all files of a backup, by which missing, changed and added files are found.
 //!
-//! Pure. Whoever restores is root, so a name from here is checked before it becomes a path.
+//! Pure. Root restores a backup, so a name from here is checked before it becomes a path.
 
 mod path;
 #[cfg(test)]
 mod tests;
 
+pub use path::NameError;
 pub(super) use path::{Bytes, EntryPath};
 
 use crate::domain::{UserName, text::hex};
@@ -15,7 +16,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The format that this version reads and writes.
 const FORMAT: u32 = 1;
-/// Whose manifest it is.
+/// The kind of all manifests.
 const KIND: &str = "podspawn backup";
 /// The manifest's own name.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -58,7 +59,7 @@ pub(super) struct Manifest {
 /// A home or a file of one that is not in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// Where it is on the host. For people: what is no text is replaced.
+    /// Its path on the host, to be shown: bytes that are no text are replaced.
     pub path: String,
     /// Why it is not in the backup.
     pub reason: String,
@@ -78,7 +79,7 @@ pub(super) struct Entry {
     pub(super) modified: i64,
 }
 
-/// What an entry is. Links are here only: a backup's directory has none.
+/// The kind of an entry. Links are in the manifest only; a backup's directory has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Kind {
@@ -87,7 +88,7 @@ pub(super) enum Kind {
     Link { target: Bytes },
 }
 
-/// Whose it is. Accounts of the system have other numbers on another host, so their names count where they are given.
+/// The owner. Accounts of the system have other numbers on another host, so names count where they are given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Owner {
     pub(super) uid: u32,
@@ -112,21 +113,21 @@ impl Manifest {
         Self { kind: KIND.to_owned(), format: FORMAT, podspawn, schema, host, created, left_out, entries }
     }
 
-    /// The manifest in `text`, or what is wrong with it.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+    /// The manifest in `text`.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, ManifestError> {
         #[derive(Deserialize)]
         struct Head {
             kind: String,
             format: u32,
         }
-        let head: Head = serde_json::from_slice(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+        let head: Head = serde_json::from_slice(text)?;
         if head.kind != KIND {
-            return Err(format!("{MANIFEST} is not podspawn's"));
+            return Err(ManifestError::Foreign);
         }
         if head.format != FORMAT {
-            return Err(format!("{MANIFEST} has format {}, this podspawn knows {FORMAT}", head.format));
+            return Err(ManifestError::Format(head.format));
         }
-        let manifest: Self = serde_json::from_slice(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+        let manifest: Self = serde_json::from_slice(text)?;
         manifest.check()?;
         Ok(manifest)
     }
@@ -141,26 +142,26 @@ impl Manifest {
     }
 
     /// Every entry once, in its place and below a directory.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), ManifestError> {
         if self.entries.len() > MAX_ENTRIES {
-            return Err(format!("{MANIFEST} has more than {MAX_ENTRIES} entries"));
+            return Err(ManifestError::TooManyEntries);
         }
         if !self.entries.is_sorted_by(|one, other| one.path < other.path) {
-            return Err(format!("{MANIFEST} is not in order"));
+            return Err(ManifestError::Order);
         }
         let kinds = self.by_path();
         for entry in &self.entries {
-            let what = entry.path.to_string();
-            entry.check().map_err(|why| format!("{what}: {why}"))?;
+            let wrong = |fault| ManifestError::Entry { path: entry.path.to_string(), fault };
+            entry.check().map_err(wrong)?;
             if entry.path.parent().is_some_and(|parent| kinds.get(&parent).is_none_or(|it| it.kind != Kind::Directory))
             {
-                return Err(format!("{what}: it is below no directory"));
+                return Err(wrong(EntryFault::NoDirectory));
             }
         }
         if self.schema.is_some() == kinds.contains_key(&EntryPath::known(DATABASE)) {
             Ok(())
         } else {
-            Err(format!("{MANIFEST} names a schema without a database, or a database without a schema"))
+            Err(ManifestError::Schema)
         }
     }
 
@@ -177,7 +178,7 @@ impl Entry {
         OTHERS + self.path.written_bytes() + target
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), EntryFault> {
         let parts: Vec<&[u8]> = self.path.parts().collect();
         let is_file = matches!(self.kind, Kind::File { .. });
         let is_directory = self.kind == Kind::Directory;
@@ -190,18 +191,71 @@ impl Entry {
             _ => false,
         };
         if !belongs {
-            return Err("there is no such thing in a backup".to_owned());
+            return Err(EntryFault::Unknown);
         }
-        // To chown(2) it means "no change": what is brought back would stay root's.
+        // To chown(2) it means "no change": the restored file would stay root's.
         if self.owner.uid == u32::MAX || self.owner.gid == u32::MAX {
-            return Err(format!("{} is not the id of an owner", u32::MAX));
+            return Err(EntryFault::Owner);
         }
         if self.mode > 0o7777 {
-            return Err(format!("{:o} is not a mode", self.mode));
+            return Err(EntryFault::Mode(self.mode));
         }
         Ok(())
     }
 }
+
+/// Why a manifest is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is no JSON of that shape.
+    #[error("{MANIFEST}: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is another program's.
+    #[error("{MANIFEST} is not podspawn's")]
+    Foreign,
+    /// It is of another version.
+    #[error("{MANIFEST} has format {0}, this podspawn knows {FORMAT}")]
+    Format(u32),
+    /// It has too many entries.
+    #[error("{MANIFEST} has more than {MAX_ENTRIES} entries")]
+    TooManyEntries,
+    /// Its entries are not sorted, or one is there twice.
+    #[error("{MANIFEST} is not in order")]
+    Order,
+    /// The schema does not go with the database.
+    #[error("{MANIFEST} names a schema without a database, or a database without a schema")]
+    Schema,
+    /// An entry that no backup has.
+    #[error("{path}: {fault}")]
+    Entry {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        fault: EntryFault,
+    },
+}
+
+/// What is wrong with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EntryFault {
+    /// Its path or kind.
+    #[error("no backup has such a file")]
+    Unknown,
+    /// Its parent is no directory of the manifest.
+    #[error("it is below no directory")]
+    NoDirectory,
+    /// Its owner.
+    #[error("{} is not the id of an owner", u32::MAX)]
+    Owner,
+    /// Its mode.
+    #[error("{0:o} is not a mode")]
+    Mode(u32),
+}
+
+/// The text is no SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a SHA-256")]
+pub(super) struct NotASum;
 
 /// A SHA-256, in JSON as hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -230,9 +284,9 @@ impl fmt::Debug for Sum {
 }
 
 impl FromStr for Sum {
-    type Err = String;
+    type Err = NotASum;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, NotASum> {
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),
             b'a'..=b'f' => Some(byte - b'a' + 10),
@@ -241,7 +295,7 @@ impl FromStr for Sum {
         let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
         let bytes: Option<Vec<u8>> = text.as_bytes().chunks_exact(2).map(pair).collect();
         let sum = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
-        sum.map(Self).ok_or_else(|| "not a SHA-256".to_owned())
+        sum.map(Self).ok_or(NotASum)
     }
 }
 
@@ -257,7 +311,7 @@ impl<'de> Deserialize<'de> for Sum {
     }
 }
 
-/// A mode as people write it: `"0640"`.
+/// A mode in octal digits: `"0640"`.
 mod octal {
     use super::{Deserialize, Deserializer, Serializer, de};
 

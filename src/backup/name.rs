@@ -1,9 +1,9 @@
-//! What a backup is called: the second in which it was begun, in UTC, so that the order of names is that of time.
+//! The name of a backup: the second in which it was begun, in UTC, so that names are in the order of time.
 
 use std::{fmt, path::Path, str::FromStr};
 
 const FORMAT: &str = "%Y%m%dT%H%M%SZ";
-/// What a backup is called that is not complete, or no longer.
+/// The prefix of a backup that is not complete yet, or no longer.
 const PARTIAL: &str = ".partial-";
 
 /// The name of a backup: `20260315T101530Z`.
@@ -22,7 +22,7 @@ impl BackupName {
     pub fn second(&self) -> i64 {
         let time = jiff::civil::DateTime::strptime(FORMAT, &self.0);
         let time = time.and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC));
-        // A name that is none was refused when it was read.
+        // The name was parsed when it was read.
         time.map_or(0, |time| time.timestamp().as_second())
     }
 

@@ -1,4 +1,4 @@
-//! Whose a file is, on this host and on another.
+//! The owner of a file, on this host and on another.
 
 use super::manifest::Owner;
 use crate::accounts::Accounts;
@@ -9,14 +9,14 @@ use std::os::unix::fs::MetadataExt as _;
 const GROUPS: [&str; 4] = ["root", "podspawn", "podspawn-admin", "podspawn-keys"];
 
 impl Owner {
-    /// Whose a file of the system is, with the names.
+    /// The owner of a file of the system, with the names.
     pub(super) fn named(file: &Metadata, accounts: &Accounts) -> Self {
         let user = accounts.local(file.uid()).ok().flatten().map(|account| account.name.to_string());
         let is_it = |name: &&str| matches!(accounts.local_group(name), Ok(Some(gid)) if gid == file.gid());
         Self { user, group: GROUPS.into_iter().find(is_it).map(str::to_owned), ..Self::number(file) }
     }
 
-    /// Whose a file of a home is: a number inside a container, which is nobody's name here.
+    /// The owner of a file in a home: a number inside a container, with no name on this host.
     pub(super) fn number(file: &Metadata) -> Self {
         Self { uid: file.uid(), gid: file.gid(), user: None, group: None }
     }
@@ -51,7 +51,7 @@ mod tests {
         write(123, 456);
         let accounts = Accounts::under(root.path());
         assert_eq!(owner.here(&accounts), (123, 456));
-        let unknown = Owner { user: Some("nobody-here".into()), group: None, ..owner.clone() };
+        let unknown = Owner { user: Some("unknown".into()), group: None, ..owner.clone() };
         assert_eq!(unknown.here(&accounts), (me.uid(), me.gid()));
         assert_eq!(Owner::number(&me).here(&accounts), (me.uid(), me.gid()));
     }

@@ -1,4 +1,4 @@
-//! Where things are on this host.
+//! The paths of the files of a backup on this host.
 
 use super::{
     error::{At as _, BackupError},
@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A copy of the state, as long as it is looked for sessions in it.
+/// A copy of the state, while it is searched for sessions.
 const SESSIONS: &str = ".restore-sessions";
 
 /// The files and directories that a backup is of.
@@ -52,20 +52,18 @@ impl Places {
         }
     }
 
-    /// The places of this host. A configuration that is wrong, which may be why something is restored, says nothing
-    /// else than none.
+    /// The places of this host. A configuration with mistakes, which may be the reason for a restore, counts as none.
     pub fn here(etc: &Path) -> Result<Self, BackupError> {
         match configuration(etc) {
             Ok(config) => Ok(Self::of(etc, &config)),
-            Err(BackupError::Refused(_)) => Ok(Self::of(etc, &Config::default())),
+            Err(BackupError::Configuration { .. }) => Ok(Self::of(etc, &Config::default())),
             Err(error) => Err(error),
         }
     }
 
-    /// Whose sessions there are by the state of this host, `user` or `user@project`, except those that are being
-    /// destroyed.
+    /// The sessions in the state of this host, `user` or `user@project`, except those that are being destroyed.
     pub fn live_sessions(&self) -> Result<Vec<String>, BackupError> {
-        if !files::is_there(&self.database).at("read", &self.database)? {
+        if !files::exists(&self.database).at("read", &self.database)? {
             return Ok(Vec::new());
         }
         // Not beside the database: that directory is not root's.
@@ -97,7 +95,7 @@ impl Places {
         [(KEYS, &self.keys), (USERS, &self.users)]
     }
 
-    /// Everything that a restore replaces as one, except homes.
+    /// All that a restore replaces as one, except homes.
     pub(super) fn all(&self) -> Vec<(&'static str, &Path)> {
         let mut all = vec![(DATABASE, self.database.as_path())];
         all.extend(self.directories());
@@ -105,7 +103,7 @@ impl Places {
         all
     }
 
-    /// Whether `path` is in something that is backed up as a directory.
+    /// Whether `path` is in a directory that is backed up.
     pub(super) fn contain(&self, path: &Path) -> bool {
         let held = self.directories().map(|(_, directory)| directory);
         held.into_iter().chain([self.homes.as_path()]).any(|directory| path.starts_with(directory))
@@ -125,8 +123,8 @@ pub(super) fn configuration(etc: &Path) -> Result<Config, BackupError> {
 /// The configuration in the bytes of the file at `path`.
 pub(super) fn parsed(path: &Path, bytes: Vec<u8>) -> Result<Config, BackupError> {
     let invalid = |errors: &[ConfigError]| {
-        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        BackupError::Refused(format!("{} says not where things are: {}", path.display(), told.join("; ")))
+        let mistakes: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        BackupError::Configuration { path: path.to_owned(), mistakes: mistakes.join("; ") }
     };
     let text = text_of(path, bytes).map_err(|error| invalid(&[error.error]))?;
     Config::parse(&text).map_err(|errors| invalid(&errors))

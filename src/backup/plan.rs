@@ -1,4 +1,4 @@
-//! What a restore would change on this host.
+//! The changes that a restore would make on this host.
 
 use super::{
     Backup, BackupError, BackupName, Places,
@@ -23,19 +23,19 @@ use std::{
 /// One difference between a backup and this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What happens: `replace`, `add`, `remove` (which keeps it under another name) or `leave`.
+    /// The change: `replace`, `add`, `remove` (which keeps it under another name) or `leave`.
     pub verb: &'static str,
-    /// To what.
+    /// The file or directory.
     pub path: PathBuf,
 }
 
-/// Something that is replaced, added or set aside as one.
+/// A file or directory that is replaced, added or set aside as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
-    /// What comes in its place.
+    /// Its replacement in the backup.
     pub(super) entry: Option<EntryPath>,
     pub(super) live: PathBuf,
-    /// What it is called afterwards.
+    /// Its path afterwards.
     pub(super) kept: PathBuf,
 }
 
@@ -50,12 +50,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compares a backup with this host. Where things go, the configuration says that will be in force afterwards: the
-    /// backup's, unless `config.yaml` here is a link to where something else declares it.
+    /// Compares a backup with this host. The configuration that will be in force afterwards names the paths: the backup's,
+    /// unless `config.yaml` here is a symlink to a declared file.
     pub fn make(backup: &Backup, etc: &Path) -> Result<Self, BackupError> {
         loop {
             let plan = Self::named(BackupName::of(jiff::Timestamp::now()), backup, etc)?;
-            // What another restore of this very second kept bears the name.
+            // Another restore of this very second kept files under that name.
             if !plan.is_name_taken()? {
                 return Ok(plan);
             }
@@ -92,7 +92,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What is different, in the order in which it is changed.
+    /// The differences, in the order of the changes.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
@@ -104,7 +104,7 @@ impl Plan {
         self.items.is_empty()
     }
 
-    /// Whether containers may lose what they run on: the state or a home.
+    /// Whether the state or a home of running containers may change.
     #[must_use]
     pub fn concerns_sessions(&self) -> bool {
         let concerns =
@@ -118,7 +118,7 @@ impl Plan {
             return Ok(());
         }
         let Some(entry) = backup.entry(path) else {
-            return if files::is_there(live)? { self.put(None, live) } else { Ok(()) };
+            return if files::exists(live)? { self.put(None, live) } else { Ok(()) };
         };
         let is_database = *path == EntryPath::known(DATABASE);
         let is_directory = *path == EntryPath::known(KEYS) || *path == EntryPath::known(USERS);
@@ -174,7 +174,7 @@ impl Plan {
     }
 
     fn put(&mut self, entry: Option<EntryPath>, live: &Path) -> io::Result<()> {
-        let verb = match (&entry, files::is_there(live)?) {
+        let verb = match (&entry, files::exists(live)?) {
             (None, _) => "remove",
             (Some(_), true) => "replace",
             (Some(_), false) => "add",
@@ -196,27 +196,25 @@ impl Plan {
         with_suffix(live, &format!(".before-restore-{}", self.name))
     }
 
-    /// Each thing has a place of its own, in a directory that is there.
+    /// Each item has a path of its own, in a directory that exists.
     fn check(&self) -> Result<(), BackupError> {
         for (place, item) in self.items.iter().enumerate() {
             let parent = item.live.parent().unwrap_or(Path::new("/"));
             if !parent.is_dir() {
-                let text = format!(
-                    "there is no directory {} to restore to; make it first, `systemd-tmpfiles --create` if it is podspawn's own",
-                    parent.display()
-                );
-                return Err(BackupError::Refused(text));
+                let why = "does not exist, so nothing can be restored to it; make it first, `systemd-tmpfiles --create` if it is \
+                           podspawn's own";
+                return Err(irreplaceable(parent, why.to_owned()));
             }
             let others = self.items.iter().enumerate().filter(|(other, _)| *other != place);
             if let Some((_, other)) = others.into_iter().find(|(_, other)| other.live.starts_with(&item.live)) {
-                let (one, other) = (item.live.display(), other.live.display());
-                return Err(BackupError::Refused(format!(
-                    "{one} and {other} are to be restored, and one is in the other"
-                )));
+                let why = format!("and {} are to be restored, and one is in the other", other.live.display());
+                return Err(irreplaceable(&item.live, why));
             }
             if is_mount(&item.live) {
-                let text = format!("{} is a file system of its own, and cannot be replaced", item.live.display());
-                return Err(BackupError::Refused(text));
+                return Err(irreplaceable(
+                    &item.live,
+                    "is a file system of its own, and cannot be replaced".to_owned(),
+                ));
             }
         }
         Ok(())
@@ -224,7 +222,7 @@ impl Plan {
 
     fn is_name_taken(&self) -> Result<bool, BackupError> {
         for item in &self.items {
-            if files::is_there(&item.kept).at("read", &item.kept)? {
+            if files::exists(&item.kept).at("read", &item.kept)? {
                 return Ok(true);
             }
         }
@@ -232,16 +230,20 @@ impl Plan {
     }
 }
 
+fn irreplaceable(path: &Path, why: String) -> BackupError {
+    BackupError::Irreplaceable { path: path.to_owned(), why }
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, BackupError> {
     std::path::absolute(path).at("find", path)
 }
 
-/// Files that something else declares, a NixOS configuration for instance, are not ours to replace.
+/// A symlink leads to a file that is declared elsewhere, by a NixOS configuration for instance, and is not replaced.
 fn is_link(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|about| about.is_symlink())
 }
 
-/// Whether something is mounted there; where the kernel does not say, nothing is.
+/// Whether `path` is a mount point; false where the kernel does not say.
 fn is_mount(path: &Path) -> bool {
     let about = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
     about.is_ok_and(|about| about.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))

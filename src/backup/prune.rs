@@ -1,4 +1,4 @@
-//! Removing what is no longer wanted: whole backups of ours, and what is left of those that were never completed.
+//! Removes surplus backups, and the remains of backups that were never completed.
 
 use super::{
     BackupName,
@@ -17,10 +17,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How much of a manifest tells whose it is.
+/// The part of a manifest that names its kind.
 const HEAD_BYTES: u64 = 4096;
 
-/// Removes what earlier runs left that were killed; what another run is writing stays.
+/// Removes the remains of runs that were killed; a backup that another run is writing stays.
 pub(super) fn remove_partial(directory: &Path) -> Result<(), BackupError> {
     for name in names(directory)? {
         if BackupName::of_partial(Path::new(&name)).is_none() {
@@ -28,7 +28,7 @@ pub(super) fn remove_partial(directory: &Path) -> Result<(), BackupError> {
         }
         let path = directory.join(&name);
         let open = files::directory(directory).and_then(|at| files::directory_at(at, OsStr::new(&name)));
-        // Of somebody else, or no directory: not ours.
+        // Another user's, or no directory: not ours.
         let Ok(open) = open else { continue };
         match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => files::remove(&path).at("remove", &path)?,
@@ -62,7 +62,7 @@ pub(super) fn remove(directory: &Path, path: &Path) -> Result<(), BackupError> {
 
 fn remove_named(directory: &Path, path: &Path, name: &BackupName) -> Result<(), BackupError> {
     let partial = directory.join(name.partial());
-    // It is no backup any more from the first file on that is gone.
+    // Once the first file is removed it is no backup any more.
     renameat_with(CWD, path, CWD, &partial, RenameFlags::NOREPLACE).at("remove", path)?;
     files::remove(&partial).at("remove", &partial)
 }

@@ -1,11 +1,10 @@
-//! Laying out what is restored beside what it replaces, with owner and mode, and checking once more what is copied.
+//! Lays restored files out beside those that they replace, with owner and mode, and checks each copy once more.
 
 use super::{
     Backup, BackupError,
-    error::At as _,
+    error::{At as _, Fault},
     files,
     manifest::{Entry, EntryPath, Kind},
-    verify::changed,
 };
 use crate::{accounts::Accounts, sys::ids};
 use rustix::{
@@ -14,10 +13,10 @@ use rustix::{
 };
 use std::{collections::BTreeMap, ffi::OsStr, io, os::unix::fs::MetadataExt as _, path::Path};
 
-/// Sets a file up at `stage`, or a directory with all that is in it; returns its inode. It is on the disk then.
+/// Copies a file, or a directory with all its files, to `stage`; returns its inode. It is on the disk then.
 pub(super) fn stage(backup: &Backup, path: &EntryPath, stage: &Path) -> Result<u64, BackupError> {
     let (Some(parent), Some(name), Some(entry)) = (stage.parent(), stage.file_name(), backup.entry(path)) else {
-        return Err(BackupError::Refused(format!("{} cannot be restored", stage.display())));
+        return Err(BackupError::Irreplaceable { path: stage.to_owned(), why: "cannot be restored".to_owned() });
     };
     let at = files::directory(parent).at("open", parent)?;
     let mut inside: BTreeMap<EntryPath, Vec<&Entry>> = BTreeMap::new();
@@ -34,7 +33,7 @@ pub(super) fn stage(backup: &Backup, path: &EntryPath, stage: &Path) -> Result<u
     Ok(stage.symlink_metadata().at("read", stage)?.ino())
 }
 
-/// The mode that a restored file gets: none lends its owner's rights, whatever a container made of it.
+/// The mode of a restored file: without set-id bits, which a container could have set.
 pub(super) fn mode(entry: &Entry) -> u32 {
     match entry.kind {
         Kind::Directory => entry.mode & 0o3777,
@@ -44,7 +43,7 @@ pub(super) fn mode(entry: &Entry) -> u32 {
 
 struct Stager<'a> {
     backup: &'a Backup,
-    /// What is in each directory.
+    /// The entries of each directory.
     inside: BTreeMap<EntryPath, Vec<&'a Entry>>,
     accounts: Accounts,
 }
@@ -57,34 +56,34 @@ impl Stager<'_> {
         source: &OwnedFd,
         target: &OwnedFd,
         name: &OsStr,
-        told: &Path,
+        shown: &Path,
     ) -> Result<(), BackupError> {
         let original = entry.path.file_name();
         match &entry.kind {
             Kind::File { size, sha256 } => {
                 let mut file = files::regular_at(source, original).at("read", &entry.path.under(self.backup.path()))?;
-                let mut copied = files::create_at(target, name).at("make", told)?;
-                let found = files::copy(&mut file, Some(&mut copied), size.saturating_add(1)).at("copy", told)?;
-                // It was what it should be a moment ago; what counts is what was copied.
+                let mut copied = files::create_at(target, name).at("make", shown)?;
+                let found = files::copy(&mut file, Some(&mut copied), size.saturating_add(1)).at("copy", shown)?;
+                // It was verified a moment ago, but it may have changed since: the copy counts.
                 if found != (*size, *sha256) {
                     let path = self.backup.path().to_owned();
-                    return Err(BackupError::Altered { path, why: changed(&entry.path) });
+                    return Err(BackupError::Altered { path, fault: Fault::Changed(entry.path.to_string()) });
                 }
-                self.finish(entry, &copied).at("make", told)
+                self.finish(entry, &copied).at("make", shown)
             }
             Kind::Directory => {
                 let source = files::directory_at(source, original).at("read", &entry.path.under(self.backup.path()))?;
-                let copied = files::make_directory_at(target, name).at("make", told)?;
+                let copied = files::make_directory_at(target, name).at("make", shown)?;
                 for inner in self.inside.get(&entry.path).into_iter().flatten() {
                     let name = inner.path.file_name();
-                    self.one(inner, &source, &copied, name, &told.join(name))?;
+                    self.one(inner, &source, &copied, name, &shown.join(name))?;
                 }
-                self.finish(entry, &copied).at("make", told)
+                self.finish(entry, &copied).at("make", shown)
             }
             Kind::Link { target: to } => {
-                symlinkat(to.as_os_str(), target, name).at("make", told)?;
+                symlinkat(to.as_os_str(), target, name).at("make", shown)?;
                 let (uid, gid) = self.owner(entry);
-                chownat(target, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW).at("make", told)
+                chownat(target, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW).at("make", shown)
             }
         }
     }
@@ -94,7 +93,7 @@ impl Stager<'_> {
         (ids::uid(uid), ids::gid(gid))
     }
 
-    /// Owner first, since a change of owner takes bits of the mode away.
+    /// Sets owner, mode and time. The owner first, since a change of owner clears bits of the mode.
     fn finish(&self, entry: &Entry, file: impl AsFd) -> io::Result<()> {
         let (uid, gid) = self.owner(entry);
         fchown(&file, uid, gid)?;

@@ -89,9 +89,9 @@ impl Host {
 
     fn changes(&self, backup: &Path) -> Vec<String> {
         let (plan, _) = self.plan(backup);
-        let told =
+        let line =
             |change: &Change| format!("{} {}", change.verb, change.path.strip_prefix(self.0.path()).unwrap().display());
-        plan.changes().iter().map(told).collect()
+        plan.changes().iter().map(line).collect()
     }
 
     fn prepared(&self, backup: &Path) -> Prepared {
@@ -164,7 +164,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_backup_has_everything_and_is_nobody_elses_business() {
+fn a_backup_has_everything_and_no_other_user_can_read_it() {
     let host = Host::new();
     let report = host.back_up(false);
     assert_eq!((report.files, report.skipped.count, report.schema.is_some()), (6, 0, true));
@@ -242,7 +242,7 @@ fn what_the_backup_does_not_have_is_set_aside_with_the_log_of_the_database() {
 }
 
 #[test]
-fn a_restore_that_is_killed_leaves_the_old_state_or_is_finished_by_whoever_finds_it() {
+fn a_killed_restore_leaves_the_old_state_or_is_finished_by_the_next_run() {
     kill_everywhere(true);
 }
 
@@ -412,7 +412,7 @@ fn old_backups_go_and_nothing_else_does() {
     copy_tree(&first, &backups.join("before the upgrade"));
     copy_tree(&first, &backups.join(".partial-20190105T000000Z"));
     copy_tree(&first, &backups.join(".partial-mine"));
-    // One that somebody is writing right now.
+    // One that another run is writing right now.
     let busy = backups.join(".partial-20190106T000000Z");
     fs::create_dir(&busy).unwrap();
     let held = File::open(&busy).unwrap();
@@ -449,7 +449,7 @@ fn copy_tree(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_backup_elsewhere_removes_nothing_unless_told() {
+fn a_backup_elsewhere_removes_nothing_without_keep() {
     let host = Host::new();
     let to = host.path("elsewhere");
     let order = |keep| Order { etc: Path::new(""), to: Some(&to), keep, homes: None };
@@ -462,13 +462,13 @@ fn a_backup_elsewhere_removes_nothing_unless_told() {
 }
 
 #[test]
-fn a_place_that_everybody_may_write_to_or_that_is_backed_up_itself_is_refused() {
+fn a_destination_that_all_users_may_write_to_or_that_is_backed_up_is_refused() {
     let host = Host::new();
     let etc = host.path("etc");
     let refused = |to: &Path| {
         let error =
             back_up(&Order { etc: &etc, to: Some(to), keep: None, homes: Some(limits("1g", "1h")) }).unwrap_err();
-        assert!(matches!(error, BackupError::Refused(_)), "{error}");
+        assert!(matches!(error, BackupError::Destination { .. }), "{error}");
     };
     refused(&host.path("lib/homes/alice"));
     refused(&host.path("etc/keys"));
@@ -494,7 +494,7 @@ fn files_that_something_else_declares_are_left_alone() {
 }
 
 #[test]
-fn live_sessions_are_told_and_nothing_is_left_of_looking() {
+fn live_sessions_are_listed_and_no_copy_of_the_state_stays() {
     let host = Host::new();
     host.session("bob");
     let before = host.everything();

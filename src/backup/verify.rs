@@ -1,7 +1,7 @@
-//! Whether a backup is as it was written: all of it is read.
+//! Verifies a backup: reads all of it and compares it with the manifest.
 
 use super::{
-    error::{At as _, BackupError},
+    error::{At as _, BackupError, Fault},
     files,
     manifest::{
         CONFIG, DATABASE, Entry, EntryPath, Kind, LeftOut, MANIFEST, MANIFEST_SUM, MAX_MANIFEST_BYTES, Manifest, Sum,
@@ -12,6 +12,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    fmt,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -29,20 +30,20 @@ impl Backup {
     /// Reads the backup in the directory `path`: the manifest, every file that it names, and that there is no other.
     pub fn open(path: &Path) -> Result<Self, BackupError> {
         let directory = files::directory(path).at("open", path)?;
-        let altered = |why: String| BackupError::Altered { path: path.to_owned(), why };
+        let altered = |fault| BackupError::Altered { path: path.to_owned(), fault };
         let manifest = manifest(&directory).map_err(altered)?;
         let mut expected = manifest.by_path();
         // Links are in the manifest alone.
         expected.retain(|_, entry| !matches!(entry.kind, Kind::Link { .. }));
         check_names(&directory, None, &mut expected).map_err(altered)?;
         if let Some(missing) = expected.keys().next() {
-            return Err(altered(format!("{missing} is missing")));
+            return Err(altered(Fault::Missing(missing.to_string())));
         }
         if let Some(schema) = manifest.schema {
             let database = path.join(DATABASE);
             let found = Store::examine(&database).map_err(|source| BackupError::Database { path: database, source })?;
             if found != schema {
-                return Err(altered(format!("{DATABASE} has schema {found}, the manifest says {schema}")));
+                return Err(altered(Fault::Schema { found, stated: schema }));
             }
         }
         Ok(Self { path: path.to_owned(), directory, manifest })
@@ -81,23 +82,20 @@ impl Backup {
         if Sum::of(&bytes) == *sha256 {
             return Ok(Some(bytes));
         }
-        Err(BackupError::Altered { path: self.path.clone(), why: changed(&EntryPath::known(CONFIG)) })
+        Err(BackupError::Altered { path: self.path.clone(), fault: Fault::Changed(CONFIG.to_owned()) })
     }
 }
 
-/// What is said of a file whose content is another.
-pub(super) fn changed(path: &EntryPath) -> String {
-    format!("{path} is not what the manifest says")
-}
-
-fn manifest(directory: &OwnedFd) -> Result<Manifest, String> {
-    let get = |name: &str, limit| read(directory, name, limit).map_err(|error| format!("{name}: {error}"));
+fn manifest(directory: &OwnedFd) -> Result<Manifest, Fault> {
+    let get = |name: &str, limit| {
+        read(directory, name, limit).map_err(|source| Fault::Unreadable { name: name.to_owned(), source })
+    };
     let sum = get(MANIFEST_SUM, 256)?;
     let text = get(MANIFEST, MAX_MANIFEST_BYTES)?;
     if sum != format!("{}  {MANIFEST}\n", Sum::of(&text)).into_bytes() {
-        return Err(format!("{MANIFEST} is not what {MANIFEST_SUM} says"));
+        return Err(Fault::Sum);
     }
-    Manifest::parse(&text)
+    Ok(Manifest::parse(&text)?)
 }
 
 /// All of a file that has at most `limit` bytes.
@@ -107,25 +105,25 @@ fn read(directory: &OwnedFd, name: &str, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
-/// Takes from `expected` what is in the directory `path` and is as it should be.
+/// Removes from `expected` the entries that the directory `path` has as the manifest says.
 fn check_names(
     directory: &OwnedFd,
     path: Option<&EntryPath>,
     expected: &mut BTreeMap<EntryPath, &Entry>,
-) -> Result<(), String> {
-    let told = |error: &io::Error| format!("{}: {error}", path.map_or(".".to_owned(), ToString::to_string));
-    for name in files::names(directory).map_err(|error| told(&error))? {
+) -> Result<(), Fault> {
+    let unreadable = |source| Fault::Unreadable { name: path.map_or(".".to_owned(), ToString::to_string), source };
+    for name in files::names(directory).map_err(unreadable)? {
         let is_manifest = path.is_none() && (name == MANIFEST || name == MANIFEST_SUM);
         if is_manifest {
             continue;
         }
-        let is_unknown = || format!("{} is not in the manifest", name.display());
+        let unlisted = |name: &dyn fmt::Display| Fault::Unlisted(name.to_string());
         let inner = match path {
             Some(path) => path.join(&name)?,
-            None => EntryPath::try_from(name.as_os_str()).map_err(|_| is_unknown())?,
+            None => EntryPath::try_from(name.as_os_str()).map_err(|_| unlisted(&name.display()))?,
         };
-        let entry = expected.remove(&inner).ok_or_else(|| format!("{inner} is not in the manifest"))?;
-        let wrong = |error: io::Error| format!("{inner}: {error}");
+        let entry = expected.remove(&inner).ok_or_else(|| unlisted(&inner))?;
+        let wrong = |source| Fault::Unreadable { name: inner.to_string(), source };
         match &entry.kind {
             Kind::Directory => {
                 let open = files::directory_at(directory, &name).map_err(wrong)?;
@@ -134,10 +132,10 @@ fn check_names(
             Kind::File { size, sha256 } => {
                 let found = content(directory, &name, *size).map_err(wrong)?;
                 if found != (*size, *sha256) {
-                    return Err(changed(&inner));
+                    return Err(Fault::Changed(inner.to_string()));
                 }
             }
-            Kind::Link { .. } => return Err(format!("{inner} is a link in the manifest")),
+            Kind::Link { .. } => return Err(Fault::NoLink(inner.to_string())),
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-/// What is to be backed up, and where to.
+/// The files to back up, and the directory for the backup.
 #[derive(Debug, Clone)]
 pub struct Order<'a> {
     /// `/etc/podspawn`.
@@ -36,7 +36,7 @@ pub struct Order<'a> {
     pub homes: Option<HomeLimits>,
 }
 
-/// What was done.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The new backup.
@@ -66,7 +66,10 @@ pub fn back_up(order: &Order<'_>) -> Result<Report, BackupError> {
     let directory = order.to.unwrap_or(config.backup.dir.as_path());
     let keep = order.keep.or_else(|| order.to.is_none().then_some(config.backup.keep));
     if places.contain(directory) {
-        return Err(BackupError::Refused(format!("{} would become part of its own backups", directory.display())));
+        return Err(BackupError::Destination {
+            path: directory.to_owned(),
+            why: "would become part of its own backups",
+        });
     }
     let owner = prepare(directory)?;
     prune::remove_partial(directory)?;
@@ -99,7 +102,7 @@ fn make(
         Ok(Report { path, ..report })
     });
     if made.is_err() {
-        // It may have filled the disk. What cannot be removed now goes before the next backup.
+        // It may have filled the disk. The next backup removes what cannot be removed now.
         let _ = files::remove(&partial);
     }
     made
@@ -112,7 +115,7 @@ fn fill(
     path: &Path,
 ) -> Result<Report, BackupError> {
     let partial = files::directory(path).at("open", path)?;
-    // Whoever removes what was left by others sees that this is not.
+    // Runs that remove the remains of killed ones see by the lock that this one is at work.
     rustix::fs::flock(&partial, FlockOperation::LockExclusive).at("lock", path)?;
     let mut copies = Copies { owner, ..Copies::default() };
     copies.give(&partial).at("make", path)?;
@@ -128,11 +131,11 @@ fn fill(
     Ok(Report { path: path.to_owned(), files, bytes, schema, skipped, left_out, pruned: Vec::new() })
 }
 
-/// Makes the directory of all backups if it is not there; whose backups are to be, if not the caller's own.
+/// Makes the directory of all backups if it does not exist; returns the owner of backups, if that is not the caller.
 fn prepare(directory: &Path) -> Result<Option<(Uid, Gid)>, BackupError> {
     match rustix::fs::mkdir(directory, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
-        // It may be there all the same, on a read-only file system with a writable one mounted.
+        // It may exist all the same, on a read-only file system with a writable one mounted.
         Err(Errno::ROFS | Errno::ACCESS) if directory.is_dir() => {}
         Err(error) => return Err(error).at("make", directory),
     }
@@ -141,12 +144,12 @@ fn prepare(directory: &Path) -> Result<Option<(Uid, Gid)>, BackupError> {
         return Err(io::Error::from(io::ErrorKind::NotADirectory)).at("use", directory);
     }
     if about.mode() & 0o002 != 0 {
-        return Err(BackupError::Refused(format!(
-            "everybody may write to {}; a backup has keys in it that a restore would bring back",
-            directory.display()
-        )));
+        return Err(BackupError::Destination {
+            path: directory.to_owned(),
+            why: "is writable for all users, who could change the keys that a restore brings back",
+        });
     }
-    // What root makes by hand, the timer's account is to remove some day.
+    // The timer's account has to be able to remove a backup that root makes by hand.
     let given = rustix::process::geteuid().is_root() && about.uid() != 0;
     Ok(given.then(|| (Uid::from_raw(about.uid()), Gid::from_raw(about.gid()))))
 }
@@ -156,7 +159,7 @@ fn begin(directory: &Path) -> Result<(BackupName, PathBuf), BackupError> {
     loop {
         let name = BackupName::of(jiff::Timestamp::now());
         let partial = directory.join(name.partial());
-        if !files::is_there(&directory.join(name.as_ref())).at("read", directory)? {
+        if !files::exists(&directory.join(name.as_ref())).at("read", directory)? {
             match rustix::fs::mkdir(&partial, Mode::RWXU) {
                 Err(Errno::EXIST) => {}
                 result => return result.at("make", &partial).map(|()| (name, partial)),

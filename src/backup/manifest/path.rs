@@ -16,6 +16,23 @@ const MAX_NAME_BYTES: usize = 255;
 /// Deepest path, in names. Two descriptors are open for each.
 pub(in crate::backup) const MAX_DEPTH: usize = 128;
 
+/// Why a name or a path cannot be in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// It is empty, too long, or has a NUL.
+    #[error("no file can have this name")]
+    Invalid,
+    /// It leads out of the backup's directory.
+    #[error("{0} does not stay in its place")]
+    Leaves(String),
+    /// It has too many parts.
+    #[error("it is too deep")]
+    TooDeep,
+    /// It is not base64.
+    #[error("{0}")]
+    Base64(#[from] base64::DecodeError),
+}
+
 /// Bytes that are text nearly always: in JSON a text, or base64 where they are none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Text", into = "Text")]
@@ -38,12 +55,12 @@ impl From<Bytes> for Text {
 }
 
 impl TryFrom<Text> for Bytes {
-    type Error = String;
+    type Error = NameError;
 
-    fn try_from(text: Text) -> Result<Self, String> {
+    fn try_from(text: Text) -> Result<Self, NameError> {
         let bytes = match text {
             Text::Plain(text) => text.into_bytes(),
-            Text::Other { base64 } => BASE64_STANDARD.decode(base64).map_err(|error| error.to_string())?,
+            Text::Other { base64 } => BASE64_STANDARD.decode(base64)?,
         };
         Self::new(bytes)
     }
@@ -51,9 +68,9 @@ impl TryFrom<Text> for Bytes {
 
 impl Bytes {
     /// 1 to 4095 bytes, none of them NUL: what the kernel takes for a path.
-    pub(in crate::backup) fn new(bytes: Vec<u8>) -> Result<Self, String> {
+    pub(in crate::backup) fn new(bytes: Vec<u8>) -> Result<Self, NameError> {
         if bytes.is_empty() || bytes.len() >= MAX_BYTES || bytes.contains(&0) {
-            return Err("no name is like that".to_owned());
+            return Err(NameError::Invalid);
         }
         Ok(Self(bytes))
     }
@@ -82,25 +99,25 @@ impl From<EntryPath> for Bytes {
 }
 
 impl TryFrom<Bytes> for EntryPath {
-    type Error = String;
+    type Error = NameError;
 
-    fn try_from(bytes: Bytes) -> Result<Self, String> {
+    fn try_from(bytes: Bytes) -> Result<Self, NameError> {
         let parts = || bytes.0.split(|byte| *byte == b'/');
         let leaves = |part: &[u8]| matches!(part, b"" | b"." | b"..") || part.len() > MAX_NAME_BYTES;
         if parts().any(leaves) {
-            return Err(format!("{} does not stay in its place", bytes.as_os_str().display()));
+            return Err(NameError::Leaves(bytes.as_os_str().display().to_string()));
         }
         if parts().count() > MAX_DEPTH {
-            return Err("it is too deep".to_owned());
+            return Err(NameError::TooDeep);
         }
         Ok(Self(bytes))
     }
 }
 
 impl TryFrom<&OsStr> for EntryPath {
-    type Error = String;
+    type Error = NameError;
 
-    fn try_from(path: &OsStr) -> Result<Self, String> {
+    fn try_from(path: &OsStr) -> Result<Self, NameError> {
         Bytes::new(path.as_bytes().to_vec())?.try_into()
     }
 }
@@ -118,7 +135,7 @@ impl EntryPath {
     }
 
     /// The path of `name` in this directory.
-    pub(in crate::backup) fn join(&self, name: &OsStr) -> Result<Self, String> {
+    pub(in crate::backup) fn join(&self, name: &OsStr) -> Result<Self, NameError> {
         let bytes = [self.0.0.as_slice(), name.as_bytes()].join(&b'/');
         Bytes::new(bytes)?.try_into()
     }

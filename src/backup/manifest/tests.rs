@@ -21,7 +21,7 @@ fn directory(path: &str) -> Entry {
     entry(path, Kind::Directory)
 }
 
-fn parsed(entries: Vec<Entry>) -> Result<Manifest, String> {
+fn parsed(entries: Vec<Entry>) -> Result<Manifest, ManifestError> {
     let schema = entries.iter().any(|entry| entry.path == EntryPath::known(DATABASE)).then_some(2);
     let manifest = Manifest::new(schema, "bench".into(), "2026-03-15T10:15:30Z".into(), Vec::new(), entries);
     Manifest::parse(&serde_json::to_vec(&manifest).unwrap())
@@ -76,18 +76,18 @@ fn a_name_that_leaves_its_place_is_none() {
 }
 
 #[test]
-fn what_is_not_part_of_a_backup_is_refused() {
-    for (bad, told) in [
-        (file("passwd"), "no such thing"),
-        (file("manifest.json"), "no such thing"),
-        (directory("state.db"), "no such thing"),
-        (file("keys"), "no such thing"),
-        (link("config.yaml"), "no such thing"),
-        (link("keys/bob"), "no such thing"),
-        (directory("keys/bob"), "no such thing"),
-        (file("keys/a/b"), "no such thing"),
-        (link("homes/bob"), "no such thing"),
-        (directory("homes/.hidden"), "no such thing"),
+fn an_entry_that_no_backup_has_is_refused() {
+    for (bad, message) in [
+        (file("passwd"), "no backup has such a file"),
+        (file("manifest.json"), "no backup has such a file"),
+        (directory("state.db"), "no backup has such a file"),
+        (file("keys"), "no backup has such a file"),
+        (link("config.yaml"), "no backup has such a file"),
+        (link("keys/bob"), "no backup has such a file"),
+        (directory("keys/bob"), "no backup has such a file"),
+        (file("keys/a/b"), "no backup has such a file"),
+        (link("homes/bob"), "no backup has such a file"),
+        (directory("homes/.hidden"), "no backup has such a file"),
         (file("homes/bob/x"), "below no directory"),
         (file("homes/alice/shadow/x"), "below no directory"),
         (file("keys/alice"), "not in order"),
@@ -96,25 +96,25 @@ fn what_is_not_part_of_a_backup_is_refused() {
         (Entry { owner: Owner { gid: u32::MAX, ..owner() }, ..file("projects.yaml") }, "not the id of an owner"),
     ] {
         let mut entries = whole();
-        if told != "not in order" {
+        if message != "not in order" {
             entries.retain(|entry| entry.path != bad.path);
         }
         entries.push(bad.clone());
-        let error = parsed(entries).unwrap_err();
-        assert!(error.contains(told), "{bad:?}: {error}");
+        let error = parsed(entries).unwrap_err().to_string();
+        assert!(error.contains(message), "{bad:?}: {error}");
     }
 }
 
 #[test]
 fn a_manifest_of_another_format_or_another_program_is_refused() {
     let manifest = Manifest::new(None, "h".into(), String::new(), Vec::new(), Vec::new());
-    for (changed, told) in [
+    for (changed, message) in [
         (Manifest { format: 2, ..manifest.clone() }, "format 2, this podspawn knows 1"),
         (Manifest { kind: "another".into(), ..manifest.clone() }, "not podspawn's"),
         (Manifest { schema: Some(2), ..manifest.clone() }, "schema without a database"),
     ] {
-        let error = Manifest::parse(&serde_json::to_vec(&changed).unwrap()).unwrap_err();
-        assert!(error.contains(told), "{error}");
+        let error = Manifest::parse(&serde_json::to_vec(&changed).unwrap()).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
     }
     let text = serde_json::to_vec(&parsed(whole()).unwrap()).unwrap();
     for length in (0..text.len()).step_by(41) {

@@ -87,7 +87,7 @@ fn a_home_that_takes_too_much_is_left_out_as_a_whole_and_the_others_are_not() {
 }
 
 #[test]
-fn what_is_too_deep_is_left_out_and_told_with_any_name() {
+fn a_tree_that_is_too_deep_is_left_out_and_listed_with_any_name() {
     let host = Host::new();
     let alice = home(&host, "alice");
     let mut deep = alice.join("line\nbreak");
