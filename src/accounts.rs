@@ -157,7 +157,7 @@ fn otherwise<T>(database: Answer<T>, getent: impl FnOnce() -> Answer<T>) -> Answ
         Err(error) => error,
     };
     match getent() {
-        // There is no getent either: nobody said anything, unless there was nobody to ask.
+        // There is no getent either: no source answered.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(silence),
         answer => answer,
     }

@@ -1,7 +1,7 @@
-//! What the files under `/etc/podspawn` say: text in, validated values out.
+//! The files under `/etc/podspawn`: text in, validated values out.
 //!
 //! Pure: nothing here opens a file or knows the time (`settings` does). A file with one mistake yields no value at
-//! all, so nothing ever half-applies; every mistake is told with its line and column and with what would be right.
+//! all, so nothing ever half-applies; every mistake is reported with line, column and a remedy.
 
 mod error;
 mod fields;
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_are_no_text_are_told_with_their_place() {
+    fn bytes_that_are_no_text_are_reported_with_their_place() {
         let error = text_of(Path::new("/x"), b"a: 1\nb: \xc3\xa9\xff\n".to_vec()).unwrap_err();
         assert_eq!(error.to_string(), "/x:2:5: this is not UTF-8 text");
     }

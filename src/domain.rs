@@ -12,7 +12,7 @@ mod names;
 mod outcome;
 mod plain;
 mod removed;
-mod size;
+pub mod size;
 mod subnet;
 pub mod text;
 mod uid_range;

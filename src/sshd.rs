@@ -85,7 +85,7 @@ impl Sshd {
 
     /// Which OpenSSH it is.
     pub fn version(&self) -> Result<Version, SshdError> {
-        // Before 9.2 sshd knows no -V, and tells its version while it complains about it.
+        // Before 9.2 sshd knows no -V, and prints its version with the error.
         let done = self.run(&["-V"])?;
         let said = format!("{}{}", done.err, done.out);
         version(&said).ok_or_else(|| SshdError::NoVersion(done.complaint()))
@@ -94,7 +94,7 @@ impl Sshd {
     /// Whether sshd accepts the configuration `config` with everything that it includes.
     pub fn test(&self, config: &Path) -> Result<(), SshdError> {
         let done = self.run(&["-t", "-f", &config.to_string_lossy()])?;
-        // sshd tells deprecated options as well; they are no reason to refuse.
+        // sshd prints deprecated options as well; they are no reason to refuse.
         if done.succeeded() { Ok(()) } else { Err(SshdError::Refused(done.complaint())) }
     }
 

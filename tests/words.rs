@@ -49,13 +49,6 @@ const EXEMPT: [&str; 2] = ["tests/words.rs", "tests/fuzz/corpus/"];
 const PROPER_NAMES: &[(&str, &str)] = &[
     // Debian's account `nobody`.
     ("src/command/auth_keys/tests.rs", r#"["nobody", "../alice""#),
-    ("src/command/server_setup/tests.rs", "nobody:x:65534:65534"),
-    ("src/command/server_setup/tests.rs", "Match User nobody"),
-    ("src/command/server_setup/tests.rs", "nobody:$y$"),
-    ("src/command/server_setup/tests.rs", r#"Some("nobody".into())"#),
-    ("src/command/server_setup/tests.rs", "remove-user nobody"),
-    ("src/command/server_setup/tests/blocks.rs", "nobody:$y$"),
-    ("src/command/server_setup/tests/blocks.rs", r#".then(|| "nobody""#),
     ("src/domain/uid_range.rs", "`nobody`"),
     ("tests/units.rs", "AuthorizedKeysCommandUser nobody"),
     ("tests/units.rs", "authorizedkeyscommanduser nobody"),
@@ -83,16 +76,6 @@ const PENDING: &[&str] = &[
     "src/store/",
     "tests/engine.rs",
     "tests/engine/",
-    // shared
-    "src/sys/",
-    "src/backup.rs",
-    "src/backup/",
-    "src/sshd.rs",
-    "src/sshd/",
-    "src/accounts.rs",
-    "src/accounts/",
-    "src/config.rs",
-    "src/config/",
     // doctor
     // docs
     "README.md",

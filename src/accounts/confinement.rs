@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The home of a podspawn account: root's, and nobody can put anything there. `systemd/tmpfiles.d` makes it.
+/// The home of a podspawn account: root's, and no user can write to it. `systemd/tmpfiles.d` makes it.
 pub const HOME: &str = "/var/empty";
 /// The shell of a podspawn account. As `sh`, no shell reads a start-up file for a command.
 pub const SHELL: &str = "/bin/sh";
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn what_is_so_ends_a_sentence() {
-        let told = of(1000, "/home/x", "/bin/sh").to_string();
-        assert_eq!(told, "has the home /home/x, which is not /var/empty");
+        let text = of(1000, "/home/x", "/bin/sh").to_string();
+        assert_eq!(text, "has the home /home/x, which is not /var/empty");
         assert_eq!(of(1, "/var/empty", "/bin/zsh").to_string(), "has the shell /bin/zsh, which is not /bin/sh");
     }
 }

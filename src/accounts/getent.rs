@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where getent is: fixed places, since a search path could come from somebody else.
+/// Where getent is: fixed places, since another user could have chosen the search path.
 const PLACES: [&str; 3] = ["run/current-system/sw/bin/getent", "usr/bin/getent", "bin/getent"];
 /// "One or more supplied key could not be found in the database" (getent(1)).
 const NOT_FOUND: i32 = 2;
 /// Longest answer, in bytes; a group of thousands of members is one line.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The line of `database` for `key`; an error means that nobody said, of kind `NotFound` if there is no getent, which
+/// The line of `database` for `key`; an error means that there was no answer, of kind `NotFound` if there is no getent, which
 /// is as final as a "no": there is no other source.
 pub(super) fn line(root: &Path, database: &str, key: &str) -> Answer<String> {
     let deadline = Instant::now() + DEADLINE;

@@ -116,7 +116,7 @@ impl LocalAccounts {
         self.shadow.iter().find(|(user, _)| user == name).map(|(_, shadow)| *shadow)
     }
 
-    /// Everybody in the group called `name`: whose primary group it is, and whom it lists.
+    /// All accounts in the group called `name`: those with that primary group, and its listed members.
     #[must_use]
     pub fn members(&self, name: &str) -> Vec<UserName> {
         let Some(group) = self.group(name) else { return Vec::new() };

@@ -1,11 +1,11 @@
 //! Which user ids of a range no account of this host has, nor may be given later by the host's own tools.
 //!
 //! A process of a container has its user id on the host as well: the kernel counts inotify instances, pending signals
-//! and pipe buffers by it, and files on the host belong to it. So an id that a container uses must be nobody's here.
+//! and pipe buffers by it, and files on the host belong to it. So an id that a container uses must belong to no account here.
 //! Reads `/etc/passwd`, `/etc/group`, `/etc/subuid`, `/etc/subgid` and `/etc/login.defs` anew.
 
 use super::{AccountError, Accounts, number};
-use crate::domain::UidRange;
+use crate::domain::{UidRange, text::one_line};
 use std::{
     collections::BTreeSet,
     fmt,
@@ -42,7 +42,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The ids of this host that its own files give to somebody.
+/// The ids of this host that its own files give away.
 #[derive(Debug, Clone, Default)]
 pub struct HostUids {
     held: Vec<(RangeInclusive<u32>, Holder)>,
@@ -87,13 +87,13 @@ impl HostUids {
         Ok(Self { held })
     }
 
-    /// Who has `uid` on this host; `None` if its files give it to nobody.
+    /// The holder of `uid` on this host; `None` if its files do not give it away.
     #[must_use]
     pub fn holder(&self, uid: u32) -> Option<&Holder> {
         self.held.iter().find(|(ids, _)| ids.contains(&uid)).map(|(_, holder)| holder)
     }
 
-    /// The least id of `range` that nobody has and that is not in `taken`.
+    /// The least id of `range` that is free on this host and not in `taken`.
     fn first_free(&self, range: UidRange, taken: &BTreeSet<u32>) -> Option<u32> {
         let mut uid = *range.ids().start();
         while range.contains(uid) {
@@ -108,7 +108,7 @@ impl HostUids {
     }
 }
 
-/// `current` if it is still good for a user: of `range`, and nobody's on this host. Otherwise the least id of `range`
+/// `current` if it is still good for a user: of `range`, and free on this host. Otherwise the least id of `range`
 /// that no account of the host has, in its files or elsewhere, and that is not in `taken`; `None` if there is none.
 ///
 /// Blocks. An error means that nothing was found out.
@@ -128,7 +128,7 @@ pub fn allot(current: Option<u32>, range: UidRange, mut taken: BTreeSet<u32>) ->
     Ok(None)
 }
 
-/// What `uid` is in this host's own files, in words that follow "is"; `None` if it is nobody's, or they cannot be read.
+/// The holder of `uid` in this host's own files, in words that follow "is"; `None` if it is free, or they cannot be read.
 #[must_use]
 pub fn holder(uid: u32) -> Option<String> {
     HostUids::read(Path::new("/")).ok()?.holder(uid).map(ToString::to_string)
@@ -154,7 +154,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn name_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(64).collect()
+    one_line(&String::from_utf8_lossy(bytes)).chars().take(64).collect()
 }
 
 /// The number that login.defs(5) gives a key; of several the last counts, as for shadow's own tools.

@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         another_way_in(user, &local, root)?;
     }
     let mut file = KeyFile::read(&path)?;
-    // Whoever has keys was a user before; the home of one who has none is somebody else's.
+    // A user with keys existed before; the home of a user without keys belongs to an earlier user of the name.
     let old_home = if file.count() == 0 { old_home::find(user)? } else { None };
     if let Some(home) = &old_home {
         anyhow::ensure!(options.keep_home || options.new_home, "{}", home.refusal(user));
@@ -215,13 +215,13 @@ mod tests {
     #[test]
     fn one_line_that_is_no_key_refuses_the_whole_file_and_is_named() {
         assert_eq!(parse(format!("# x\n\n{A} a\n").as_bytes(), "f").unwrap().len(), 1);
-        for (text, told) in [
+        for (text, message) in [
             (format!("{A}\nssh-ed25519 AAAA\n"), "f:2: skipped: there is no public key"),
             ("-----BEGIN OPENSSH PRIVATE KEY-----\nx\n".into(), "f:1: this is not a public key"),
             ("# nothing\n".into(), "f: there is no key"),
         ] {
             let error = parse(text.as_bytes(), "f").unwrap_err().to_string();
-            assert!(error.starts_with(told) && error.ends_with("nothing was changed"), "{error}");
+            assert!(error.starts_with(message) && error.ends_with("nothing was changed"), "{error}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Prints `authorized_keys` lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
 //! happens: sshd takes another code for a reason to look elsewhere. It reads the user's file, which directory that is in
 //! from config.yaml, and the account's line of `/etc/passwd`; it asks neither broker nor engine, so that a login is never
-//! refused for their sake before the user can be told why. Only for accounts that `/etc/passwd` does not have, the host's
+//! refused for their sake before the user can see why. Only for accounts that `/etc/passwd` does not have, the host's
 //! other sources are asked.
 //!
 //! Nothing of a key file but key types, key data and restrictions is ever printed; no key is ever logged.
@@ -36,20 +36,19 @@ pub(super) const MAX_KEYS: usize = 1000;
 /// since sshd itself compares keys.
 #[must_use]
 pub fn run(user: &OsStr, key_dir: Option<PathBuf>) -> ExitCode {
-    // sshd has been told nothing yet when a panic comes (the output is written last and at once), so nothing is what
-    // it is told.
+    // The output is written last and at once, so sshd has got nothing when a panic comes: the answer is no keys.
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
     let answer = answer(user, &key_dir.unwrap_or_else(configured_key_dir));
     if let Some(lines) = &answer.lines {
         let mut stdout = std::io::stdout().lock();
-        // If sshd has closed the pipe, there is nobody left to tell.
+        // If sshd has closed the pipe, there is no reader left.
         let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
     }
     log::write(user, &answer.remarks);
     ExitCode::SUCCESS
 }
 
-/// Says in the log why sshd is told nothing: its arguments were none that can be read.
+/// Logs why sshd gets no keys: its arguments cannot be read.
 pub fn refuse(why: &str) {
     log::write(OsStr::new("?"), &[format!("no user to print the keys of: {why}")]);
 }
@@ -63,7 +62,7 @@ pub(super) fn configured_key_dir() -> PathBuf {
     Config::key_dir(&text).as_path().to_owned()
 }
 
-/// What sshd is told, and what the administrator is.
+/// The answer for sshd, and the remarks for the administrator.
 #[derive(Debug, Default)]
 struct Answer {
     lines: Option<String>,

@@ -19,7 +19,7 @@ use std::{
 pub fn run(path: Option<&Path>) -> ExitCode {
     let path = path.unwrap_or(Path::new(settings::ROOT));
     let checked = if path.is_dir() { directory(path) } else { file(path) };
-    // Whoever closed a stream does not want to know; the code still tells.
+    // A closed stream needs no message; the exit code still shows the result.
     let _ = std::io::stdout().lock().write_all(checked.listing().as_bytes());
     if checked.has_projects {
         let _ = writeln!(std::io::stdout().lock(), "{REPOSITORIES}");
@@ -107,7 +107,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn good_files_are_listed_aligned_and_bad_ones_are_told() {
+    fn good_files_are_listed_aligned_and_bad_ones_are_reported() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("users")).unwrap();
         fs::write(root.path().join("config.yaml"), "resources: {max_per_user: 2}").unwrap();
@@ -116,8 +116,8 @@ mod tests {
         let checked = directory(root.path());
         assert_eq!(checked.listing(), "config.yaml:      ok\nusers/alice.yaml: ok\n");
         assert_eq!(checked.mistakes.len(), 1);
-        let told = checked.mistakes[0].to_string();
-        assert!(told.starts_with(&format!("{}/projects.yaml:1:11: a.repo: ", root.path().display())), "{told}");
+        let found = checked.mistakes[0].to_string();
+        assert!(found.starts_with(&format!("{}/projects.yaml:1:11: a.repo: ", root.path().display())), "{found}");
         assert!(!checked.has_projects);
     }
 
@@ -128,18 +128,21 @@ mod tests {
         fs::write(root.path().join("users/alice.yaml"), "memory: 1g\nshell: /bin/false\n").unwrap();
         fs::write(root.path().join("projects.yaml"), "a: {repo: /r, shell: zsh}\n").unwrap();
         fs::write(root.path().join("config.yaml"), "defaults: {shell: /usr/sbin/nologin}\n").unwrap();
-        let told: Vec<String> = directory(root.path()).mistakes.iter().map(ToString::to_string).collect();
+        let found: Vec<String> = directory(root.path()).mistakes.iter().map(ToString::to_string).collect();
         let place = |file: &str| format!("{}/{file}", root.path().display());
-        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(found.len(), 3, "{found:?}");
         assert!(
-            told[0].starts_with(&place("config.yaml:1:19: defaults.shell: \"/usr/sbin/nologin\" is not a shell")),
-            "{told:?}"
+            found[0].starts_with(&place("config.yaml:1:19: defaults.shell: \"/usr/sbin/nologin\" is not a shell")),
+            "{found:?}"
         );
         assert!(
-            told[1].starts_with(&place("projects.yaml:1:22: a.shell: \"zsh\" is not the absolute path")),
-            "{told:?}"
+            found[1].starts_with(&place("projects.yaml:1:22: a.shell: \"zsh\" is not the absolute path")),
+            "{found:?}"
         );
-        assert!(told[2].starts_with(&place("users/alice.yaml:2:8: shell: \"/bin/false\" is not a shell")), "{told:?}");
+        assert!(
+            found[2].starts_with(&place("users/alice.yaml:2:8: shell: \"/bin/false\" is not a shell")),
+            "{found:?}"
+        );
         fs::write(root.path().join("projects.yaml"), "a: {repo: /r}\n").unwrap();
         fs::remove_file(root.path().join("config.yaml")).unwrap();
         fs::remove_file(root.path().join("users/alice.yaml")).unwrap();

@@ -1,6 +1,6 @@
 //! One user's file of public keys, as its administrator changes it: read and written whole.
 //!
-//! What a line means is `auth_keys`' to say; here lines are kept as they were written, with options and comments.
+//! `auth_keys` interprets the lines; here they are kept as they were written, with options and comments.
 
 use super::auth_keys::{self, KeyFileError, Line, MAX_KEYS, ROOT};
 use crate::{
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The group of sshd's question; it reads the files and nobody else does.
+/// The group of `auth-keys`, the only reader of the files beside root.
 pub(super) const READERS: &str = "podspawn-keys";
 /// What NixOS's configuration has in place of a key file.
 pub(super) const NIX_OPTION: &str = "services.podspawn.users.<name>.keys";
@@ -62,8 +62,8 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// The file at `path`; one that is absent has no lines. One that somebody else than root could write is refused,
-    /// since writing it anew would make whatever is in it good.
+    /// The file at `path`; one that is absent has no lines. One that a user other than root could write is
+    /// refused, since writing it anew would make all of its lines good.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         match auth_keys::read(path, ROOT) {
             Ok(bytes) => Ok(Self::parse(&bytes)),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_key_is_refused_with_a_reason() {
+    fn a_line_that_is_no_public_key_is_refused_with_a_reason() {
         for (line, why) in [
             ("-----BEGIN OPENSSH PRIVATE KEY-----", ".pub"),
             ("ssh-ed25519 AAAA", "no public key"),
@@ -200,8 +200,8 @@ mod tests {
             (&format!("cert-authority {A}"), "certificates"),
             (&format!("{A} a\u{1b}[2J"), "no text"),
         ] {
-            let told = Key::parse(line.as_bytes()).unwrap_err();
-            assert!(told.contains(why), "{line}: {told}");
+            let message = Key::parse(line.as_bytes()).unwrap_err();
+            assert!(message.contains(why), "{line}: {message}");
         }
         assert_eq!(Key::parse(b"  # x"), Ok(None));
         assert_eq!(key(&format!("command=\"x\" {A}")).dropped, ["command"]);
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(KeyFile::read(&path).unwrap(), file);
             assert!(remove(&path).unwrap() && !remove(&path).unwrap());
         } else {
-            // Nobody else can give files to root.
+            // Only root can give files to root.
             file.write(&path, about.gid()).unwrap_err();
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -68,7 +68,7 @@ enum State {
     /// Its home or its shell could run something on this host, so that its keys are not used.
     NotConfined,
     NoKeys,
-    /// Somebody else than root could write the key file, so that it is not used.
+    /// A user other than root could write the key file, so that it is not used.
     UnsafeKeys,
     Locked,
     Expired,
@@ -139,7 +139,7 @@ fn sessions(broker: &Broker) -> anyhow::Result<BTreeMap<String, usize>> {
     Ok(count)
 }
 
-/// Everybody in the group, and everybody who has keys or settings.
+/// All accounts in the group, and all names with keys or settings.
 fn names(local: &LocalAccounts, key_dir: &Path, overrides: &Path) -> anyhow::Result<BTreeSet<UserName>> {
     let mut names: BTreeSet<UserName> = local.members(GROUP).into_iter().collect();
     for (directory, suffix) in [(key_dir, ""), (overrides, ".yaml")] {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_somebody_out_is_its_state() {
+    fn the_state_names_the_reason_of_a_refusal() {
         let local = local();
         for (user, keys, expected) in [
             ("alice", Some(2), State::Ok),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_with_an_account_keys_or_settings_is_listed_but_not_the_broker() {
+    fn all_users_with_an_account_keys_or_settings_are_listed_but_not_the_broker() {
         let root = tempfile::tempdir().unwrap();
         for directory in ["keys", "users"] {
             fs::create_dir(root.path().join(directory)).unwrap();

@@ -1,5 +1,5 @@
-//! `podspawn remove-user U`: keys first, so that nobody new gets in; then sessions, settings, account, and the home if
-//! that is asked for.
+//! `podspawn remove-user U`: removes the keys first, so that no new login succeeds; then sessions, settings, account, and
+//! the home on request.
 
 mod give_back;
 mod purge;
@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Options {
     /// The login name
     user: UserName,
-    /// End the user's sessions and connections, whoever is in them
+    /// End the user's sessions and connections
     #[arg(long)]
     force: bool,
     /// Remove the persistent home as well
@@ -52,13 +52,13 @@ pub struct Options {
     purge: bool,
     #[command(flatten)]
     broker: Broker,
-    /// Say nothing of what is done
+    /// Print nothing
     #[arg(skip)]
     quiet: bool,
 }
 
 impl Options {
-    /// Everything of `user`, and not a word.
+    /// Removes everything of `user` and prints nothing.
     pub(super) fn all_of(user: UserName) -> Self {
         Self { user, force: true, purge: true, broker: Broker { socket: SOCKET_PATH.into() }, quiet: true }
     }
@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let removal = Removal::of(options)?;
     removal.sessions_are_gone().with_context(|| format!("{user} was not removed"))?;
     if removal.remove_keys()? {
-        options.say(format_args!("removed the keys of {user}: nobody new gets in"));
+        options.say(format_args!("removed the keys of {user}: new logins are refused"));
     }
     removal.end_sessions()?;
     if let Some(path) = &removal.overrides
@@ -90,7 +90,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What there is of a user.
+/// The parts of a user that exist.
 struct Removal<'a> {
     options: &'a Options,
     user: &'a UserName,
@@ -171,7 +171,7 @@ impl<'a> Removal<'a> {
         Ok(reply.sessions.into_iter().filter(|session| session.user == self.user.as_ref()).collect())
     }
 
-    /// Refuses while there is anybody, unless it is to be ended.
+    /// Refuses while there are sessions or connections, unless --force ends them.
     fn sessions_are_gone(&self) -> anyhow::Result<()> {
         if self.options.force {
             return Ok(());
@@ -185,7 +185,7 @@ impl<'a> Removal<'a> {
             sessions.first().map(name).unwrap_or_default()
         );
         let connections = self.own_uid().map(processes::connections).transpose().context("looking for connections")?;
-        anyhow::ensure!(connections.unwrap_or(0) == 0, "somebody is connected: wait for the end of it, or --force");
+        anyhow::ensure!(connections.unwrap_or(0) == 0, "the user is connected: wait for the end of it, or --force");
         Ok(())
     }
 
@@ -193,10 +193,10 @@ impl<'a> Removal<'a> {
         keys::remove(&self.directory.file(self.user))
     }
 
-    /// Ends what there is, and makes sure that nothing came in between.
+    /// Ends all sessions, and makes sure that none began meanwhile.
     fn end_sessions(&self) -> anyhow::Result<()> {
         if !self.options.force {
-            return self.sessions_are_gone().context("somebody came in meanwhile, and the keys are gone");
+            return self.sessions_are_gone().context("the user logged in meanwhile, and the keys are gone");
         }
         // An open connection could ask for another session, so those go first.
         self.end_processes()?;

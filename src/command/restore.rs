@@ -35,7 +35,7 @@ pub struct Options {
     /// The backup: a directory with a manifest.json
     #[arg(required_unless_present = "resume")]
     dir: Option<PathBuf>,
-    /// Only tell what would change
+    /// Print the changes and make none
     #[arg(long)]
     dry_run: bool,
     /// Even while there are sessions; those that the backup does not know are destroyed
@@ -93,7 +93,7 @@ fn restore(options: &Options, services: &Services, plan: &Plan, backup: &Backup)
     let mut prepared = Prepared::begin(plan, services.running()?)?;
     let ready = prepared.stage(plan, backup).map_err(anyhow::Error::from).and_then(|()| {
         services.stop()?;
-        // Somebody may have logged in while a lot was copied.
+        // A user may have logged in while files were copied.
         let sessions = if plan.concerns_sessions() { live::sessions(&options.config) } else { Ok(Vec::new()) };
         match live::obstacle(&sessions) {
             Some(why) if !options.force => bail!("{why}"),

@@ -3,7 +3,7 @@
 use crate::domain::text::is_plain;
 use std::{fmt, path::PathBuf};
 
-/// One mistake in one file. Always one line; the path is added by whoever read the file ([`FileError`]).
+/// One mistake in one file. Always one line; [`FileError`] adds the path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {message}")]
 pub struct ConfigError {

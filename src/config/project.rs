@@ -4,7 +4,7 @@
 //! backend:
 //!   repo: https://git.example.org/team/backend.git
 //!   branch: main
-//!   users: [alice, bob]      # absent: nobody; ["*"]: every podspawn user
+//!   users: [alice, bob]      # absent: no user; ["*"]: every podspawn user
 //!   memory: 4g
 //! ```
 
@@ -57,7 +57,7 @@ pub struct Project {
 pub enum ProjectUsers {
     /// Every podspawn user: `users: ["*"]`.
     Everyone,
-    /// These; an absent or empty list is nobody, so that a forgotten line opens nothing.
+    /// These; an absent or empty list is no user, so that a forgotten line opens nothing.
     Listed(BTreeSet<UserName>),
 }
 
@@ -179,7 +179,7 @@ closed: { repo: /srv/closed.git }
     }
 
     #[test]
-    fn a_project_says_who_may_use_it_and_silence_is_nobody() {
+    fn a_project_without_users_is_open_to_no_user() {
         let projects = Projects::parse(TEXT).unwrap();
         let may = |user: &str, project: &str| {
             projects.get(&project.parse().unwrap()).unwrap().users.contains(&user.parse().unwrap())
@@ -193,7 +193,7 @@ closed: { repo: /srv/closed.git }
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_place() {
+    fn every_mistake_is_reported_with_its_place() {
         assert_eq!(
             messages("a:\n  brunch: main\n  users: alice\n"),
             [

@@ -14,7 +14,7 @@ const MIN_MEMORY_BYTES: u64 = 6 << 20;
 pub(super) const PATH: Reader<AbsolutePath> = Reader::new("an absolute path", one);
 pub(super) const OPTIONAL_PATH: Reader<Option<AbsolutePath>> =
     Reader::new("an absolute path, or `\"\"` for none", |fields, key| optional(fields, key, str::parse));
-pub(super) const FLAG: Reader<bool> = Reader::new("`true` or `false`", |fields, key| fields.flag(key));
+pub(super) const FLAG: Reader<bool> = Reader::new("`true` or `false`", flag);
 pub(super) const IMAGE: Reader<ImageRef> = Reader::new("an image such as `debian:12`", one);
 pub(super) const SHELL: Reader<LoginShell> = Reader::new("the absolute path of a shell in the image", one);
 pub(super) const CPUS: Reader<Cpus> =
@@ -40,7 +40,12 @@ fn one<T: FromStr<Err: Display>>(fields: &mut Fields<'_>, key: &'static str) -> 
     fields.optional(key)
 }
 
+fn flag(fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {
+    fields.flag(key)
+}
+
 /// A value by `parse`, or `None` for the empty text.
+#[allow(clippy::option_option)] // the outer one is an absent key, which keeps the default
 pub(super) fn optional<T, E: Display>(
     fields: &mut Fields<'_>,
     key: &'static str,

@@ -105,10 +105,10 @@ mod tests {
             let name = section[0].section;
             let indent = if name.is_empty() { "" } else { "  " };
             if !name.is_empty() {
-                text += &format!("{name}:\n");
+                writeln!(text, "{name}:").unwrap();
             }
             for key in section {
-                text += &format!("{indent}{}: {}\n", key.name, key.default.unwrap());
+                writeln!(text, "{indent}{}: {}", key.name, key.default.unwrap()).unwrap();
             }
         }
         let given = Config::parse(&text).unwrap();

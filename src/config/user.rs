@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn an_unknown_key_names_the_nearest_one() {
         let errors = UserOverrides::parse("memroy: 2g\ndotfiles: {repo: /r, instal: x}\n").unwrap_err();
-        let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told,
+            messages,
             [
                 "1:1: unknown key \"memroy\"; did you mean \"memory\"?",
                 "2:22: unknown key \"instal\" in dotfiles; did you mean \"install\"?",

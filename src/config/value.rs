@@ -80,7 +80,7 @@ impl FromStr for AbsolutePath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginShell(AbsolutePath);
 
-/// Programs that are an account's shell where nobody is to log in.
+/// Programs that are the shell of accounts without logins.
 const NO_SHELLS: [&str; 7] = ["nologin", "false", "true", "sync", "halt", "shutdown", "reboot"];
 
 impl AsRef<str> for LoginShell {
@@ -230,8 +230,8 @@ mod tests {
         for good in ["/bin/bash", "/usr/bin/zsh", "/nix/store/x-fish/bin/fish", "/opt/falsehood"] {
             assert_eq!(good.parse::<LoginShell>().unwrap().as_ref(), good);
         }
-        let told = "/bin/false".parse::<LoginShell>().unwrap_err().to_string();
-        assert_eq!(told, "\"/bin/false\" is not a shell that runs logins; to keep a user out: podspawn remove-user");
+        let message = "/bin/false".parse::<LoginShell>().unwrap_err().to_string();
+        assert_eq!(message, "\"/bin/false\" is not a shell that runs logins; to keep a user out: podspawn remove-user");
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn options() -> Options {
             max_total_replayed_events: 50_000,
             max_replay_stack_depth: 8,
         },
-        // Told by the reader, with both places and beside all the other mistakes.
+        // The reader reports them, with both places and all other mistakes.
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         // A merge hides where a setting comes from.
         merge_keys: MergeKeyPolicy::Error,

@@ -61,9 +61,36 @@ impl fmt::Display for Size {
     }
 }
 
+/// A number of bytes as it is shown: `1.5 GiB`, cut to one digit behind the point.
+#[must_use]
+pub fn rounded(bytes: u64) -> String {
+    let unit = UNITS.into_iter().skip(1).find(|(_, unit)| bytes >= *unit);
+    unit.map_or_else(
+        || format!("{bytes} bytes"),
+        |(name, unit)| {
+            let tenths = u128::from(bytes) * 10 / u128::from(unit);
+            format!("{}.{} {}iB", tenths / 10, tenths % 10, name.to_uppercase())
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_bytes_is_shown_in_the_largest_unit_that_fits() {
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1536, "1.5 KiB"),
+            (1 << 20, "1.0 MiB"),
+            (5 << 40, "5120.0 GiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(rounded(bytes), shown);
+        }
+    }
 
     #[test]
     fn sizes_read_as_an_engine_reads_them() {

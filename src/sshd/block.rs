@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_that_somebody_cut_are_not_guessed_at() {
+    fn incomplete_marks_are_an_error() {
         let with = include("Port 22\n", Path::new("/x")).unwrap();
         for broken in [
             with.replace("# END podspawn\n", ""),

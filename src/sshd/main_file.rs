@@ -1,4 +1,4 @@
-//! `sshd_config` by its lines: every `Include`, and which of them is reached for everybody, before any `Match`.
+//! `sshd_config` by its lines: every `Include`, and whether it stands before every `Match`.
 
 use super::pattern;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct Include {
     /// Its line, from 0.
     pub line: usize,
     /// Whether it is in force for every connection: no `Match` is before it.
-    pub is_for_everybody: bool,
+    pub is_unconditional: bool,
     /// Its patterns, as they are written.
     pub patterns: Vec<String>,
 }
@@ -61,12 +61,12 @@ impl<'a> MainFile<'a> {
     #[must_use]
     pub fn includes(&self) -> Vec<Include> {
         let mut includes = Vec::new();
-        let mut is_for_everybody = true;
+        let mut is_unconditional = true;
         for (line, text) in self.text.lines().enumerate() {
             let (keyword, rest) = keyword(text);
-            is_for_everybody &= !keyword.eq_ignore_ascii_case("match");
+            is_unconditional &= !keyword.eq_ignore_ascii_case("match");
             if keyword.eq_ignore_ascii_case("include") {
-                includes.push(Include { line, is_for_everybody, patterns: words(rest) });
+                includes.push(Include { line, is_unconditional, patterns: words(rest) });
             }
         }
         includes
@@ -126,12 +126,12 @@ mod tests {
 
     fn place(text: &str) -> Option<PathBuf> {
         let includes = MainFile::new(text).includes();
-        let mut reached = includes.iter().filter(|include| include.is_for_everybody);
+        let mut reached = includes.iter().filter(|include| include.is_unconditional);
         reached.find_map(|include| include.covers(NAME)).map(|(_, path)| path)
     }
 
     #[test]
-    fn an_include_counts_if_everybody_reaches_it_and_it_reads_our_name() {
+    fn an_include_counts_if_it_is_unconditional_and_reads_our_name() {
         let usual = Some(PathBuf::from("/etc/ssh/sshd_config.d/00-podspawn.conf"));
         for text in [
             "Include /etc/ssh/sshd_config.d/*.conf\n",

@@ -84,8 +84,8 @@ impl Reading {
         if depth > MAX_DEPTH || self.files.len() >= MAX_FILES {
             return Err(io::Error::other(format!("too many files are included at {}", file.display())));
         }
-        let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
-        let about = fs::metadata(file).map_err(told)?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+        let about = fs::metadata(file).map_err(named)?;
         // sshd reads nothing from these. A fifo would hold us up for ever.
         if about.is_dir() || about.file_type().is_char_device() {
             return Ok(());
@@ -93,7 +93,7 @@ impl Reading {
         if !about.is_file() || about.len() > MAX_BYTES {
             return Err(io::Error::other(format!("{} is no file of at most {MAX_BYTES} bytes", file.display())));
         }
-        let text = String::from_utf8_lossy(&fs::read(file).map_err(told)?).into_owned();
+        let text = String::from_utf8_lossy(&fs::read(file).map_err(named)?).into_owned();
         self.files.push(file.to_owned());
         let mut current = within;
         for (number, line) in text.lines().enumerate() {

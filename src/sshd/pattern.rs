@@ -31,9 +31,9 @@ pub fn matches(text: &str, pattern: &str) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// The first of sshd's four lists that keeps somebody out, as it is called in `sshd_config(5)`.
+/// The first of sshd's four lists that refuses a user, by its name in `sshd_config(5)`.
 ///
-/// What a list says about hosts is left aside: an entry for some hosts lets in, and keeps nobody out altogether.
+/// Hosts in a list are ignored: an entry for some hosts lets a user in from there, and refuses no user altogether.
 #[must_use]
 pub fn excluded_by(options: &Effective, user: &str, groups: &[String]) -> Option<&'static str> {
     let user_is = |pattern: &str| matches(user, pattern.split('@').next().unwrap_or(pattern));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_that_keeps_somebody_out_is_named() {
+    fn the_list_that_refuses_a_user_is_named() {
         let groups = ["podspawn".to_owned()];
         for (text, by) in [
             ("", None),

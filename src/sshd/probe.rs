@@ -3,7 +3,7 @@
 use super::{order::Matching, pattern};
 use std::net::IpAddr;
 
-/// Where a client may be: on this host, and anywhere else (RFC 5737). `Match Address` may tell them apart.
+/// Where a client may be: on this host, and anywhere else (RFC 5737). `Match Address` may distinguish them.
 pub const ADDRESSES: [&str; 2] = ["127.0.0.1", ELSEWHERE];
 /// An address of another host.
 pub const ELSEWHERE: &str = "192.0.2.1";

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_a_socket_and_a_service_of_a_socket_are_told_apart() {
+    fn a_service_a_socket_and_a_service_of_a_socket_are_distinguished() {
         let service = "Id=ssh.service LoadState=loaded ActiveState=active KillMode=process UnitFileState=enabled";
         let idle = "Id=ssh.service LoadState=loaded ActiveState=inactive UnitFileState=disabled";
         let socket = "Id=ssh.socket LoadState=loaded ActiveState=active Accept=no UnitFileState=enabled";

@@ -17,7 +17,7 @@ const PIPEFS: u64 = 0x5049_5045;
 
 /// What `fd` is. Two or three system calls, none of which waits for a file system but the one of the file itself.
 pub fn kind(fd: impl AsFd) -> Result<Kind, Errno> {
-    // Asked first: fstat(2) tells of such a descriptor what the file is that it names.
+    // Asked first: fstat(2) describes the file that such a descriptor names.
     if fcntl_getfl(&fd)?.contains(OFlags::PATH) {
         return Ok(Kind::Name);
     }

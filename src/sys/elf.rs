@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_with_a_loader_is_told_from_one_without() {
+    fn a_program_with_a_loader_is_distinguished_from_one_without() {
         let dynamic = interpreter(&File::open("/bin/sh").unwrap()).unwrap().unwrap();
         assert!(dynamic.starts_with('/') && dynamic.contains("ld-"), "{dynamic}");
         let own = File::open(std::env::current_exe().unwrap()).unwrap();

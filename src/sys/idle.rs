@@ -42,7 +42,7 @@ fn let_go_of_program() {
     }
     let start = (&raw const __executable_start).cast_mut();
     let pages = (&raw const etext).addr().saturating_sub(start.addr()) / PAGE * PAGE;
-    // SAFETY: between the two are headers, constants and code, in private mappings of the file that nobody has written
+    // SAFETY: between the two are headers, constants and code, in private mappings of the file that no process has written
     // to since relocations are elsewhere; such pages are read from the file again. An error changes nothing.
     unsafe { libc::madvise(start.cast(), pages, libc::MADV_DONTNEED) };
 }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ready_is_told_at_once() {
+    fn a_ready_descriptor_is_reported_at_once() {
         let (source, sink) = pipe().unwrap();
         rustix::io::write(&sink, b"x").unwrap();
         let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! Whether anybody listens on a Unix socket, without connecting to it.
+//! Whether a process listens on a Unix socket, without connecting to it.
 
 use rustix::{
     io::Errno,
@@ -6,15 +6,15 @@ use rustix::{
 };
 use std::{io, path::Path};
 
-/// Whether a stream socket is bound to `path`. Nobody notices the question: a service that its socket starts is not started.
+/// Whether a stream socket is bound to `path`. The listener does not notice: a service that its socket starts is not started.
 ///
-/// The kernel looks for the socket before it compares the types, so a datagram socket that may not connect to a stream socket
-/// hears so, and one that finds nobody hears that.
+/// The kernel looks for the socket before it compares the types, so a datagram socket gets one error for a stream socket and
+/// another for none.
 pub fn is_bound(path: &Path) -> io::Result<bool> {
     let question = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     match connect(&question, &SocketAddrUnix::new(path)?) {
         Err(Errno::PROTOTYPE) => Ok(true),
-        // Datagrams are not what is asked for.
+        // No stream socket.
         Ok(()) | Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -118,10 +118,10 @@ mod tests {
 
     #[test]
     fn a_program_runs_as_the_given_account_without_the_callers_groups() {
-        // Only root becomes somebody else.
+        // Only root can change the account.
         if !rustix::process::geteuid().is_root() {
-            let nobody = Identity { uid: 65_534, gid: 65_534, groups: Vec::new() };
-            assert!(run_as(&nobody, Path::new("/bin/true"), &[], b"", Duration::from_secs(60)).is_err());
+            let other = Identity { uid: 65_534, gid: 65_534, groups: Vec::new() };
+            assert!(run_as(&other, Path::new("/bin/true"), &[], b"", Duration::from_secs(60)).is_err());
             return;
         }
         let identity = Identity { uid: 4711, gid: 4712, groups: vec![4713, 4714] };

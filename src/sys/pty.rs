@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_kernel_is_told_from_a_full_container() {
+    fn a_full_kernel_is_distinguished_from_a_full_container() {
         assert!(has_none_left(3071, 4096, 1024) && has_none_left(3060, 4096, 1024));
         assert!(!has_none_left(256, 65_536, 1024));
         assert!(has_none_left(1, 512, 1024), "all in reserve");

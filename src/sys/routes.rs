@@ -7,7 +7,7 @@ use std::{
     io::{self, Read},
 };
 
-/// Where they are, and how much of it is read, in bytes: 8192 routes. Whoever has more is a router of the internet, whose
+/// The file of the routes, and the bytes of it that are read: 8192 routes. A host with more is a router of the internet, whose
 /// routes lead elsewhere than to private networks.
 const LIST: &str = "/proc/self/net/route";
 const MAX_BYTES: u64 = 1024 * 1024;

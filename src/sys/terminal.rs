@@ -63,7 +63,7 @@ impl Modes {
     }
 }
 
-/// Gives the terminal `to` the size of the terminal `from`; the kernel tells whoever runs on `to`.
+/// Gives the terminal `to` the size of the terminal `from`; the kernel signals the processes on `to`.
 pub fn copy_size(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
     Ok(tcsetwinsize(to, tcgetwinsize(from)?)?)
 }

@@ -12,7 +12,7 @@ const MAX_BYTES: u64 = 4096;
 /// A file system's space, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// For whoever is not root.
+    /// For users other than root.
     pub available: u64,
     /// Altogether.
     pub size: u64,

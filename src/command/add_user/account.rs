@@ -1,4 +1,4 @@
-//! The account: made, opened, or converted. What has to be done is decided here, from facts; `step` does it.
+//! The account: made, opened, or converted. This module decides the steps from facts; `step` does them.
 
 use super::step::Step;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 
-/// The first id of people (`login.defs(5)`).
+/// The first id of accounts that are no system's (`login.defs(5)`).
 const FIRST_PERSON: u32 = 1000;
 /// Accounts that are podspawn's own.
 const OWN: [&str; 3] = ["podspawn", "podspawn-keys", "podspawn-backup"];
@@ -43,7 +43,7 @@ pub(in crate::command) enum Standing {
     Ordinary,
 }
 
-/// What the host would run for an account, or runs.
+/// Processes and jobs that the host runs for an account.
 #[derive(Debug, Default)]
 pub(in crate::command) struct Activity {
     /// Whether its user manager is started at boot.
@@ -68,7 +68,7 @@ impl Activity {
     }
 }
 
-/// What is known of an account, and what it has to become.
+/// The standing of an account, and the steps that it needs.
 #[derive(Debug)]
 pub(in crate::command) struct Plan {
     pub(in crate::command) standing: Standing,
@@ -107,7 +107,7 @@ fn is_member(account: &Account, local: &LocalAccounts) -> bool {
     local.groups_of(account).iter().any(|group| group == GROUP)
 }
 
-/// What has to be done so that `user` may log in with keys; `existing` says that an ordinary account is meant.
+/// The steps after which `user` may log in with keys; `existing` allows an ordinary account.
 pub(in crate::command) fn plan(
     user: &UserName,
     found: &(Standing, Option<Account>),
@@ -119,7 +119,7 @@ pub(in crate::command) fn plan(
     anyhow::ensure!(!OWN.contains(&user.as_ref()), "{user} is an account of podspawn's own; choose another name");
     let (standing, account) = found;
     let Some(account) = account else { return Ok(Plan { standing: Standing::Absent, steps: vec![Step::Make] }) };
-    anyhow::ensure!(account.uid != 0, "{user} is root: whoever administers this host needs its shell");
+    anyhow::ensure!(account.uid != 0, "{user} is root, whose shell administers this host");
     let password = local.shadow(user.as_ref()).map(|shadow| shadow.password);
     let steps = if *standing == Standing::Ours {
         let mut steps = Vec::new();
@@ -139,7 +139,7 @@ pub(in crate::command) fn plan(
     Ok(Plan { standing: standing.clone(), steps })
 }
 
-/// What makes an account of the host podspawn's; nothing if it is, whoever made it so.
+/// The steps that make an account of the host podspawn's; none if it is already.
 fn conversion(
     standing: &Standing,
     account: &Account,
@@ -164,43 +164,14 @@ fn conversion(
         return Ok(password_step.into_iter().collect());
     }
     if *standing != Standing::Converted {
-        anyhow::ensure!(
-            account.uid >= FIRST_PERSON,
-            "{user} is a system account (uid {}); choose another name",
-            account.uid
-        );
-        let what =
-            if *standing == Standing::Joined { "is in the group by other hands" } else { "is an ordinary account" };
-        anyhow::ensure!(
-            existing,
-            "{user} {what} of this host, and would have a container in place of its shell and \
-             home: say --existing if that is meant"
-        );
-        let shell = account.shell.file_name().unwrap_or_default();
-        anyhow::ensure!(
-            shell != "nologin" && shell != "false",
-            "{user} is closed: its shell is {}; usermod --shell /bin/sh {user} opens it",
-            account.shell.display()
-        );
+        ensure_convertible(account, *standing == Standing::Joined, existing)?;
     }
     anyhow::ensure!(
         local.account(user.as_ref()).is_some() || confinement.is_confined(),
         "{user} {confinement}, and its account is not in /etc/passwd: change it where it is \
          (sssd.conf: override_homedir, override_shell)"
     );
-    let files: Vec<String> = activity.jobs.iter().map(|path| path.display().to_string()).collect();
-    anyhow::ensure!(
-        files.is_empty(),
-        "{user} has jobs that run on this host: {}; remove them first (crontab -u {user} -r, atrm)",
-        files.join(", ")
-    );
-    let others: Vec<String> =
-        activity.processes.iter().filter(|one| !one.is_manager()).take(MAX_NAMES).map(ToString::to_string).collect();
-    anyhow::ensure!(
-        others.is_empty(),
-        "{user} has processes on this host: {}; end them first (loginctl terminate-user {user})",
-        others.join(", ")
-    );
+    ensure_idle(user, activity)?;
     let mut steps = vec![Step::Record(Former {
         uid: account.uid,
         home: account.home.clone(),
@@ -220,6 +191,51 @@ fn conversion(
         steps.push(Step::Join);
     }
     Ok(steps)
+}
+
+/// Refuses a system account, one that the administrator did not mean, and one that is closed.
+fn ensure_convertible(account: &Account, is_member: bool, existing: bool) -> anyhow::Result<()> {
+    let user = &account.name;
+    anyhow::ensure!(
+        account.uid >= FIRST_PERSON,
+        "{user} is a system account (uid {}); choose another name",
+        account.uid
+    );
+    let standing = if is_member {
+        "was added to the group by an administrator, and is an account"
+    } else {
+        "is an ordinary account"
+    };
+    anyhow::ensure!(
+        existing,
+        "{user} {standing} of this host, and would have a container in place of its shell and \
+         home: say --existing if that is meant"
+    );
+    let shell = account.shell.file_name().unwrap_or_default();
+    anyhow::ensure!(
+        shell != "nologin" && shell != "false",
+        "{user} is closed: its shell is {}; usermod --shell /bin/sh {user} opens it",
+        account.shell.display()
+    );
+    Ok(())
+}
+
+/// Refuses an account with jobs or processes on this host.
+fn ensure_idle(user: &UserName, activity: &Activity) -> anyhow::Result<()> {
+    let files: Vec<String> = activity.jobs.iter().map(|path| path.display().to_string()).collect();
+    anyhow::ensure!(
+        files.is_empty(),
+        "{user} has jobs that run on this host: {}; remove them first (crontab -u {user} -r, atrm)",
+        files.join(", ")
+    );
+    let others: Vec<String> =
+        activity.processes.iter().filter(|one| !one.is_manager()).take(MAX_NAMES).map(ToString::to_string).collect();
+    anyhow::ensure!(
+        others.is_empty(),
+        "{user} has processes on this host: {}; end them first (loginctl terminate-user {user})",
+        others.join(", ")
+    );
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Somebody's public keys from GitHub, or from a server that answers alike: once, over TLS, bounded.
+//! A user's public keys from GitHub, or from a server with the same answers: once, over TLS, bounded.
 //!
 //! Certificates are checked against the host's own roots, so that a company's server with its own authority works.
 //! Names are resolved by getent(1): a static binary loads no name service modules.
@@ -79,9 +79,9 @@ impl FromStr for Server {
         let server = Self { uri };
         match server.uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => Ok(server),
-            // What is sent to this host itself nobody else reads or changes.
+            // No other host reads or changes what this host sends to itself.
             Some(scheme) if *scheme == Scheme::HTTP && server.is_loopback() => Ok(server),
-            _ => Err("only https is safe: whoever is between could put keys of its own there".to_owned()),
+            _ => Err("only https is safe: a host in between could send other keys".to_owned()),
         }
     }
 }
@@ -197,7 +197,7 @@ mod tests {
             while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
                 request.push(byte[0]);
             }
-            // Whoever has read enough hangs up.
+            // The client hangs up once it has read enough.
             let _ = stream.write_all(&answer);
             String::from_utf8(request).unwrap()
         });
@@ -222,8 +222,8 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_the_keys_is_told_as_what_it_is() {
-        for (bytes, told) in [
+    fn an_answer_that_is_not_the_keys_is_named_in_the_error() {
+        for (bytes, message) in [
             (answer("404 Not Found", "no"), "127.0.0.1 knows no user alice"),
             (answer("302 Found\r\nLocation: http://127.0.0.1:1/", ""), "status 302"),
             (answer("500 Oops", ""), "status 500"),
@@ -233,10 +233,10 @@ mod tests {
         ] {
             let (address, asked) = server(bytes);
             let error = fetch(&address).unwrap_err();
-            assert!(error.contains(told), "{told}: {error}");
+            assert!(error.contains(message), "{message}: {error}");
             asked.join().unwrap();
         }
-        // Nobody is there.
+        // No server listens there.
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(fetch(&format!("http://{gone}")).unwrap_err().contains("fetching"));
     }

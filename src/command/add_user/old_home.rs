@@ -1,4 +1,4 @@
-//! A persistent home of the name of a new user: the files of whoever had that name before.
+//! A persistent home of the name of a new user: the files of an earlier user of that name.
 
 use crate::{domain::UserName, settings, sys::clock};
 use anyhow::Context as _;
@@ -58,9 +58,9 @@ mod tests {
         assert!(below(root.path(), &user).is_none());
         fs::create_dir(root.path().join("alice")).unwrap();
         fs::write(root.path().join("alice/mine"), "x").unwrap();
-        let told = below(root.path(), &user).unwrap().move_aside().unwrap();
+        let line = below(root.path(), &user).unwrap().move_aside().unwrap();
         assert!(below(root.path(), &user).is_none());
-        let aside = PathBuf::from(told.rsplit(' ').next().unwrap());
+        let aside = PathBuf::from(line.rsplit(' ').next().unwrap());
         assert_eq!(fs::read(aside.join("mine")).unwrap(), b"x");
         assert!(aside.file_name().unwrap().to_str().unwrap().parse::<UserName>().is_err());
         // A link is whatever it is, and moved as such.

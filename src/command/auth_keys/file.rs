@@ -22,14 +22,14 @@ pub(in crate::command) enum KeyFileError {
     Io(#[from] io::Error),
     #[error("this is not a regular file")]
     NotAFile,
-    /// Somebody other than root could put a key there.
+    /// A user other than root could put a key there.
     #[error("uid {owner} with mode {mode:04o} could add keys; the file must be root's and at most 0644")]
     NotOurs { owner: u32, mode: u32 },
     #[error("more than {MAX_BYTES} bytes")]
     TooLarge,
 }
 
-/// The bytes of the file, which `owner` has and nobody else can write. Symlinks are followed: files that are declared
+/// The bytes of the file, which only `owner` can write. Symlinks are followed: files that are declared
 /// to NixOS are links into the store, and it is the file that has to be root's.
 pub(in crate::command) fn read(path: &Path, owner: u32) -> Result<Vec<u8>, KeyFileError> {
     // Without NONBLOCK, opening a fifo would hold the login for ever.

@@ -19,7 +19,7 @@ pub(in crate::command) struct Line {
     pub(in crate::command) key: String,
 }
 
-/// Why a line that says something yields no key. Never quotes the line: what is there may be anything.
+/// Why a line that is no comment yields no key. It never quotes the line, which may have any bytes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("skipped: {0}")]
 pub(in crate::command) struct Skipped(&'static str);

@@ -32,7 +32,7 @@ const SK_ECDSA: &str = "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoY
 
 const FORCED: &str = "command=\"/usr/bin/podspawn spawn\",restrict,pty,agent-forwarding";
 
-fn told(text: &[u8]) -> (Vec<String>, Vec<String>) {
+fn printed(text: &[u8]) -> (Vec<String>, Vec<String>) {
     let answer = lines(FORCED, Path::new("/k/alice"), text);
     let remarks = answer.remarks.iter().map(|remark| remark.replace("/k/alice:", "")).collect();
     (answer.lines.unwrap().lines().map(str::to_owned).collect(), remarks)
@@ -41,12 +41,12 @@ fn told(text: &[u8]) -> (Vec<String>, Vec<String>) {
 #[test]
 fn every_key_type_of_openssh_but_dsa_is_printed_behind_our_command() {
     for key in [ED25519, ECDSA, RSA, SK_ED25519, SK_ECDSA] {
-        let (lines, remarks) = told(format!("{key} alice@laptop\n").as_bytes());
+        let (lines, remarks) = printed(format!("{key} alice@laptop\n").as_bytes());
         assert_eq!(lines, [format!("{FORCED} {key}")]);
         assert!(remarks.is_empty(), "{remarks:?}");
     }
     for key in [DSA, CERTIFICATE] {
-        let (lines, remarks) = told(key.as_bytes());
+        let (lines, remarks) = printed(key.as_bytes());
         assert!(lines.is_empty() && remarks.len() == 1, "{lines:?} {remarks:?}");
     }
 }
@@ -65,7 +65,7 @@ fn restrictions_are_kept_and_liberties_dropped() {
         ("no-touch-required,port-forwarding,user-rc", "", "no-touch-required, port-forwarding, user-rc"),
         ("COMMAND=\"a\",command=\"b\"", "", "command"),
     ] {
-        let (lines, remarks) = told(format!("{options} {ED25519} comment").as_bytes());
+        let (lines, remarks) = printed(format!("{options} {ED25519} comment").as_bytes());
         assert_eq!(lines, [format!("{FORCED}{kept} {ED25519}")], "{options}");
         let expected = if dropped.is_empty() { vec![] } else { vec![format!("1: the key is used without {dropped}")] };
         assert_eq!(remarks, expected, "{options}");
@@ -97,7 +97,7 @@ fn a_line_that_may_restrict_in_a_way_we_do_not_understand_yields_no_key() {
         "\\\"",
         "\"",
     ] {
-        let (lines, remarks) = told(format!("{options} {ED25519} comment").as_bytes());
+        let (lines, remarks) = printed(format!("{options} {ED25519} comment").as_bytes());
         assert!(lines.is_empty(), "{options:?}: {lines:?}");
         assert_eq!(remarks.len(), 1, "{options:?}: {remarks:?}");
     }
@@ -109,7 +109,7 @@ fn a_bad_line_is_named_and_the_others_still_count() {
         "# comment\r\n\r\n   {ED25519} a # b\r\nssh-ed25519 AAAA\n{RSA}\n \t\nnonsense\n{}\ncommand=\"\n{ECDSA}",
         "x".repeat(20_000)
     );
-    let (lines, remarks) = told(text.as_bytes());
+    let (lines, remarks) = printed(text.as_bytes());
     assert_eq!(lines, [ED25519, RSA, ECDSA].map(|key| format!("{FORCED} {key}")));
     assert_eq!(
         remarks,
@@ -126,13 +126,13 @@ fn a_bad_line_is_named_and_the_others_still_count() {
 fn a_comment_may_be_anything_and_is_never_printed() {
     let mut text = format!("{ED25519} ").into_bytes();
     text.extend(b"caf\xe9 \x1b[31m \0 \"unbalanced, command=\"evil\"\n");
-    let (lines, remarks) = told(&text);
+    let (lines, remarks) = printed(&text);
     assert_eq!((lines, remarks.len()), (vec![format!("{FORCED} {ED25519}")], 0));
 }
 
 #[test]
 fn no_more_than_a_thousand_keys_are_printed() {
-    let (lines, remarks) = told(format!("{ED25519}\n").repeat(1200).as_bytes());
+    let (lines, remarks) = printed(format!("{ED25519}\n").repeat(1200).as_bytes());
     assert_eq!((lines.len(), remarks.len()), (1000, 1));
     assert!(remarks[0].starts_with("1001: "), "{remarks:?}");
 }
@@ -170,7 +170,7 @@ fn whatever_a_file_says_our_command_comes_first() {
         ",",
     ];
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut printed = 0;
+    let mut count = 0;
     for _ in 0..20_000 {
         let mut text = String::new();
         loop {
@@ -182,8 +182,8 @@ fn whatever_a_file_says_our_command_comes_first() {
                 break;
             }
         }
-        let (lines, _) = told(text.as_bytes());
-        printed += lines.len();
+        let (lines, _) = printed(text.as_bytes());
+        count += lines.len();
         for line in lines {
             let rest = line.strip_prefix(FORCED).unwrap_or_else(|| panic!("{text:?} gave {line:?}"));
             assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
@@ -195,7 +195,7 @@ fn whatever_a_file_says_our_command_comes_first() {
             assert_eq!(line.matches("command=").count(), 1, "{line:?}");
         }
     }
-    assert!(printed > 1000, "only {printed} lines were tried");
+    assert!(count > 1000, "only {count} lines were tried");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn ten_thousand_key_files_make_no_difference() {
     let owner = std::fs::metadata(&path).unwrap().uid();
     let start = Instant::now();
     let bytes = file::read(&path, owner).unwrap();
-    let (lines, _) = told(&bytes);
+    let (lines, _) = printed(&bytes);
     let took = start.elapsed();
     assert_eq!(lines.len(), 1);
     println!("one of 10,000 in {took:?}");

@@ -1,4 +1,4 @@
-//! Removing a persistent home: a tree that a container's root could fill with whatever it liked.
+//! Removes a persistent home: a tree that a container's root could fill at will.
 //!
 //! No link is followed and no other file system entered. Directories are emptied into the top one rather than walked
 //! into, so that a tree of any depth takes no more than three descriptors and no stack.
@@ -19,36 +19,36 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 /// Removes the directory `name` in `holder`; returns whether there was one.
 pub(super) fn remove(holder: &Path, name: &str) -> anyhow::Result<bool> {
     let path = holder.join(name);
-    let told = || format!("removing {}", path.display());
+    let context = || format!("removing {}", path.display());
     let parent = match rustix::fs::open(holder, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
         Ok(parent) => parent,
         Err(Errno::NOENT) => return Ok(false),
         Err(error) => return Err(error).with_context(|| format!("{}", holder.display())),
     };
-    let name = CString::new(name).with_context(told)?;
+    let name = CString::new(name).with_context(context)?;
     let top = match enter(&parent, &name) {
         Ok(top) => top,
         Err(Errno::NOENT) => return Ok(false),
         Err(Errno::LOOP | Errno::NOTDIR) => anyhow::bail!("{} is not a directory; look at it yourself", path.display()),
         Err(Errno::XDEV) => anyhow::bail!("{} is a mount point: unmount it first", path.display()),
-        Err(error) => return Err(error).with_context(told),
+        Err(error) => return Err(error).with_context(context),
     };
     let mut moved = 0_u64;
     loop {
-        let entries = entries(&top).with_context(told)?;
+        let entries = entries(&top).with_context(context)?;
         if entries.is_empty() {
             break;
         }
         for (entry, kind) in entries {
             if kind == FileType::Directory {
-                flatten(&top, &entry, &mut moved).with_context(told)?;
+                flatten(&top, &entry, &mut moved).with_context(context)?;
             } else {
-                unlinkat(&top, &*entry, AtFlags::empty()).with_context(told)?;
+                unlinkat(&top, &*entry, AtFlags::empty()).with_context(context)?;
             }
         }
     }
-    unlinkat(&parent, &*name, AtFlags::REMOVEDIR).with_context(told)?;
-    rustix::fs::fsync(&parent).with_context(told)?;
+    unlinkat(&parent, &*name, AtFlags::REMOVEDIR).with_context(context)?;
+    rustix::fs::fsync(&parent).with_context(context)?;
     Ok(true)
 }
 
@@ -68,7 +68,7 @@ fn flatten(top: &OwnedFd, name: &CStr, moved: &mut u64) -> Result<(), Errno> {
                 let free = CString::new(format!(".podspawn-purge.{moved}")).map_err(|_| Errno::INVAL)?;
                 // A mount point cannot be moved (EBUSY), and what is mounted stays as it is.
                 match renameat(&directory, &*entry, top, &*free) {
-                    // Whoever filled the home may have thought of our names; an empty one is replaced, which is as well.
+                    // The home may have our names already; an empty directory is replaced, which is as well.
                     Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
                     done => break done?,
                 }
@@ -151,7 +151,7 @@ mod tests {
         for place in ["alice", "alice/a", "alice/a/b/c"] {
             let mount = root.path().join(place);
             fs::create_dir_all(&mount).unwrap();
-            // The same file system, so that only the mount itself tells. Where nobody may mount, nobody has.
+            // The same file system, so that only the mount itself shows. A host that forbids mounts needs no test.
             if !mounts("mount", &[Path::new("--bind"), &other, &mount]) {
                 return;
             }
@@ -165,11 +165,15 @@ mod tests {
         }
     }
 
+    /// Longer than a path may be (4096 bytes), deeper than descriptors may be open (1024), and too deep for a recursion on
+    /// a thread's stack of 2 MiB. The time grows with the square.
+    const DEEP: usize = 4_000;
+
     #[test]
-    fn a_tree_deeper_than_any_path_or_stack_goes() {
+    fn a_tree_deeper_than_any_path_or_limit_of_descriptors_is_removed() {
         let root = tempfile::tempdir().unwrap();
         let mut directory = rustix::fs::open(root.path(), DIRECTORY, Mode::empty()).unwrap();
-        for depth in 0..20_000 {
+        for depth in 0..DEEP {
             let name = if depth == 0 { "alice" } else { "d" };
             rustix::fs::mkdirat(&directory, name, Mode::RWXU).unwrap();
             directory = rustix::fs::openat(&directory, name, DIRECTORY, Mode::empty()).unwrap();

@@ -29,7 +29,7 @@ pub(super) fn obstacle(sessions: &Result<Vec<String>, String>) -> Option<String>
             ))
         }
         Err(why) => Some(format!(
-            "whether there are sessions cannot be told ({why}); use --force if they may lose their containers"
+            "whether there are sessions is not known ({why}); use --force if they may lose their containers"
         )),
     }
 }
@@ -42,9 +42,9 @@ mod tests {
     fn sessions_and_not_knowing_stand_in_the_way() {
         assert_eq!(obstacle(&Ok(Vec::new())), None);
         let many: Vec<String> = (0..7).map(|n| format!("user{n}")).collect();
-        let told = obstacle(&Ok(many)).unwrap();
+        let message = obstacle(&Ok(many)).unwrap();
         assert!(obstacle(&Ok(vec!["alice".into()])).unwrap().starts_with("there is a session (alice) whose container"));
-        assert!(told.contains("are 7 sessions (user0, user1, user2, user3, user4, …)"), "{told}");
-        assert!(obstacle(&Err("damaged".into())).unwrap().contains("cannot be told (damaged)"));
+        assert!(message.contains("are 7 sessions (user0, user1, user2, user3, user4, …)"), "{message}");
+        assert!(obstacle(&Err("damaged".into())).unwrap().contains("is not known (damaged)"));
     }
 }

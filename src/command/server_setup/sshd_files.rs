@@ -148,7 +148,7 @@ fn drop_ins(main: &Path, text: &str) -> Vec<PathBuf> {
 
 /// The drop-in that is read, or would be, before every `Match` block of others; `None` if there is no such place.
 fn first(main: &Path, text: &str, block: &Block) -> anyhow::Result<Option<PathBuf>> {
-    for include in MainFile::new(text).includes().into_iter().filter(|include| include.is_for_everybody) {
+    for include in MainFile::new(text).includes().into_iter().filter(|include| include.is_unconditional) {
         let covered = include.covers(FILE_NAME).filter(|(_, path)| is_beside(main, path));
         for (number, pattern) in include.patterns.iter().enumerate() {
             let drop_in = covered.as_ref().filter(|(place, _)| *place == number).map(|(_, path)| path);

@@ -111,7 +111,7 @@ metrics:   { per_user: true }
 }
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_place_and_a_remedy() {
+fn every_mistake_is_reported_at_once_with_its_place_and_a_remedy() {
     let text = "\
 defaults:
   memroy: 2g
@@ -170,9 +170,9 @@ fn what_does_not_fit_is_refused() {
         "log: {file: [a]}",
         "log: {file: /var/log/x, audit_log: /var/log/x}",
     ] {
-        let told = messages(bad);
-        assert_eq!(told.len(), 1, "{bad}: {told:?}");
-        assert!(told[0].starts_with("1:"), "{told:?}");
+        let found = messages(bad);
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
+        assert!(found[0].starts_with("1:"), "{found:?}");
     }
 }
 
