@@ -1,4 +1,4 @@
-//! Who an uid is, and which gid a group has: `/etc/passwd`, then systemd's user database, then getent(1).
+//! Lookups of accounts and groups: in `/etc/passwd`, then in systemd's user database, then by getent(1).
 //!
 //! Never a name-service call of libc: a static glibc loads no NSS modules and would silently know less. Nothing here
 //! decides what an account may do.
@@ -150,7 +150,7 @@ impl Accounts {
     }
 }
 
-/// The answer of the user database, or that of getent where the database did not say.
+/// The answer of the user database, or that of getent where the database did not answer.
 fn otherwise<T>(database: Answer<T>, getent: impl FnOnce() -> Answer<T>) -> Answer<T> {
     let silence = match database {
         Ok(answer) => return Ok(answer),
@@ -163,7 +163,7 @@ fn otherwise<T>(database: Answer<T>, getent: impl FnOnce() -> Answer<T>) -> Answ
     }
 }
 
-/// What follows from the last source's answer; a source that is not there has nothing to say.
+/// The result after the last source's answer; a source that does not exist knows no account.
 fn settle<T>(answer: Answer<T>, is_asked: impl FnOnce(&T) -> bool) -> Result<T, AccountError> {
     match answer {
         Ok(Some(entry)) if is_asked(&entry) => Ok(entry),

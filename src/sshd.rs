@@ -1,6 +1,6 @@
-//! The host's sshd: what it is, what it says of a configuration, and where podspawn's block stands in one.
+//! The host's sshd: its version, its answers about a configuration, and the place of podspawn's block in one.
 //!
-//! Nothing here judges: what sshd says is put into words it can be asked by, and files are read as sshd reads them.
+//! This module decides nothing. It runs sshd and reads files as sshd reads them.
 
 pub mod block;
 mod effective;
@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-/// What sshd says without the directory that its service makes when it starts. Only root's sshd asks for it.
+/// sshd's message without the directory that its service makes at its start. Only root's sshd needs it.
 const NO_DIRECTORY: &str = "Missing privilege separation directory";
 /// How long one question may take: sshd reads some files, and on a busy machine waits for a processor.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -45,12 +45,12 @@ pub enum SshdError {
     /// It does not accept the configuration; the text is sshd's own.
     #[error("sshd says: {0}")]
     Refused(String),
-    /// It does not say which version it is.
+    /// It does not print its version.
     #[error("sshd does not say which version it is: {0}")]
     NoVersion(String),
 }
 
-/// What to do about a complaint of sshd's that podspawn's block brings about.
+/// The remedy for an error of sshd's that podspawn's block causes.
 #[must_use]
 pub fn hint(said: &str) -> Option<&'static str> {
     let is_any = said.contains("\"any\" must appear alone");
@@ -98,7 +98,7 @@ impl Sshd {
         if done.succeeded() { Ok(()) } else { Err(SshdError::Refused(done.complaint())) }
     }
 
-    /// What `config` means for `connection`.
+    /// The options of `config` for `connection`.
     pub fn effective(&self, config: &Path, connection: &Connection) -> Result<Effective, SshdError> {
         let specification = connection.specification();
         let done = self.run(&["-T", "-f", &config.to_string_lossy(), "-C", &specification])?;

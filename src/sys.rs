@@ -1,6 +1,6 @@
 //! The kernel, one thing a file: sockets that carry descriptors, credentials of a peer, terminals, signals.
 //!
-//! Nothing here decides anything. `unsafe` is allowed here and in `guest/` only; each block says why it is sound.
+//! This module makes no decisions. `unsafe` is allowed here and in `guest/` only; each block says why it is sound.
 #![allow(unsafe_code)]
 
 pub mod append;

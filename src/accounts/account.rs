@@ -33,5 +33,5 @@ pub enum AccountError {
     Unavailable(#[source] io::Error),
 }
 
-/// What one source says.
+/// The answer of one source.
 pub(super) type Answer<T> = Result<Option<T>, io::Error>;

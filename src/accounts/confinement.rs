@@ -33,7 +33,7 @@ pub enum Confinement {
 }
 
 impl Confinement {
-    /// What holds for `account`.
+    /// The confinement of `account`.
     pub fn of(account: &Account) -> Self {
         if account.uid == 0 {
             Self::Root
@@ -53,7 +53,7 @@ impl Confinement {
     }
 }
 
-/// What is so, as the end of a sentence that begins with the account's name.
+/// The end of a sentence that begins with the account's name.
 impl fmt::Display for Confinement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! What the host starts for an account without a login: a lingering user manager, crontabs, jobs of at(1).
+//! Programs that the host starts for an account without a login: a lingering user manager, crontabs, jobs of at(1).
 
 use super::Account;
 use std::{

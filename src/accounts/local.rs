@@ -1,4 +1,4 @@
-//! All accounts and groups of this host's own files at once, with what `/etc/shadow` says: for who administers them.
+//! All accounts and groups of this host's own files at once, with `/etc/shadow`: for the verbs of administrators.
 //!
 //! Reads `/etc/passwd`, `/etc/group` and `/etc/shadow` anew; accounts of a directory server are not among them.
 
@@ -16,11 +16,11 @@ pub struct Group {
     pub name: String,
     /// Its id.
     pub gid: u32,
-    /// Who is in it beside those whose primary group it is.
+    /// Its members, without those whose primary group it is.
     pub members: Vec<String>,
 }
 
-/// What an account's password field allows.
+/// The state of an account's password field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Password {
     /// No password fits and the account is open: `*`.
@@ -110,7 +110,7 @@ impl LocalAccounts {
         self.groups.iter().find(|group| group.name == name)
     }
 
-    /// What `/etc/shadow` says of an account.
+    /// The line of an account in `/etc/shadow`.
     #[must_use]
     pub fn shadow(&self, name: &str) -> Option<Shadow> {
         self.shadow.iter().find(|(user, _)| user == name).map(|(_, shadow)| *shadow)

@@ -114,7 +114,7 @@ fn end_within(uid: u32, patience: Duration) -> io::Result<bool> {
                 if let Ok(held) = pidfd_open(pid, PidfdFlags::empty())
                     && owner(pid, &ours) == Some(uid)
                 {
-                    // It may have ended in between, which is what is wanted.
+                    // It may have ended in between.
                     let _ = pidfd_send_signal(&held, signal);
                 }
             }

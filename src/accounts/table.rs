@@ -14,7 +14,7 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// Most answers that are kept; more different questions than this between two changes of the file are a flood.
 const MAX_ANSWERS: usize = 4096;
 
-/// What a line, or the whole file, says to a question.
+/// The answer of a line, or of the whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found<T> {
     /// The entry.

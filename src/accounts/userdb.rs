@@ -16,14 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The service that asks all others; it is the one whose "no" is final.
+/// The service that asks all others; only its "no" is final.
 const SERVICE: &str = "io.systemd.Multiplexer";
 const SOCKET: &str = "run/systemd/userdb/io.systemd.Multiplexer";
 const NO_RECORD: &str = "io.systemd.UserDatabase.NoRecordFound";
 /// Largest reply, in bytes: a homed record with keys and pictures is a few KiB.
 const MAX_REPLY_BYTES: usize = 256 * 1024;
 
-/// What an account is looked up by.
+/// The key of a lookup.
 pub(super) enum Key<'a> {
     Uid(u32),
     Name(&'a str),
@@ -40,12 +40,12 @@ struct UserRecord {
     shell: Option<PathBuf>,
 }
 
-/// Whether there is an account of `key`, whatever its name is; an error means that the database did not say.
+/// Whether there is an account of `key`, whatever its name is; an error means that the database did not answer.
 pub(super) fn exists(root: &Path, key: &Key<'_>) -> Answer<()> {
     Ok(record(root, key)?.map(drop))
 }
 
-/// The account of `key`; an error means that the database did not say.
+/// The account of `key`; an error means that the database did not answer.
 pub(super) fn user(root: &Path, key: &Key<'_>) -> Answer<Account> {
     let Some(record) = record(root, key)? else { return Ok(None) };
     let record: UserRecord = serde_json::from_value(record)?;
@@ -69,7 +69,7 @@ fn record(root: &Path, key: &Key<'_>) -> Answer<Value> {
     call(root, "io.systemd.UserDatabase.GetUserRecord", &parameters)
 }
 
-/// The gid of the group `name`; an error means that the database did not say.
+/// The gid of the group `name`; an error means that the database did not answer.
 pub(super) fn group(root: &Path, name: &str) -> Answer<u32> {
     let parameters = json!({"groupName": name, "service": SERVICE});
     let Some(record) = call(root, "io.systemd.UserDatabase.GetGroupRecord", &parameters)? else { return Ok(None) };

@@ -45,7 +45,7 @@ impl Named {
     }
 }
 
-/// What is in the backup so far.
+/// The contents of the backup so far.
 #[derive(Default)]
 pub(super) struct Copies {
     pub(super) owner: Option<(Uid, Gid)>,
@@ -150,7 +150,7 @@ impl Copies {
         let about = file.metadata().at("read", shown)?;
         let mut copied = self.create(target, path.file_name(), shown)?;
         let budget = &mut self.budget;
-        // What is written to it while it is read need not come to an end.
+        // A file may grow without end while it is read.
         let done = files::copy_paced(&mut file, Some(&mut copied), about.len(), |bytes| budget.take_bytes(bytes));
         let added = done.and_then(|(size, sha256)| {
             self.add(Entry {
@@ -163,7 +163,7 @@ impl Copies {
             Ok(size)
         });
         if added.is_err() {
-            // What is no entry of the manifest must not be in the backup.
+            // A file without an entry in the manifest must not be in the backup.
             rustix::fs::unlinkat(target, path.file_name(), AtFlags::empty()).at("remove", shown)?;
         }
         self.bytes += added.at("copy", shown)?;
@@ -232,7 +232,7 @@ fn small(file: File, path: &Path) -> Result<File, BackupError> {
     Ok(file)
 }
 
-/// The entry of what is open, by its own metadata.
+/// The entry of an open file, by its own metadata.
 pub(super) fn entry(path: &EntryPath, kind: Kind, open: &File) -> io::Result<Entry> {
     let about = open.metadata()?;
     let (mode, owner) = (about.mode() & 0o7777, Owner::number(&about));

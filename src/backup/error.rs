@@ -18,9 +18,9 @@ pub enum BackupError {
     /// A file or directory.
     #[error("cannot {action} {}", .path.display())]
     File {
-        /// What was to be done.
+        /// The action.
         action: &'static str,
-        /// To what.
+        /// The file or directory.
         path: PathBuf,
         /// Why not.
         #[source]
@@ -40,7 +40,7 @@ pub enum BackupError {
     Altered {
         /// The directory.
         path: PathBuf,
-        /// What is wrong.
+        /// The difference.
         fault: Fault,
     },
     /// Everything but the homes is backed up.
@@ -71,7 +71,7 @@ pub enum BackupError {
     Name {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its name.
+        /// The reason.
         source: NameError,
     },
     /// The directory of the backups is not fit for them.

@@ -81,7 +81,7 @@ pub(super) fn names_at_most(directory: impl AsFd, limit: usize) -> io::Result<Op
     Ok(Some(names))
 }
 
-/// Reads a file to its end, at most `limit` bytes of it; writes it to `into`, where what is zeros becomes a hole.
+/// Reads a file to its end, at most `limit` bytes of it; writes it to `into`, where zeros become a hole.
 pub(super) fn copy(from: &mut File, into: Option<&mut File>, limit: u64) -> io::Result<(u64, Sum)> {
     copy_paced(from, into, limit, |_| Ok(()))
 }
@@ -131,7 +131,7 @@ pub(super) fn copy_paced(
             size += count as u64;
         }
         if size == before {
-            // It has become shorter, or what was data a moment ago is a hole now.
+            // It has become shorter, or data has become a hole.
             pace(0)?;
             if from.metadata()?.len() <= size {
                 break;

@@ -2,7 +2,7 @@
 //!
 //! Every step is relative to a directory that is open, and follows no link. Links are noted and never made; sockets,
 //! fifos and devices are left out and listed. A home is in the backup as a whole or not at all, but for files that
-//! cannot be read or are larger than a home may be; what is not in it is listed, in the manifest too.
+//! cannot be read or are larger than a home may be; files that are left out are listed, in the manifest too.
 
 use super::{
     budget::HomeLimits,
@@ -81,7 +81,7 @@ fn whole(
     copy(copies, home, &made, path, shown)
 }
 
-/// Copies what is in `source` into `target`; their paths are `path` in the backup and `shown` on this host.
+/// Copies the files of `source` into `target`; their paths are `path` in the backup and `shown` on this host.
 fn copy(
     copies: &mut Copies,
     source: &File,

@@ -180,7 +180,7 @@ thread_local! {
 }
 
 impl Step {
-    /// Does what is not done yet.
+    /// Does the rest of the step.
     fn done(&self) -> Result<(), BackupError> {
         let Step { live, kept, stage, inode } = self;
         let (Some(stage), Some(inode)) = (stage, inode) else {

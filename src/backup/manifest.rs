@@ -27,7 +27,7 @@ pub(super) const MAX_MANIFEST_BYTES: u64 = 512 * 1024 * 1024;
 /// Most files and directories.
 pub(super) const MAX_ENTRIES: usize = 1_000_000;
 
-/// The files and directories below a backup's directory, by what is in them.
+/// The files and directories of a backup.
 pub(super) const DATABASE: &str = "state.db";
 pub(super) const CONFIG: &str = "config.yaml";
 pub(super) const PROJECTS: &str = "projects.yaml";
@@ -171,7 +171,7 @@ impl Manifest {
 }
 
 impl Entry {
-    /// Most bytes that it takes in a manifest, with what stands around it.
+    /// Most bytes that it takes in a manifest, with keys and punctuation.
     pub(super) fn written_bytes(&self) -> u64 {
         const OTHERS: u64 = 480;
         let target = if let Kind::Link { target } = &self.kind { target.written_bytes() } else { 0 };
@@ -230,12 +230,12 @@ pub enum ManifestError {
     Entry {
         /// Its path.
         path: String,
-        /// What is wrong with it.
+        /// The fault.
         fault: EntryFault,
     },
 }
 
-/// What is wrong with an entry.
+/// The fault of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryFault {
     /// Its path or kind.

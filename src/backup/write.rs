@@ -47,7 +47,7 @@ pub struct Report {
     pub bytes: u64,
     /// The schema of the database, if there is one.
     pub schema: Option<i64>,
-    /// What cannot be in a backup: sockets, what went meanwhile.
+    /// Files that cannot be in a backup: sockets, and files that were removed meanwhile.
     pub skipped: Named,
     /// Homes and files of homes that should be in the backup and are not.
     pub left_out: Named,

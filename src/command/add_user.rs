@@ -143,7 +143,7 @@ fn read(stream: impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The keys in `bytes`; one line that is none makes all of it suspect.
+/// The keys in `bytes`; one line that is no key makes all of them suspect.
 fn parse(bytes: &[u8], place: &str) -> anyhow::Result<Vec<Key>> {
     let mut keys = Vec::new();
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {

@@ -1,4 +1,4 @@
-//! `auth-keys USER`: what sshd asks at every authentication, twice.
+//! `auth-keys USER`: the command that sshd runs at every authentication, twice.
 //!
 //! Prints `authorized_keys` lines for a user, each with our forced command first, or nothing. Ends with 0 whatever
 //! happens: sshd takes another code for a reason to look elsewhere. It reads the user's file, which directory that is in
@@ -56,7 +56,7 @@ pub fn refuse(why: &str) {
 /// The directory of key files that the configuration under [`settings::ROOT`] names.
 pub(super) fn configured_key_dir() -> PathBuf {
     let mut text = String::new();
-    // An absent or unreadable file says nothing, which is the default.
+    // An absent or unreadable file means the default.
     let _ = File::open(Path::new(settings::ROOT).join("config.yaml"))
         .and_then(|file| file.take(MAX_FILE_BYTES as u64).read_to_string(&mut text));
     Config::key_dir(&text).as_path().to_owned()
@@ -125,7 +125,7 @@ fn forced_command(binary: &Path) -> Result<String, String> {
     }
 }
 
-/// The lines for the keys in `bytes`; what cannot be used is skipped and remarked upon.
+/// The lines for the keys in `bytes`; lines that cannot be used are skipped with a remark.
 fn lines(forced: &str, path: &Path, bytes: &[u8]) -> Answer {
     let mut lines = String::new();
     let mut remarks = Vec::new();
@@ -158,7 +158,7 @@ fn lines(forced: &str, path: &Path, bytes: &[u8]) -> Answer {
     Answer { lines: Some(lines), remarks }
 }
 
-/// What sshd would be given for a key file of these bytes.
+/// The answer for sshd about a key file of these bytes.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 #[must_use]

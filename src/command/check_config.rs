@@ -1,4 +1,4 @@
-//! `check-config [PATH]`: parse and validate every file, and say where each mistake is and what would be right.
+//! `check-config [PATH]`: parses and validates every file, and prints each mistake with its place and a remedy.
 
 use crate::{
     config::{Config, ConfigError, FileError, Projects, UserOverrides, text_of, unusable},
@@ -31,7 +31,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     if checked.mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What a valid file still does not do.
+/// Settings of a valid file that have no effect.
 const REPOSITORIES: &str =
     "note: nothing is cloned or built from a project's repo in this version; its sessions have its image";
 

@@ -1,4 +1,4 @@
-//! What an account of the host was before it became podspawn's, so that `remove-user` can give it back.
+//! Records of accounts as they were before `add-user --existing`, so that `remove-user` can restore them.
 //!
 //! One file of root's for each account that `add-user --existing` converted, on the disk before anything of the account
 //! changes and until all of it is given back. It is not in a backup: it is about this host's accounts.
@@ -23,7 +23,7 @@ const MAX_BYTES: u64 = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Former {
-    /// Whose it is: another account of the same name is not meant.
+    /// The id of the account: another account of the same name is not meant.
     pub(super) uid: u32,
     pub(super) home: PathBuf,
     pub(super) shell: PathBuf,
@@ -54,7 +54,7 @@ impl Formers {
         self.0.join(user.as_ref())
     }
 
-    /// What `account` was; `None` if it was never another's, or the record is about another account of its name.
+    /// The record of `account`; `None` if it was never converted, or the record is about another account of its name.
     pub(super) fn of(&self, account: &Account) -> anyhow::Result<Option<Former>> {
         Ok(self.read(&account.name)?.filter(|former| former.uid == account.uid))
     }
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn what_an_account_was_first_is_kept_until_it_is_given_back() {
+    fn the_first_record_of_an_account_stays_until_it_is_restored() {
         let root = tempfile::tempdir().unwrap();
         let formers = Formers(root.path().join("accounts"));
         let user = account(1003).name;
         assert_eq!(formers.of(&account(1003)).unwrap(), None);
         formers.write(&user, &former("/home/bob")).unwrap();
         assert_eq!(root.path().join("accounts").metadata().unwrap().mode() & 0o7777, 0o700);
-        // A conversion that was cut short is repeated with what it has made of the account already.
+        // An interrupted conversion is repeated on the account that it has changed already.
         formers.write(&user, &former("/var/empty")).unwrap();
         assert_eq!(formers.of(&account(1003)).unwrap(), Some(former("/home/bob")));
         // The account was removed by hand, and another has its name.

@@ -17,7 +17,7 @@ use std::{
 
 /// The group of `auth-keys`, the only reader of the files beside root.
 pub(super) const READERS: &str = "podspawn-keys";
-/// What NixOS's configuration has in place of a key file.
+/// The option of NixOS in place of a key file.
 pub(super) const NIX_OPTION: &str = "services.podspawn.users.<name>.keys";
 const MODE: u32 = 0o640;
 
@@ -26,9 +26,9 @@ const MODE: u32 = 0o640;
 pub(super) struct Key {
     /// The line as it is stored.
     pub(super) line: String,
-    /// What sshd does not get of its options, for a remark.
+    /// Its options that sshd does not get, for a remark.
     pub(super) dropped: Vec<&'static str>,
-    /// Type and data: what makes two keys the same.
+    /// Type and data. Two keys with the same are the same.
     material: String,
     restrictions: Vec<String>,
 }
@@ -100,7 +100,7 @@ impl KeyFile {
         Ok(true)
     }
 
-    /// Drops lines that say what an earlier one says already; returns how many.
+    /// Drops lines that repeat an earlier one; returns how many.
     pub(super) fn drop_duplicates(&mut self) -> usize {
         let before = self.lines.len();
         let mut seen = Vec::new();
@@ -131,7 +131,7 @@ pub(super) fn remove(path: &Path) -> anyhow::Result<bool> {
     replace::remove(path).with_context(|| format!("removing {}", path.display()))
 }
 
-/// The directory of key files, held against others who change it at the same time.
+/// The directory of key files, locked against other writers.
 pub(super) struct KeyDir {
     path: PathBuf,
     _lock: File,

@@ -1,4 +1,4 @@
-//! `podspawn list-users`: who has a container to log in to, and what stands in the way.
+//! `podspawn list-users`: the users, and the reasons against a login.
 
 use super::{
     auth_keys,
@@ -47,16 +47,16 @@ struct Row {
     user: String,
     /// Keys that sshd would get.
     keys: usize,
-    /// `None` if the broker does not say.
+    /// `None` if the broker does not answer.
     sessions: Option<usize>,
-    /// What happens after the last disconnect, in the user's own container; `None` if the configuration has a mistake.
+    /// The mode of the user's own container; `None` if the configuration has a mistake.
     mode: Option<String>,
     /// Whether `users/<user>.yaml` exists.
     overrides: bool,
     state: State,
 }
 
-/// Whether the user can log in, and what keeps it from that.
+/// Whether the user can log in, or the reason against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum State {

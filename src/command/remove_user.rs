@@ -142,7 +142,7 @@ impl<'a> Removal<'a> {
         Ok(Self { options, user, directory, local, standing, account, former, overrides, homes })
     }
 
-    /// The account's uid, if the account is podspawn's: what runs for it on this host is then connections only.
+    /// The account's uid, if the account is podspawn's: its only processes on this host are connections.
     fn own_uid(&self) -> Option<u32> {
         let account = self.account.as_ref()?;
         let is_ours = match self.standing {
@@ -204,7 +204,7 @@ impl<'a> Removal<'a> {
         loop {
             let sessions = match self.sessions() {
                 Ok(sessions) => sessions,
-                // It was asked for, and the keys are gone: what is left of a session ends by itself.
+                // The keys are gone, and the rest of a session ends by itself.
                 Err(error) => {
                     self.options.say(format_args!("note: {}; see podspawn list", chain(error.as_ref())));
                     return Ok(());

@@ -109,9 +109,9 @@ fn restore(options: &Options, services: &Services, plan: &Plan, backup: &Backup)
     change_over(prepared.commit()?, services, options)
 }
 
-/// What is done once there is a journal, now or after it was found.
+/// Finishes a restore that has a journal, of this run or of an earlier one.
 fn change_over(journal: Journal, services: &Services, options: &Options) -> anyhow::Result<()> {
-    // Since the journal is there no broker opens the state; one that did a moment before goes.
+    // With the journal in place no broker opens the state; one that did a moment before is stopped.
     services.stop()?;
     let start = journal.start().to_vec();
     for kept in journal.finish()? {

@@ -24,7 +24,7 @@ use service::Service;
 use std::path::{Path, PathBuf};
 use steps::Setup;
 
-/// What NixOS's configuration has in place of this verb.
+/// The option of NixOS in place of this verb.
 const NIX_OPTION: &str = "services.podspawn.enable = true";
 
 /// Options of the verb.

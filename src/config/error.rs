@@ -1,4 +1,4 @@
-//! Where a file is wrong and what would be right.
+//! Mistakes in files, with their places.
 
 use crate::domain::text::is_plain;
 use std::{fmt, path::PathBuf};
@@ -11,7 +11,7 @@ pub struct ConfigError {
     pub line: u64,
     /// The column, in characters from 1; 0 if the mistake has no place.
     pub column: u64,
-    /// What is wrong, and what would be right.
+    /// The mistake, and the remedy.
     pub message: String,
 }
 
@@ -35,7 +35,7 @@ impl ConfigError {
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The mistake.
     pub error: ConfigError,
 }
 

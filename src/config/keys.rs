@@ -1,4 +1,4 @@
-//! The table of keys: what each file may say, with types, defaults and meanings.
+//! The table of keys of all files, with types, defaults and meanings.
 //!
 //! [`section!`] makes a section's struct, its defaults, its reader and its rows of the table from one list, so a new key
 //! is one entry in that list. The reference in `docs/` and the check of the shipped `config.yaml` read the table.
@@ -19,13 +19,13 @@ pub struct Key {
     pub section: &'static str,
     /// Its name in that mapping.
     pub name: &'static str,
-    /// What it takes.
+    /// The values that it takes.
     pub values: Values,
     /// The default as it would be written in the file; `None` for a key that has none.
     pub default: Option<&'static str>,
     /// The first version of podspawn that knows it.
     pub since: &'static str,
-    /// What it does, in Markdown.
+    /// Its meaning, in Markdown.
     pub meaning: &'static str,
 }
 

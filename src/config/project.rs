@@ -1,4 +1,4 @@
-//! `projects.yaml`: which projects there are and who may use them.
+//! `projects.yaml`: the projects and their users.
 //!
 //! ```yaml
 //! backend:
@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{Cpus, ImageRef, Invalid, Mode, ProjectName, Size, Span, UserName};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every project of `projects.yaml`. [`Default`] is what an absent file says: none.
+/// Every project of `projects.yaml`. [`Default`] is that of an absent file: none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Projects(BTreeMap<ProjectName, Project>);
 
@@ -30,7 +30,7 @@ pub struct Project {
     pub repo: Repository,
     /// The branch; `None` is the repository's own default.
     pub branch: Option<Branch>,
-    /// Who may use it.
+    /// Its users.
     pub users: ProjectUsers,
     /// The image, if it is not built from the repository.
     pub image: Option<ImageRef>,
@@ -52,7 +52,7 @@ pub struct Project {
     pub idle_timeout: Option<Span>,
 }
 
-/// Who may use a project.
+/// The users of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProjectUsers {
     /// Every podspawn user: `users: ["*"]`.

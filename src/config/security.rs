@@ -1,4 +1,4 @@
-//! `security`: what containers may do, as the operator wrote it.
+//! `security`: the limits of containers, as in the file.
 
 use super::{
     fields::{Fields, parsed},
@@ -9,7 +9,7 @@ use super::{
 use crate::domain::{Hardening, UidRange};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Where a container finds what is podspawn's own; nothing may be mounted over it.
+/// podspawn's own directory in containers; nothing may be mounted over it.
 const GUEST_DIR: &str = "/.podspawn";
 
 section! {

@@ -16,12 +16,12 @@ const MAX_CONTAINERS: u32 = 100_000;
 /// Backups of ten years, one a day.
 const MAX_BACKUPS: u32 = 3_660;
 
-/// Everything that `config.yaml` can say. [`Default`] is what an absent file says.
+/// All settings of `config.yaml`. [`Default`] is that of an absent file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// `auth`: how users are recognised.
     pub auth: Auth,
-    /// `defaults`: what a container gets.
+    /// `defaults`: image, shell and limits of containers.
     pub defaults: Defaults,
     /// `session`: how long sessions live.
     pub session: SessionTimes,
@@ -33,7 +33,7 @@ pub struct Config {
     pub resources: Resources,
     /// `network.pool` cut into subnets of `network.prefix` bits.
     pub network: Pool,
-    /// `security`: what containers may do.
+    /// `security`: the privileges of containers.
     pub security: Security,
     /// `engine.host`: the engine's socket.
     pub engine: EngineHost,
@@ -41,7 +41,7 @@ pub struct Config {
     pub projects_file: Option<AbsolutePath>,
     /// `backup`: where backups go.
     pub backup: Backups,
-    /// `metrics`: what is measured beyond numbers.
+    /// `metrics`: the detail of the metrics.
     pub metrics: Metrics,
 }
 

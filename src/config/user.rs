@@ -1,4 +1,4 @@
-//! `users/<user>.yaml`: what one user has otherwise than the rest.
+//! `users/<user>.yaml`: the settings of one user that differ from the server's.
 
 use super::{
     error::ConfigError,
@@ -17,7 +17,7 @@ pub const MAX_ENV: usize = 32;
 /// See [`MAX_ENV`].
 pub const MAX_ENV_BYTES: usize = 16 * 1024;
 
-/// One user's settings; what is absent comes from the server. [`Default`] is what an absent file says.
+/// One user's settings; absent ones come from the server. [`Default`] is that of an absent file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserOverrides {
     /// The image.
@@ -28,11 +28,11 @@ pub struct UserOverrides {
     pub memory: Option<Size>,
     /// The login shell to prefer.
     pub shell: Option<LoginShell>,
-    /// What happens after the last disconnect.
+    /// See [`super::SessionTimes`].
     pub mode: Option<Mode>,
     /// Environment of every process.
     pub env: BTreeMap<VariableName, String>,
-    /// What to set up in a fresh home.
+    /// The repository for a fresh home.
     pub dotfiles: Option<Dotfiles>,
 }
 

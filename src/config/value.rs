@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-/// Why a text is not what it should be: one line that quotes at most the start of the text.
+/// The reason against a text: one line that quotes at most the start of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Wrong(String);
@@ -76,7 +76,7 @@ impl FromStr for AbsolutePath {
 
 /// The path of a login shell: an absolute path, and no program that ends every login.
 ///
-/// Whether an image has it only a container knows: `podspawn verify-image` and the login say so.
+/// Only a container can show whether the image has it; `podspawn verify-image` and the login report that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginShell(AbsolutePath);
 

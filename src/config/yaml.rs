@@ -1,7 +1,7 @@
 //! YAML text to a tree that knows its places.
 //!
 //! The only file that names the YAML library. Scalars keep the text as written: `1.10` stays `1.10` and `no` stays
-//! `no`; what a text means is for the type that reads it. Bounds are set here, before anything is looked at.
+//! `no`; the type that reads a text gives it a meaning. The bounds of a file are set here, before it is read.
 
 use super::error::ConfigError;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};

@@ -1,6 +1,7 @@
 //! `disk`: disks have room for engine, state, homes, backups and logs.
 
 use super::{Check, Group, Host, Problem, Report};
+use crate::domain::size::rounded;
 use rustix::fs::statvfs;
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt as _, path::PathBuf};
 
@@ -77,16 +78,10 @@ fn disk(spaces: &[Space]) -> Report {
             bytes if bytes < ENOUGH => &LITTLE,
             _ => return None,
         };
-        Some(CHECK.report(problem, format!("{} has {} left", space.of, gib(space.bytes)), &[]))
+        Some(CHECK.report(problem, format!("{} has {} left", space.of, rounded(space.bytes)), &[]))
     };
     let least = spaces.iter().map(|space| space.bytes).min().unwrap_or(0);
-    CHECK.merge(spaces.iter().filter_map(problem).collect(), format!("at least {} left everywhere", gib(least)))
-}
-
-/// Bytes with one decimal of a GiB, rounded down.
-pub(super) fn gib(bytes: u64) -> String {
-    let tenths = bytes.saturating_mul(10) / GIB;
-    format!("{}.{} GiB", tenths / 10, tenths % 10)
+    CHECK.merge(spaces.iter().filter_map(problem).collect(), format!("at least {} left everywhere", rounded(least)))
 }
 
 #[cfg(test)]
@@ -100,7 +95,7 @@ mod tests {
         for (bytes, outcome) in [(5 * GIB, Outcome::Pass), (5 * GIB - 1, Outcome::Warn), (GIB - 1, Outcome::Fail)] {
             assert_eq!(disk(&[space(50 * GIB), space(bytes)]).outcome, outcome, "{bytes}");
         }
-        assert!(disk(&[space(GIB / 2)]).seen.contains("/x (state) has 0.5 GiB left"));
+        assert!(disk(&[space(GIB / 2)]).seen.contains("/x (state) has 512.0 MiB left"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `memory`: all containers that users can start fit into memory.
 
-use super::{Check, Group, Host, Problem, Report, disk::gib};
+use super::{Check, Group, Host, Problem, Report};
+use crate::domain::size::rounded;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -34,9 +35,9 @@ fn plan(total: u64, users: u64, each: u64, most: u64, memory: u64) -> Report {
     let needed = containers.saturating_mul(memory);
     let seen = format!(
         "{containers} containers ({users} users with {each} each, at most {most}) of {} may take {}, and there are {}",
-        gib(memory),
-        gib(needed),
-        gib(total)
+        rounded(memory),
+        rounded(needed),
+        rounded(total)
     );
     if needed > total { CHECK.report(&TOO_MANY, seen, &[]) } else { CHECK.pass(seen) }
 }

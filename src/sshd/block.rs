@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 /// The drop-in with `@bin@` for the binary.
 const TEMPLATE: &str = include_str!("../../systemd/sshd_config.d/00-podspawn.conf");
-/// What stands for the binary in [`TEMPLATE`].
+/// The place of the binary in [`TEMPLATE`].
 const BINARY: &str = "@bin@";
-/// What the drop-in is called: it is read before those that others are likely to make.
+/// The name of the drop-in: it is read before those of other packages.
 pub const FILE_NAME: &str = "00-podspawn.conf";
-/// What it was called before.
+/// Its earlier name.
 pub const EARLIER_NAME: &str = "50-podspawn.conf";
-/// What the file is called that `sshd_config` itself includes in its first line, beside it.
+/// The name of the file beside `sshd_config` that its first line includes.
 pub const OWN_FILE: &str = "podspawn.conf";
 /// SHA-256, in base64, of every [`TEMPLATE`] that was installed before: such a file is podspawn's to replace.
 const EARLIER: [&str; 2] =
@@ -53,7 +53,7 @@ impl Block {
         Self { binary, group: GROUP.to_owned() }
     }
 
-    /// What stands in the drop-in.
+    /// The text of the drop-in.
     #[must_use]
     pub fn text(&self) -> String {
         let text = TEMPLATE.replace(BINARY, &self.binary.to_string_lossy());

@@ -1,4 +1,4 @@
-//! What `sshd -T` prints: every option with its value for one connection.
+//! The output of `sshd -T`: every option with its value for one connection.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ impl Effective {
         Self(options)
     }
 
-    /// As sshd would print it, for the tests of those who judge it.
+    /// The options in text as sshd prints it, for tests.
     #[cfg(test)]
     pub(crate) fn parse_for_test(text: &str) -> Self {
         Self::parse(text)

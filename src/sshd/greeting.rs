@@ -19,7 +19,7 @@ pub fn address<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<SocketAdd
     Some(address)
 }
 
-/// Whether an sshd says its name at `address`.
+/// Whether an sshd answers with its banner at `address`.
 #[must_use]
 pub fn greets(address: SocketAddr) -> bool {
     let patience = Duration::from_secs(2);

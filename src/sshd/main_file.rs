@@ -44,7 +44,7 @@ impl Include {
     pub fn place(&self, written: &str, name: &str) -> Option<PathBuf> {
         let path = self.path(written);
         let (directory, last) = (path.parent()?, path.file_name()?.to_str()?);
-        // glob(3) would expand these; what they mean is then not ours to guess.
+        // glob(3) would expand these, and their meaning would be a guess.
         let is_plain = !directory.to_string_lossy().contains(['*', '?', '[', '\\']) && !last.contains(['[', '\\']);
         (is_plain && pattern::matches(name, last)).then(|| directory.join(name))
     }
@@ -73,10 +73,10 @@ impl<'a> MainFile<'a> {
     }
 }
 
-/// What separates words, beside "=" behind a keyword.
+/// The separators of words, beside "=" behind a keyword.
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\u{c}'];
 
-/// The keyword of a line and what follows it; a comment has none. As sshd has it: the keyword may be in quotes, and an
+/// The keyword of a line and the rest of it; a comment has none. As sshd has it: the keyword may be in quotes, and an
 /// empty word before it counts for nothing.
 pub(super) fn keyword(line: &str) -> (&str, &str) {
     let line = line.trim_matches(BLANKS);

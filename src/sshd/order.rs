@@ -32,7 +32,7 @@ pub struct Matching {
     pub written: String,
     /// Its criteria: the keyword in lower case, and the list; "all" has none.
     pub criteria: Vec<(String, String)>,
-    /// What it sets: the keyword in lower case, and the value.
+    /// Its options: the keyword in lower case, and the value.
     pub options: Vec<(String, String)>,
 }
 
@@ -61,14 +61,14 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads `main` and what it includes.
+    /// Reads `main` and the files that it includes.
     pub fn of(main: &Path) -> io::Result<Self> {
         let mut reading = Self::default();
         reading.read(main, None, 0)?;
         Ok(reading)
     }
 
-    /// The blocks that are read before podspawn's own and set something of what `own` sets; none without podspawn's.
+    /// The blocks that are read before podspawn's own and set an option that `own` sets; none without podspawn's.
     #[must_use]
     pub fn before(&self, own: &block::Block) -> Vec<&Matching> {
         let Some(place) = self.blocks.iter().position(|found| found.is_podspawns(&own.group)) else {
@@ -168,7 +168,7 @@ mod tests {
             Reading::of(&self.0.path().join("main"))
         }
 
-        /// Each block's file with its line, and what it sets.
+        /// Each block's file with its line, and its options.
         fn blocks(&self) -> Vec<String> {
             let blocks = self.read().unwrap().blocks;
             let name = |block: &Matching| {

@@ -2,7 +2,7 @@
 
 use super::Effective;
 
-/// Whether `text` is what `pattern` describes.
+/// Whether `text` matches `pattern`.
 #[must_use]
 pub fn matches(text: &str, pattern: &str) -> bool {
     let (text, pattern) = (text.as_bytes(), pattern.as_bytes());

@@ -1,13 +1,13 @@
-//! How systemd has sshd serve connections, and what makes it read its configuration again.
+//! How systemd runs sshd, and how sshd reads its configuration again.
 
 use super::{Effective, greeting};
 use crate::sys::systemd::{Systemctl, Unit};
 use std::{io, net::SocketAddr, time::Duration};
 
-/// What sshd's service and its socket are called: Debian's names, and those of other distributions.
+/// The names of sshd's service and socket: Debian's, and those of other distributions.
 pub const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
 
-/// What serves connections.
+/// The unit that serves connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Serving {
     /// A service that listens itself. It reads its configuration when it starts and when it is reloaded.
@@ -37,10 +37,10 @@ pub enum Serving {
     },
 }
 
-/// What systemd says of sshd.
+/// sshd's units as systemd shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What serves connections.
+    /// The unit that serves connections.
     pub serving: Serving,
     /// Where the socket listens, if one does: the `Port` of sshd's configuration is then not in force.
     pub listens: Vec<SocketAddr>,

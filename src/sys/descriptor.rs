@@ -1,4 +1,4 @@
-//! What a descriptor is, and the null device of this mount namespace.
+//! The kind of a descriptor, and the null device of this mount namespace.
 
 use crate::protocol::stream::Kind;
 use rustix::{
@@ -15,7 +15,7 @@ const NULL_DEVICE: (u32, u32) = (1, 3);
 /// `f_type` of the file system of anonymous pipes (`PIPEFS_MAGIC`, include/uapi/linux/magic.h).
 const PIPEFS: u64 = 0x5049_5045;
 
-/// What `fd` is. Two or three system calls, none of which waits for a file system but the one of the file itself.
+/// The kind of `fd`. Two or three system calls, none of which waits for a file system but the one of the file itself.
 pub fn kind(fd: impl AsFd) -> Result<Kind, Errno> {
     // Asked first: fstat(2) describes the file that such a descriptor names.
     if fcntl_getfl(&fd)?.contains(OFlags::PATH) {

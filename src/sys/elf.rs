@@ -1,4 +1,4 @@
-//! What a program needs to be loaded: a static one nothing, any other a loader at a path.
+//! The loader of a program: a static one has none, any other one at a path.
 
 use std::{
     fs::File,

@@ -9,7 +9,7 @@ use std::{
 /// `SO_PASSRIGHTS` of Linux 6.16 (include/uapi/asm-generic/socket.h), which libc does not name yet.
 const SO_PASSRIGHTS: libc::c_int = 83;
 
-/// What a user reads of a failure to send descriptors.
+/// The message for a user when descriptors cannot be sent.
 #[must_use]
 pub fn in_words(error: Errno) -> String {
     if error == Errno::TOOMANYREFS {

@@ -172,7 +172,7 @@ mod tests {
         symlink(&elsewhere, temporary(&path)).unwrap();
         Replacement::new(0o600).write(&path, b"ours").unwrap();
         assert_eq!((fs::read(&path).unwrap(), fs::read(&elsewhere).unwrap()), (b"ours".to_vec(), b"theirs".to_vec()));
-        // What cannot be removed is not written to either.
+        // A directory of that name cannot be removed and is not written to.
         fs::create_dir(temporary(&path)).unwrap();
         assert!(Replacement::new(0o600).write(&path, b"new").is_err());
         Replacement::new(0o600).concurrent().write(&path, b"other name").unwrap();

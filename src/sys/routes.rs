@@ -19,7 +19,7 @@ const REJECT: u32 = 0x0200;
 /// The shortest prefix that is no default route in disguise: a VPN that takes everything takes it in two halves.
 const SHORTEST: u8 = 2;
 
-/// A route that leads somewhere in particular.
+/// A route with a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Where to.

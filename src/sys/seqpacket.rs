@@ -14,7 +14,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-/// What a receive brought.
+/// One received packet.
 #[derive(Debug)]
 pub enum Received {
     /// One packet: so many bytes at the start of the buffer, and its descriptors.

@@ -62,7 +62,7 @@ pub fn ignore(signal: libc::c_int) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
-/// Gives every signal its default disposition and blocks none: what a program expects to start with.
+/// Gives every signal its default disposition and blocks none, as a program expects at its start.
 ///
 /// Makes only async-signal-safe calls, so it may run between fork and exec.
 pub fn restore_defaults() {

@@ -12,7 +12,7 @@ const NOT_DEADLY: [i32; 8] = [
     libc::SIGWINCH,
 ];
 
-/// Ends this process by `signal`, so that its parent sees what it would have seen of the process itself.
+/// Ends this process by `signal`, so that its parent sees the same status as from the process itself.
 ///
 /// No core is dumped: it would be one of this process, which did nothing wrong. Returns only if the signal does not
 /// kill.

@@ -67,7 +67,7 @@ impl TryFrom<Text> for Bytes {
 }
 
 impl Bytes {
-    /// 1 to 4095 bytes, none of them NUL: what the kernel takes for a path.
+    /// 1 to 4095 bytes, none of them NUL, as the kernel takes for a path.
     pub(in crate::backup) fn new(bytes: Vec<u8>) -> Result<Self, NameError> {
         if bytes.is_empty() || bytes.len() >= MAX_BYTES || bytes.contains(&0) {
             return Err(NameError::Invalid);

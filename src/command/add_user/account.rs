@@ -75,7 +75,7 @@ pub(in crate::command) struct Plan {
     pub(in crate::command) steps: Vec<Step>,
 }
 
-/// Finds an account in the files, and where they do not have it in what the host asks otherwise.
+/// Finds an account in the files, or else in the other sources of the host.
 pub(in crate::command) fn find(
     user: &UserName,
     local: &LocalAccounts,

@@ -116,7 +116,7 @@ impl Server {
         let config = Agent::config_builder()
             .https_only(!self.is_loopback())
             .http_status_as_error(false)
-            // A redirect is an answer of its own: where it leads was not what the administrator named.
+            // A redirect leads to a server that the administrator did not name.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_response_header_size(64 * 1024)
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use std::{io::Write as _, net::TcpListener, thread};
 
-    /// A server of one answer; returns its address, and what it was asked.
+    /// A server of one answer; returns its address, and the request.
     fn server(answer: Vec<u8>) -> (String, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

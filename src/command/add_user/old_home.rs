@@ -36,7 +36,7 @@ impl OldHome {
         format!("{user} gets the files in {}", self.0.display())
     }
 
-    /// Moves it aside, under a name that no user has; returns what was done.
+    /// Moves it aside, under a name that no user has; returns a line about it.
     pub(super) fn move_aside(&self) -> anyhow::Result<String> {
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();
         let aside = self.0.with_file_name(format!(".{name}.{}", clock::unix_seconds()));

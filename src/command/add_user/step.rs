@@ -36,7 +36,7 @@ pub(in crate::command) enum Step {
     /// The same for a password that the account gets back.
     SetPasswordAside,
     Shell,
-    /// Notes what the account is, before it is changed.
+    /// Records the account before it is changed.
     Record(Former),
     /// No lingering, and no user manager.
     EndManager,
@@ -48,7 +48,7 @@ pub(in crate::command) enum Step {
 }
 
 impl Step {
-    /// Does it; returns what was done.
+    /// Does it; returns a line about it.
     pub(in crate::command) fn run(&self, user: &UserName) -> anyhow::Result<String> {
         let name = user.as_ref();
         Ok(match self {

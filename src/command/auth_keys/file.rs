@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// Who may own a key file.
+/// The owner of key files.
 pub(in crate::command) const ROOT: u32 = 0;
 /// Largest file, in bytes: a thousand keys with room for comments.
 const MAX_BYTES: u64 = 1024 * 1024;

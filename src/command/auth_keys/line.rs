@@ -1,4 +1,4 @@
-//! One line of a key file: which restrictions are kept, what is dropped, whether the key is used at all.
+//! One line of a key file: the restrictions that are kept, those that are dropped, and whether the key is used at all.
 //!
 //! The rule: a restriction that is understood is kept, a liberty is dropped, and a line that may hold a restriction
 //! which is not understood yields no key. Options are read as sshd's auth-options.c reads them, names in any case.
@@ -15,7 +15,7 @@ pub(in crate::command) struct Line {
     pub(in crate::command) kept: Vec<String>,
     /// Names of options that would loosen what we force, or that our forced command replaces.
     pub(in crate::command) dropped: Vec<&'static str>,
-    /// Type and data, encoded anew from what was understood; the comment is gone.
+    /// Type and data, encoded anew after parsing, without the comment.
     pub(in crate::command) key: String,
 }
 
@@ -24,12 +24,12 @@ pub(in crate::command) struct Line {
 #[error("skipped: {0}")]
 pub(in crate::command) struct Skipped(&'static str);
 
-/// What becomes of an option.
+/// The treatment of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// Printed behind ours: it restricts.
     Kept,
-    /// Part of what every line begins with.
+    /// Part of the options at the beginning of every line.
     Implied,
     /// Not printed, and remarked upon.
     Dropped,

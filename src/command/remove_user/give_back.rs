@@ -1,4 +1,4 @@
-//! An account of the host that was converted gets back what it was.
+//! Restores an account of the host that was converted.
 
 use crate::{
     accounts::{
@@ -24,7 +24,7 @@ enum Step<'a> {
     Linger,
 }
 
-/// What is to be done; what an administrator has changed since is left as it is.
+/// The steps; values that an administrator has changed since are left as they are.
 fn steps<'a>(account: &Account, former: &'a Former, is_member: bool, password: Option<&str>) -> Vec<Step<'a>> {
     let mut steps = Vec::new();
     // First, so that a shell of its own comes only to an account that is no longer podspawn's.
@@ -51,7 +51,7 @@ fn steps<'a>(account: &Account, former: &'a Former, is_member: bool, password: O
     steps
 }
 
-/// Gives back what `account` was; returns what was done. Can be repeated after any interruption.
+/// Restores `account`; returns a line for each step. Can be repeated after any interruption.
 pub(super) fn run(account: &Account, former: &Former, local: &LocalAccounts) -> anyhow::Result<Vec<String>> {
     let user = &account.name;
     let name = user.as_ref();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_it_is_given_back_and_what_is_there_already_is_not_repeated() {
+    fn all_of_it_is_restored_once() {
         let former = former();
         let (home, shell) = (Step::Home(Path::new("/home/bob")), Step::Shell(Path::new("/bin/zsh")));
         let hash = "$y$j9T$aaaaaaaaaaa";
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_administrator_changed_meanwhile_stays() {
+    fn changes_of_an_administrator_stay() {
         let former = Former { was_member: true, had_no_password: true, lingered: true, ..former() };
         let changed = account("/srv/bob", "/bin/fish");
         assert_eq!(steps(&changed, &former, true, Some("$y$j9T$new")), [Step::Linger]);

@@ -66,7 +66,7 @@ fn flatten(top: &OwnedFd, name: &CStr, moved: &mut u64) -> Result<(), Errno> {
             loop {
                 *moved += 1;
                 let free = CString::new(format!(".podspawn-purge.{moved}")).map_err(|_| Errno::INVAL)?;
-                // A mount point cannot be moved (EBUSY), and what is mounted stays as it is.
+                // A mount point cannot be moved (EBUSY), and the mounted file system stays as it is.
                 match renameat(&directory, &*entry, top, &*free) {
                     // The home may have our names already; an empty directory is replaced, which is as well.
                     Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
@@ -156,7 +156,7 @@ mod tests {
                 return;
             }
             let refused = remove(root.path(), "alice");
-            // What is around it may have moved.
+            // Its parent may have moved.
             let text = fs::read_to_string("/proc/self/mounts").unwrap();
             let mut places = text.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
             assert!(mounts("umount", &[places.find(|path| path.starts_with(root.path())).unwrap()]));

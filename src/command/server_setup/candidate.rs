@@ -34,7 +34,7 @@ impl Candidate {
         let directory = private_directory()?;
         let candidate = Self { directory, real: files.main.clone() };
         let mut text = files.text.clone();
-        // Each file of podspawn's that changes, and the copy of what it shall be.
+        // Each file of podspawn's that changes, and its new copy.
         let mut others = Vec::new();
         for Change { path, new, .. } in changes {
             match new {
@@ -62,7 +62,7 @@ impl Candidate {
     }
 }
 
-/// A file that changes, and the copy of what it shall be; `None` if it goes.
+/// A file that changes, and its new copy; `None` if it is removed.
 type Other = (PathBuf, Option<PathBuf>);
 
 /// `text` with every `Include` that reads one of `others` written out, and their copies in the places of them.

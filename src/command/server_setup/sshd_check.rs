@@ -1,4 +1,4 @@
-//! Compares what sshd makes of a configuration before and after a change, for podspawn's users and for others.
+//! Compares sshd's options before and after a change, for podspawn's users and for others.
 
 use super::sshd_files::VERB;
 use crate::{
@@ -87,7 +87,7 @@ pub(super) struct SshdCheck<'a> {
 }
 
 impl SshdCheck<'_> {
-    /// What `config` means for `connections`.
+    /// The options of `config` for `connections`.
     pub(super) fn ask(&self, config: &Path, connections: &BTreeSet<Connection>) -> Result<Answers, SshdError> {
         let ask = |connection: &Connection| Ok((connection.clone(), self.sshd.effective(config, connection)?));
         connections.iter().map(ask).collect()
