@@ -76,6 +76,16 @@ const PENDING: &[&str] = &[
     "src/store/",
     "tests/engine.rs",
     "tests/engine/",
+    // shared
+    "src/sys/",
+    "src/backup.rs",
+    "src/backup/",
+    "src/sshd.rs",
+    "src/sshd/",
+    "src/accounts.rs",
+    "src/accounts/",
+    "src/config.rs",
+    "src/config/",
     // doctor
     // docs
     "README.md",

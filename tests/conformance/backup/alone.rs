@@ -169,7 +169,7 @@ fn a_damaged_state_is_replaced_with_force_which_allows_that_sessions_are_lost() 
     assert_ne!(bench.bash(&[], BACK_UP).code, Some(0), "a damaged state is no backup");
     assert_eq!(bench.root("ls -A /var/backups/podspawn | grep -cv partial"), "1");
     let unsure = bench.restore(&path);
-    assert!(unsure.code == Some(1) && unsure.errors().contains("is not known"), "{unsure:?}");
+    assert!(unsure.code == Some(1) && unsure.errors().contains("--force"), "{unsure:?}");
     bench.restore(&format!("{path} --force")).success();
     assert_eq!(user.run("echo works").success(), "works");
     assert_eq!(user.containers().len(), 1);
