@@ -219,12 +219,14 @@ fn journalctl_takes_the_catalog_whole() {
 }
 
 #[test]
-fn man_has_nothing_to_say_about_the_pages() {
+fn manual_pages_are_complete_and_man_reports_no_mistake() {
     let directory = tempfile::tempdir().unwrap();
     assert_silent(&Command::new(env!("CARGO_BIN_EXE_podspawn")).arg("man").arg(directory.path()).output().unwrap());
     let mut names = Vec::new();
+    let mut references = Vec::new();
+    let page_file = |name: &str| name.split(')').next().unwrap().replace('(', ".");
     let pages = |section| fs::read_dir(directory.path().join(section)).unwrap();
-    for entry in pages("man1").chain(pages("man8")) {
+    for entry in ["man1", "man5", "man7", "man8"].into_iter().flat_map(pages) {
         let path = entry.unwrap().path();
         let section = path.extension().unwrap().to_string_lossy().into_owned();
         assert!(path.parent().unwrap().ends_with(format!("man{section}")), "{}", path.display());
@@ -246,14 +248,33 @@ fn man_has_nothing_to_say_about_the_pages() {
             assert!(notes.contains("Copies the state database"), "{page}");
             assert!(examples.lines().any(|line| line.trim() == "podspawn backup --to /mnt/usb --homes"), "{page}");
         }
+        if path.ends_with("podspawn.yaml.5") {
+            let (_, key) = page.split_once("session.idle_timeout\n").unwrap();
+            assert!(key.contains("Default: 0s"), "{page}");
+        }
         if path.ends_with("podspawn.1") {
             assert!(page.contains("podspawn-list(1)") && page.contains("podspawn-add-user(8)"), "{page}");
             assert!(!page.contains("podspawn-add-user(1)"), "{page}");
         }
         names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        let see_also: String = page.split_once("\nSEE ALSO\n").unwrap().1.split_whitespace().collect();
+        references.extend(see_also.split(',').filter(|name| name.starts_with("podspawn")).map(page_file));
+    }
+    references.retain(|name| !names.contains(name));
+    assert!(references.is_empty(), "SEE ALSO names pages that do not exist: {references:?}");
+    let (_units, mut files) = installed(".");
+    let (_catalog, catalog) = installed("catalog");
+    files.extend(catalog);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let pages = text.lines().filter_map(|line| line.split_once("man:")).map(|(_, name)| page_file(name));
+        let unwritten: Vec<String> = pages.filter(|page| !names.contains(page)).collect();
+        assert!(unwritten.is_empty(), "{}: {unwritten:?}", file.display());
     }
     assert!(names.contains(&"podspawn.1".to_owned()) && names.contains(&"podspawn-list.1".to_owned()), "{names:?}");
-    assert!(names.contains(&"podspawn-server-setup.8".to_owned()), "{names:?}");
+    for name in ["podspawn-server-setup.8", "podspawn.7", "podspawn.yaml.5", "podspawn-projects.yaml.5"] {
+        assert!(names.iter().any(|page| page == name), "{name}: {names:?}");
+    }
     assert!(!names.iter().any(|name| name.contains("guest")), "{names:?}");
 }
 
@@ -417,10 +438,10 @@ fn sshd_leaves_all_other_users_alone() {
     assert!(!options.iter().any(|line| line.contains("podspawn")));
 }
 
-/// The lines of the README's shell block that begins with `first`.
-fn readme_block(first: &str) -> String {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, rest) = readme.split_once(&format!("```sh\n{first}")).expect(first);
+/// The lines of the shell block in docs/install.md that begins with `first`.
+fn install_block(first: &str) -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/install.md")).unwrap();
+    let (_, rest) = page.split_once(&format!("```sh\n{first}")).expect(first);
     format!("{first}{}", rest.split_once("```").unwrap().0)
 }
 
@@ -435,7 +456,7 @@ fn files_below(root: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_the_readme_installs_from_source_it_removes() {
+fn an_installation_from_source_is_removed_completely() {
     let root = tempfile::tempdir().unwrap();
     let stubs = tempfile::tempdir().unwrap();
     // What acts on the machine and not on files; and `podspawn list-users`, which wants one.
@@ -474,7 +495,7 @@ fn what_the_readme_installs_from_source_it_removes() {
         });
         assert!(done.status.success(), "{script}\n{}", text(&done));
     };
-    follow(readme_block("cargo build --release\n"));
+    follow(install_block("cargo build --release\n"));
     let there = files_below(root.path());
     for file in [
         "usr/bin/podspawn",
@@ -500,7 +521,7 @@ fn what_the_readme_installs_from_source_it_removes() {
             assert!(there.iter().any(|found| found.ends_with(&format!("/{name}"))), "{below}/{name} is not installed");
         }
     }
-    follow(readme_block("podspawn list-users --json | jq"));
+    follow(install_block("podspawn list-users --json | jq"));
     assert_eq!(files_below(root.path()), Vec::<String>::new());
 }
 

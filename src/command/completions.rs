@@ -1,4 +1,4 @@
-//! `podspawn completions SHELL`: what a packager installs for a shell to complete by.
+//! `podspawn completions SHELL`: the completions that a package installs.
 
 use clap::Command;
 use clap_complete::{Shell, generate};

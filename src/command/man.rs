@@ -1,52 +1,39 @@
-//! `podspawn man DIR`: the manual pages, made of the same descriptions as `--help`.
+//! `podspawn man DIR`: the manual pages. Those of verbs have the descriptions of `--help`; `manual` has the others.
+
+mod manual;
+mod roff;
 
 use anyhow::Context as _;
 use clap::Command;
 use clap_mangen::Man;
+use roff::literal;
 use std::{
     fs,
     io::{self, Write as _},
     path::PathBuf,
 };
 
-/// What the page of the whole says beside the verbs.
-const FILES: &str = r"
-.SH FILES
-.TP
-\fI/etc/podspawn/config.yaml\fR
-The configuration; absent, the defaults hold.
-.TP
-\fI/etc/podspawn/projects.yaml\fR
-Projects, and who may use them.
-.TP
-\fI/etc/podspawn/users/USER.yaml\fR
-What differs for a user.
-.TP
-\fI/etc/podspawn/keys/USER\fR
-A user's public keys.
-.TP
-\fI/var/lib/podspawn\fR
-The state, which only the broker writes.
-.TP
-\fI/run/podspawn/broker.sock\fR
-The broker's socket.
-";
+/// The pages of other programs that podspawn(1) refers to.
+const OTHERS: [(&str, u8); 4] =
+    [("podspawn", 7), ("podspawn.yaml", 5), ("podspawn-projects.yaml", 5), ("sshd_config", 5)];
+/// The sections of the manual with a page of podspawn.
+const SECTIONS: [u8; 4] = [1, 5, 7, 8];
 const EXIT_STATUS: &str = r"
 .SH EXIT STATUS
-0 for success, 1 where something was refused or failed, 2 for wrong usage.
+0 for success, 1 if the request was refused or failed, 2 for wrong usage.
 .B podspawn spawn
-passes on the exit status of what ran in the container, and ends with 255 where it failed itself, as
+passes on the exit status of the program in the container, and exits with 255 if it failed itself, as
 .BR ssh (1)
 does.
 ";
 
-/// How the examples begin in what a verb's help ends with; paragraphs around them are notes.
+/// The start of the examples in the text below a verb's options; the paragraphs around them are notes.
 const EXAMPLES: &str = "Examples:\n";
 
-/// The verbs of users; the others are an administrator's.
+/// The verbs for users; the others are for administrators.
 const USERS: [&str; 4] = ["list", "status", "stop", "check-config"];
 
-/// The section of the manual that the page of a verb is in.
+/// The section of the manual for a verb's page.
 fn section(verb: &str) -> u8 {
     if verb == "podspawn" || USERS.contains(&verb) { 1 } else { 8 }
 }
@@ -55,7 +42,7 @@ fn section(verb: &str) -> u8 {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  podspawn man /usr/share/man")]
 pub struct Options {
-    /// The directory of the manual: the pages go into its man1 and man8
+    /// The manual's directory; the pages go into its man1, man5, man7 and man8
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
@@ -63,17 +50,18 @@ pub struct Options {
 /// Runs the verb for the command line that `cli` describes.
 pub fn run(options: &Options, mut cli: Command) -> anyhow::Result<()> {
     let directory = &options.directory;
-    for section in [1, 8] {
+    for section in SECTIONS {
         let directory = directory.join(format!("man{section}"));
         fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
     }
-    // `podspawn help` is no verb of ours.
+    // clap adds `podspawn help`, which has no page.
     cli = cli.disable_help_subcommand(true);
     cli.build();
     let mut pages = vec![("podspawn".to_owned(), 1, whole(&cli)?)];
     for verb in cli.get_subcommands() {
         pages.push((format!("podspawn-{}", verb.get_name()), section(verb.get_name()), one(verb)?));
     }
+    pages.extend(manual::pages());
     for (name, section, page) in pages {
         let path = directory.join(format!("man{section}/{name}.{section}"));
         fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
@@ -81,26 +69,25 @@ pub fn run(options: &Options, mut cli: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The page of the whole.
+/// podspawn(1), with the list of verbs.
 fn whole(cli: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(cli.clone());
     let mut page = begin(&man)?;
     let mut list = Vec::new();
     man.render_subcommands_section(&mut list)?;
     let mut list = String::from_utf8(list).map_err(io::Error::other)?;
-    // They are all said to be in this page's section.
+    // clap lists them all in this page's section.
     for verb in cli.get_subcommands().map(Command::get_name) {
         let name = literal(&format!("podspawn-{verb}"));
         list = list.replace(&format!("{name}(1)"), &format!("{name}({})", section(verb)));
     }
     page.write_all(list.as_bytes())?;
-    page.write_all(FILES.as_bytes())?;
     page.write_all(EXIT_STATUS.as_bytes())?;
     let verbs = cli.get_subcommands().map(Command::get_name);
     let verbs = verbs.map(|verb| (format!("podspawn-{verb}"), section(verb)));
-    let others = verbs.chain([("sshd_config".to_owned(), 5)]);
+    let others = OTHERS.iter().map(|(name, section)| ((*name).to_owned(), *section)).chain(verbs);
     let others: Vec<String> = others.map(|(name, section)| format!(".BR {} ({section})", literal(&name))).collect();
-    write!(page, "\n.SH SEE ALSO\n{}\n", others.join(",\n"))?;
+    write!(page, "\n.SH SEE ALSO\n.nh\n{}\n", others.join(",\n"))?;
     Ok(page)
 }
 
@@ -121,7 +108,7 @@ fn one(verb: &Command) -> io::Result<Vec<u8>> {
         let lines: Vec<String> = part.lines().skip(1).map(|line| literal(line.trim_start())).collect();
         write!(page, "\n.SH EXAMPLES\n.nf\n{}\n.fi\n", lines.join("\n"))?;
     }
-    write!(page, "\n.SH SEE ALSO\n.BR podspawn (1)\n")?;
+    write!(page, "\n.SH SEE ALSO\n.nh\n.BR podspawn (1),\n.BR podspawn (7),\n.BR podspawn.yaml (5)\n")?;
     Ok(page)
 }
 
@@ -132,9 +119,4 @@ fn begin(man: &Man) -> io::Result<Vec<u8>> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     Ok(page)
-}
-
-/// Text that roff prints as it is: to be copied from the page into a shell.
-fn literal(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq").replace('`', "\\(ga")
 }
