@@ -22,7 +22,7 @@ rustPlatform.buildRustPackage {
   pname = "podspawn";
   inherit ((lib.importTOML ../Cargo.toml).package) version;
 
-  # What cargo reads and what is installed: another README or another test of the module builds nothing anew.
+  # The files that cargo reads and those that are installed: a change of the documents or the module's tests causes no build.
   src = lib.fileset.toSource {
     root = ../.;
     fileset = lib.fileset.unions [
@@ -101,8 +101,8 @@ rustPlatform.buildRustPackage {
   passthru.tests = import ./tests { inherit pkgs; };
 
   meta = {
-    description = "Gives everybody who logs in over ssh a container of their own";
-    # Beside the code; there is no other place for it.
+    description = "Gives each user who logs in over ssh a container of its own";
+    # The file beside the code is the only one.
     changelog = "file://${../CHANGELOG.md}";
     license = with lib.licenses; [
       mit

@@ -1,4 +1,4 @@
-# What cannot work, said before anything is built.
+# Configurations that cannot work, refused before the build.
 { config, lib, ... }:
 let
   inherit (lib) any concatStringsSep elem;
@@ -19,7 +19,7 @@ let
 
   inherit (import ./sshd-patterns.nix { inherit lib; }) fits isEverywhere userOf;
   said = import ./sshd-config.nix { inherit lib; } sshd;
-  # The lists are no matter of a block: what is set for everybody is in force for podspawn's users.
+  # sshd reads these lists outside of blocks, too: a global list applies to podspawn's users.
   isLeft = list: isLet: said.global list == [ ] || isLet (said.global list);
   denied = said.global "denyusers";
 
@@ -58,7 +58,7 @@ let
   }
   // lib.optionalAttrs (cfg.backup.directory != null) { "backup.directory" = cfg.backup.directory; };
 
-  # What the module decides, and the option for it.
+  # Settings that the module decides, and the option for each.
   decided = {
     auth = "nothing: keys are in /etc/podspawn/keys";
     projects_file = "${option}.projects";
@@ -184,7 +184,7 @@ in
       )) "${option}: the module decides this")
     ];
 
-    warnings = map (name: "${option}.users.${name} has no key, so nobody gets in as ${name}") (
+    warnings = map (name: "${option}.users.${name} has no key, so ${name} cannot log in") (
       lib.filter (
         name:
         !any (user: user != [ ]) [

@@ -1,4 +1,4 @@
-# Backups: where to, how often, how many.
+# Backups: directory, schedule, number.
 { config, lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -13,22 +13,22 @@ in
       default = null;
       example = "/srv/backup/podspawn";
       description = ''
-        Where backups go, each a directory with the time in UTC for a name. It is made, and belongs to `podspawn-backup`: there
-        are keys and homes in it, and whoever can write to it decides what root restores. Where it is mounted, the mount
-        is waited for.
+        The directory of backups. Each backup is a directory in it whose name is the time in UTC. The module creates the
+        directory, and `podspawn-backup` owns it: backups contain keys and homes, and an account that can write there decides
+        what root restores. If it is a mount point, the service waits for the mount.
       '';
     };
 
     keep = mkOption {
       type = types.ints.between 1 3660;
       default = 14;
-      description = "How many backups are kept, the newest.";
+      description = "The number of newest backups to keep.";
     };
 
     homes = mkOption {
       type = types.bool;
       default = false;
-      description = "Whether the persistent homes are saved, too.";
+      description = "Whether to back up the persistent homes, too.";
     };
 
     startAt = mkOption {
@@ -43,7 +43,7 @@ in
   };
 
   config = lib.mkMerge [
-    # Masked where nobody wants it, so that a switch stops it, as in metrics.nix.
+    # Masked if it is not enabled, so that a switch stops it, as in metrics.nix.
     (lib.mkIf cfg.enable { systemd.timers.podspawn-backup.enable = cfg.backup.enable; })
     (lib.mkIf (cfg.enable && cfg.backup.enable) {
       systemd.timers.podspawn-backup = {

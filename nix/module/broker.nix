@@ -1,4 +1,4 @@
-# The units of the package: what starts them, what they may write, what a switch does to them.
+# The units of the package: their start, the paths that they may write, and the effect of a switch.
 { config, lib, ... }:
 let
   inherit (lib) mkIf;
@@ -6,7 +6,7 @@ let
   inherit (cfg.settings) state log;
 
   isBelow = directory: path: path == directory || lib.hasPrefix "${directory}/" path;
-  # What the unit of the package does not let the broker write to already.
+  # Paths that the package's unit does not yet allow the broker to write.
   directories = lib.unique (
     lib.filter (path: !isBelow "/var/lib/podspawn" path && !isBelow "/var/log/podspawn" path) (
       [ state.homes_dir ]
@@ -36,7 +36,7 @@ in
     systemd.timers.podspawn-cleanup = {
       wantedBy = [ "timers.target" ];
       timerConfig = {
-        # The empty one takes away all that the package says; they are written in this order.
+        # The empty value removes the package's; the values are written in this order.
         OnBootSec = [
           ""
           "1min"
@@ -46,7 +46,7 @@ in
     };
 
     systemd.services.podspawn-broker = {
-      # A switch restarts it and leaves its socket open: whoever logs in meanwhile waits, and sessions do not notice.
+      # A switch restarts it and leaves its socket open: logins meanwhile wait, and sessions continue.
       stopIfChanged = false;
       reloadTriggers = [ cfg.etc ];
       unitConfig.RequiresMountsFor = mkIf (directories != [ ]) directories;

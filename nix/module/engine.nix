@@ -1,4 +1,4 @@
-# Which engine serves the host, as other options have it.
+# The engine that serves the host, according to other options.
 { config, lib }:
 let
   cfg = config.services.podspawn;
@@ -15,13 +15,13 @@ in
   isPodman =
     (isDefault && isPodmanDockers) || (podman.enable && cfg.settings.engine.host == podmansOwn);
 
-  # Whether Docker is what the host would have without another word.
+  # Whether the host would have Docker without further options.
   isDockerWanted =
     isDefault
     && !docker.rootless.enable
     && !(podman.enable && (podman.dockerSocket.enable || podman.dockerCompat));
 
-  # Why the default socket is nobody's; null if it is somebody's, or the socket is another.
+  # Why no engine serves the default socket; null if one does, or if another socket is set.
   obstacle =
     if !isDefault || docker.enable || isPodmanDockers then
       null

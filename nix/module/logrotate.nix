@@ -7,7 +7,7 @@ let
 
   rotated = frequency: maxage: {
     inherit frequency maxage;
-    # A flood of events is rotated before its time and shortens no other's: copies are kept by age.
+    # A flood of events is rotated early and removes no older copies: copies are kept by age.
     maxsize = "100M";
     rotate = 1000;
     compress = true;
@@ -18,7 +18,7 @@ let
     su = "podspawn podspawn-admin";
     create = "0640 podspawn podspawn-admin";
     sharedscripts = true;
-    # Where the broker does not run there is nobody to tell, and it is not started for it.
+    # If the broker does not run, no process has the files open, and none is started.
     postrotate = "${config.systemd.package}/bin/systemctl try-reload-or-restart podspawn-broker.service";
   };
 in

@@ -17,23 +17,23 @@ in
 {
   options.services.podspawn.metrics = {
     enable = lib.mkEnableOption ''
-      metrics of podspawn over HTTP, on loopback unless that is decided otherwise. Where {option}`services.prometheus.enable`
-      is set it is told to ask for them, and gets podspawn's alerts'';
+      metrics of podspawn over HTTP, on loopback unless another address is set. Where {option}`services.prometheus.enable`
+      is set, Prometheus scrapes them and has podspawn's alerts'';
 
     listenAddress = mkOption {
       type = types.str;
       default = "127.0.0.1";
       example = "10.0.0.1";
       description = ''
-        The address to listen on. Whoever reaches it reads how many sessions there are and how they do, and with
-        `settings.metrics.per_user` whose. A change holds after {command}`systemctl restart podspawn-metrics.socket`.
+        The address to listen on. A client that reaches it can read the number and the state of sessions, and with
+        `settings.metrics.per_user` the users' names. A change takes effect after {command}`systemctl restart podspawn-metrics.socket`.
       '';
     };
 
     port = mkOption {
       type = types.port;
       default = 9746;
-      description = "The port to listen on. A change holds after {command}`systemctl restart podspawn-metrics.socket`.";
+      description = "The port to listen on. A change takes effect after {command}`systemctl restart podspawn-metrics.socket`.";
     };
 
     openFirewall = mkOption {
@@ -48,14 +48,14 @@ in
       example = "/var/lib/prometheus/node-exporter";
       description = ''
         The directory of node_exporter's textfile collector, to which {file}`podspawn.prom` is written every half minute, or
-        `null` for none. It has to be there.
+        `null` for none. It must exist.
       '';
     };
   };
 
   config = lib.mkMerge [
-    # The package has these units also where nobody wants them. A switch would leave running what is no longer wanted: it
-    # stops units that are gone, or masked as these are.
+    # The package has these units even if they are not enabled. A switch stops units only if they are gone, or masked as
+    # these are.
     (mkIf cfg.enable {
       systemd.sockets.podspawn-metrics.enable = metrics.enable;
       systemd.services.podspawn-metrics.enable = metrics.enable;

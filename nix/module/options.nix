@@ -1,4 +1,4 @@
-# What concerns the service as a whole. Options of a part are beside that part.
+# Options of the service as a whole. Options of a part stand beside that part.
 {
   config,
   lib,
@@ -12,7 +12,7 @@ let
 in
 {
   options.services.podspawn = {
-    enable = lib.mkEnableOption "podspawn, which gives everybody in group `podspawn` who logs in over ssh a container of their own";
+    enable = lib.mkEnableOption "podspawn, which gives each user of group `podspawn` a container of its own at ssh logins";
 
     package = mkOption {
       type = types.package;
@@ -27,7 +27,7 @@ in
       description = ''
         Whether users, their keys and overrides, and projects are managed on the host, with {command}`podspawn add-user` and
         files below {file}`/etc/podspawn`, instead of {option}`services.podspawn.users` and
-        {option}`services.podspawn.projects`, which have to be empty then. {file}`/etc/podspawn/config.yaml` is declared
+        {option}`services.podspawn.projects`, which must be empty then. {file}`/etc/podspawn/config.yaml` is declared
         either way.
       '';
     };
@@ -37,8 +37,8 @@ in
       default = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
       defaultText = literalExpression "pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform";
       description = ''
-        Whether {command}`podspawn check-config` reads the files when they are built, so that a mistake ends the build. It
-        names the mistake and what would be right.
+        Whether {command}`podspawn check-config` reads the files when they are built, so that a mistake ends the build. The
+        message has the mistake and the correct form.
       '';
     };
 
@@ -48,8 +48,8 @@ in
       defaultText = literalExpression ''"podman" if the socket is Podman's, else "docker"'';
       example = "podman";
       description = ''
-        The group that may use the engine's socket. It is root in all but name. The module adds the broker to it, and refuses
-        podspawn users in it.
+        The group that may use the engine's socket. Membership is equivalent to root. The module adds the broker to it, and
+        refuses podspawn users in it.
       '';
     };
 
@@ -58,8 +58,8 @@ in
       default = "5min";
       example = "1min";
       description = ''
-        How long {file}`podspawn-cleanup.timer` waits between two passes, as in {manpage}`systemd.time(7)`. Sessions end without
-        it; it removes what a crash left.
+        The time that {file}`podspawn-cleanup.timer` waits between two passes, as in {manpage}`systemd.time(7)`. Sessions end
+        without it; it removes orphans.
       '';
     };
   };
@@ -68,7 +68,7 @@ in
     # For `podspawn list`, `stop`, `restore` and the manual; the units name the binary by its path.
     environment.systemPackages = [ cfg.package ];
 
-    # An engine has to be there. Not where another one is enabled: assertions.nix has what to set then.
+    # podspawn needs an engine. If another one is enabled, assertions.nix names the options to set.
     virtualisation.docker.enable = lib.mkIf engine.isDockerWanted (lib.mkDefault true);
   };
 }

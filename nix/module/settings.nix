@@ -1,4 +1,4 @@
-# services.podspawn.settings: config.yaml as it is, typed where the module itself has to know.
+# services.podspawn.settings: config.yaml as it is, with types where the module itself uses a value.
 { lib, pkgs, ... }:
 let
   inherit (lib) literalExpression mkOption types;
@@ -12,7 +12,7 @@ in
           type = types.str;
           default = "ubuntu:24.04";
           example = "debian:12";
-          description = "The image of users and projects that name none. It is pulled at the first login.";
+          description = "The image of users and projects without one. It is pulled at the first login that needs it.";
         };
 
         session.mode = mkOption {
@@ -25,8 +25,8 @@ in
           ];
           default = "grace-period";
           description = ''
-            What happens to a container after the last disconnect: it waits for `grace_period`, goes at once, lives for `ttl`,
-            or stays until it is stopped, with a home that outlives it (`named`, also called `persistent`).
+            What happens to a container after the last disconnect: it is kept for `grace_period`, removed at once, kept until it
+            is `ttl` old, or kept until it is stopped, with a home that outlives it (`named`, also called `persistent`).
           '';
         };
 
@@ -34,8 +34,8 @@ in
           type = types.path;
           default = "/var/lib/podspawn/state.db";
           description = ''
-            The broker's database. Elsewhere, its directory has to be there, and to belong to `podspawn`; the broker's unit is
-            given leave to write to it.
+            The broker's database. Another directory must exist and belong to `podspawn`; the module allows the broker's unit to
+            write to it.
           '';
         };
 
@@ -44,9 +44,9 @@ in
           default = "/var/lib/podspawn/homes";
           example = "/srv/homes";
           description = ''
-            Where the homes of mode `named` are, one directory a user. It is made, with an owner and a mode that keep everybody
-            on the host out, and the broker's unit is given leave to write to it. It should have a file system or quotas of
-            its own.
+            The directory of the homes of mode `named`, one per user. The module creates it, with an owner and a mode that keep
+            other accounts of the host out, and allows the broker's unit to write to it. It should have a file system or
+            quotas of its own.
           '';
         };
 
@@ -62,8 +62,8 @@ in
           default = "";
           example = "/var/log/podspawn/audit.jsonl";
           description = ''
-            The audit log, one JSON object a line, written before the act it tells of. It is rotated every week, and kept for a
-            year. While it cannot be written nobody new gets in.
+            The audit log, one JSON object per line, written before the act. It is rotated every week, and kept for a year.
+            While it cannot be written, new logins are refused.
           '';
         };
 
@@ -72,10 +72,10 @@ in
           default = "unix:///var/run/docker.sock";
           example = "unix:///run/podman/podman.sock";
           description = ''
-            The engine's socket. With the default one, Docker is enabled unless that is decided elsewhere, or Podman has the
-            socket ({option}`virtualisation.podman.dockerSocket.enable`); where rootless Docker or another Podman is enabled,
-            nothing is, and the build ends with what to set. With another socket the engine is yours, and
-            {option}`services.podspawn.engineGroup` says who may use it.
+            The engine's socket. With the default, the module enables Docker unless another option decides that, or Podman has the
+            socket ({option}`virtualisation.podman.dockerSocket.enable`). If rootless Docker or another Podman is enabled, the
+            module enables none, and the build ends with the options to set. With another socket, you configure the engine,
+            and {option}`services.podspawn.engineGroup` is the group that may use it.
           '';
         };
       };
@@ -89,9 +89,9 @@ in
       }
     '';
     description = ''
-      The server's configuration, {file}`/etc/podspawn/config.yaml`, key by key; whatever is not said is podspawn's default.
-      A key that does not exist, or a value that is none, ends the build, with the name that would be right. What the module
-      itself decides is not for here: `auth.key_dir`, `projects_file`, `backup`.
+      The server's configuration, {file}`/etc/podspawn/config.yaml`, key by key. Other keys have podspawn's defaults. An
+      unknown key or an invalid value ends the build with a message that names the correct one. The module itself sets
+      `auth.key_dir`, `projects_file` and `backup`.
     '';
   };
 }

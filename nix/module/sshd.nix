@@ -35,7 +35,7 @@ in
       # Its port is opened by services.openssh.openFirewall, which is NixOS's to decide; podspawn opens none.
       enable = lib.mkDefault true;
       # Before every Match block of others, since sshd takes the first value that it finds. In a file of its own, whose end
-      # is the block's: what follows is for everybody again. In the store, so that NixOS's own check reads it.
+      # ends the block: later options apply to all users again. In the store, so that NixOS's own check reads it.
       extraConfig = lib.mkOrder 1 "Include ${cfg.sshdBlock}";
     };
 

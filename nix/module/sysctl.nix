@@ -1,4 +1,4 @@
-# The kernel's budgets that the host and all containers share, as the other distributions' package sets them.
+# The kernel's limits that the host and all containers share, as the packages of other distributions set them.
 { config, lib, ... }:
 let
   lines = lib.filter (line: line != "" && !lib.hasPrefix "#" line) (

@@ -1,4 +1,4 @@
-# services.podspawn.users and .projects: who gets in, and where to.
+# services.podspawn.users and .projects: users, their keys, and projects.
 { lib, pkgs, ... }:
 let
   inherit (lib) literalExpression mkOption types;
@@ -15,10 +15,10 @@ in
               default = [ ];
               example = [ "ssh-ed25519 AAAA... alice@laptop" ];
               description = ''
-                Public keys that let the user in, one a text, as they stand in a {file}`.pub` file. Those of
+                The user's public keys, each as in a {file}`.pub` file. Those of
                 {option}`users.users.<name>.openssh.authorizedKeys` are added. Of a key's options `from=`, `expiry-time=` and
-                `no-*` are kept; what would loosen is not. A key that is taken out lets nobody new in after the switch; who is
-                in stays.
+                `no-*` are kept; options that would grant more are not. A removed key admits no new login after the switch; existing
+                connections stay.
               '';
             };
 
@@ -45,9 +45,9 @@ in
                 env.EDITOR = "vim";
               };
               description = ''
-                What the user has otherwise than the rest, {file}`/etc/podspawn/users/<name>.yaml`: `image`, `cpus`, `memory`,
-                `shell`, `mode`, `env`, `dotfiles`. It is in the store, which everybody on the host reads, and
-                {command}`docker inspect` shows it: no place for a secret.
+                The user's settings, {file}`/etc/podspawn/users/<name>.yaml`: `image`, `cpus`, `memory`,
+                `shell`, `mode`, `env`, `dotfiles`. The file is in the store, which all accounts of the host can read, and
+                {command}`docker inspect` shows it: it must not contain a secret.
               '';
             };
           };
@@ -61,11 +61,10 @@ in
         }
       '';
       description = ''
-        Who may log in, by name. Each is an account in group `podspawn` with the shell {file}`/bin/sh`, the home
-        {file}`/var/empty`, a password that nothing fits, no subordinate uids, and no other way into this host than its
+        The users, by name. Each is an account in group `podspawn` with the shell {file}`/bin/sh`, the home
+        {file}`/var/empty`, a password field that no password matches, no subordinate uids, and no access to this host except its
         container. {option}`users.users.<name>` may add to it, but no password, no lingering and not the group of the engine.
-        With {option}`systemd.sysusers.enable`, which makes system accounts only, it is one, and there are fewer than 1000
-        uids for all of them.
+        With {option}`systemd.sysusers.enable`, the account is a system account, and all users share fewer than 1000 uids.
       '';
     };
 
@@ -77,7 +76,7 @@ in
               type = types.str;
               example = "https://git.example.org/backend";
               description = ''
-                The project's git repository, a URL or git's `user@host:path`. Nothing is cloned or built from it in this version: a
+                The project's git repository, a URL or git's `user@host:path`. This version neither clones nor builds it: a
                 session has the image of `settings.image`, or the server's.
               '';
             };
@@ -94,8 +93,8 @@ in
               default = [ ];
               example = [ "alice" ];
               description = ''
-                Who may enter it: names of {option}`services.podspawn.users`, or `"*"` for every podspawn user. An empty list is
-                nobody but those who name the project in their own `projects`.
+                The users who may enter it: names of {option}`services.podspawn.users`, or `"*"` for every podspawn user. With an empty
+                list, only users who name the project in their own `projects` may enter it.
               '';
             };
 
@@ -108,7 +107,7 @@ in
                 idle_timeout = "30m";
               };
               description = ''
-                What holds in this project, before the user's and the server's settings: `image`, `mode`, `cpus`, `memory`, `shell`,
+                Settings of this project, which override the user's and the server's: `image`, `mode`, `cpus`, `memory`, `shell`,
                 `grace_period`, `max_lifetime`, `ttl`, `idle_timeout`.
               '';
             };
