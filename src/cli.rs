@@ -21,61 +21,61 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Print a user's `authorized_keys` lines (sshd runs this for every login)
+    /// Print a user's `authorized_keys` lines (sshd runs this at every login)
     #[command(after_help = "Examples:\n  sudo -u podspawn-keys podspawn auth-keys alice")]
     AuthKeys {
         /// The user who logs in
         #[arg(allow_hyphen_values = true)]
         user: OsString,
-        /// The offered key's type and text; every key of the user is printed whatever they are
+        /// Type and text of the offered key; all keys of the user are printed in any case
         #[arg(num_args = 0..=2, value_names = ["TYPE", "KEY"], allow_hyphen_values = true)]
         key: Vec<OsString>,
-        /// Where the keys are [default: `auth.key_dir` of config.yaml]
+        /// The directory of the key files [default: `auth.key_dir` of config.yaml]
         #[arg(long, value_name = "DIR")]
         key_dir: Option<PathBuf>,
     },
-    /// Check every configuration file, or one, and say where each mistake is
+    /// Check one or all configuration files, and print the place of each mistake
     #[command(after_help = "Examples:\n  podspawn check-config\n  podspawn check-config /tmp/new/config.yaml")]
     CheckConfig {
-        /// A file, or the directory with all of them [default: /etc/podspawn]
+        /// A file, or the directory of all files [default: /etc/podspawn]
         path: Option<PathBuf>,
     },
-    /// Prepare this host: accounts, directories, and sshd's configuration
+    /// Create accounts and directories, and add podspawn to sshd's configuration
     ServerSetup(server_setup::Options),
-    /// Give somebody a container: an account and public keys
+    /// Create a user: an account and public keys
     AddUser(add_user::Options),
-    /// Take somebody's keys, settings and account away
+    /// Remove a user's keys, settings and account
     RemoveUser(remove_user::Options),
-    /// List podspawn's users
+    /// List users
     ListUsers(list_users::Options),
     /// List sessions: all for root, your own otherwise
     List(list::Options),
-    /// Look for whatever could be wrong with this host, and say what to do about it
+    /// Check this server, and print the remedy for each fault
     Doctor(doctor::Options),
-    /// Count sessions, connections and containers: all for root, your own otherwise
+    /// Print the number of sessions, connections and containers
     Status(status::Options),
-    /// End a session: tell and hang up whoever is connected, then destroy the container
+    /// End a session: notify and disconnect its users, then remove the container
     Stop(stop::Options),
-    /// Remove what is due and what belongs to nobody
+    /// Remove expired and orphaned sessions
     Cleanup(cleanup::Options),
-    /// Check that an image has what people need in their containers
+    /// Check whether an image has the programs that users need
     VerifyImage(verify_image::Options),
-    /// Copy state, keys and configuration into a directory of the moment's name
+    /// Copy state, keys and configuration into a new backup
     Backup(backup::Options),
-    /// Bring a backup back: all of it or nothing
+    /// Restore a backup: all of it or nothing
     Restore(restore::Options),
-    /// Enter your container (sshd runs this for every podspawn user)
+    /// Enter your container (sshd runs this at every login)
     Spawn(spawn::Options),
     /// Serve the broker's socket (systemd runs this)
     #[command(hide = true)]
     Broker(broker::Options),
-    /// Serve what is measured over HTTP (systemd runs this)
+    /// Serve metrics over HTTP (systemd runs this)
     #[command(hide = true)]
     Metrics(metrics::Options),
-    /// Be the first process of a container (the engine runs this)
+    /// Run as the first process of a container (the engine runs this)
     #[command(hide = true)]
     Guest(guest::Options),
-    /// Print the completions of a shell (for packagers)
+    /// Print the completions for a shell (for packagers)
     #[command(hide = true)]
     Completions(completions::Options),
     /// Write the manual pages into a directory (for packagers)
@@ -118,7 +118,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line without what is hidden, which is nobody's to type.
+/// The command line without the hidden verbs, which users do not type.
 fn visible() -> clap::Command {
     let whole = Cli::command();
     let verbs: Vec<_> = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
@@ -132,9 +132,9 @@ fn visible() -> clap::Command {
         .subcommands(verbs)
 }
 
-/// Prints what is wrong with the arguments, or the help that was asked for.
+/// Prints the mistake in the arguments, or the requested help.
 fn misused(error: &clap::Error) -> ExitCode {
-    // Whatever sshd hands over is not its administrator's mistake: no keys, and the code that makes sshd go on.
+    // sshd's arguments are no mistake of the administrator. Without keys and with 0, sshd continues.
     if error.use_stderr() && std::env::args_os().nth(1).is_some_and(|verb| verb == "auth-keys") {
         auth_keys::refuse(&error.kind().to_string());
         return ExitCode::SUCCESS;

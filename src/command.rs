@@ -28,7 +28,7 @@ pub mod stop;
 mod table;
 pub mod verify_image;
 
-/// Refuses whoever is not root, before a file says it less clearly.
+/// Refuses callers other than root, before a permission error would do so less clearly.
 fn require_root(verb: &str) -> anyhow::Result<()> {
     anyhow::ensure!(rustix::process::geteuid().is_root(), "{verb} is for root: sudo podspawn {verb} …");
     Ok(())

@@ -34,13 +34,13 @@ const MAX_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podspawn add-user alice --key \"ssh-ed25519 AAAA... alice@laptop\"\n  podspawn add-user alice \
-                  --key-file alice.pub --key-file -\n  podspawn add-user alice --github alice\n\nKeys that are there stay; \
-                  a key is stored once. A key's options from=, expiry-time= and no-* are kept, what would loosen is not."
+                  --key-file alice.pub --key-file -\n  podspawn add-user alice --github alice\n\nExisting keys \
+                  stay; a key is stored once. Of a key's options, from=, expiry-time= and no-* are kept."
 )]
 pub struct Options {
     /// The login name
     user: UserName,
-    /// A public key, as it stands in a .pub file; may be repeated
+    /// A public key, as in a .pub file; may be repeated
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
     /// A file of public keys, "-" for standard input; may be repeated
@@ -49,16 +49,16 @@ pub struct Options {
     /// Fetch this GitHub user's public keys, once
     #[arg(long, value_name = "NAME")]
     github: Option<Login>,
-    /// The server to fetch them from, if it is not GitHub: it answers at URL/NAME.keys
+    /// The server with the keys, if it is not GitHub; it answers at URL/NAME.keys
     #[arg(long, value_name = "URL", env = "PODSPAWN_GITHUB_URL", default_value = GITHUB)]
     github_url: Server,
-    /// Convert an account that this host has already: a container takes the place of its shell and home
+    /// Convert an existing account of this host; its logins then enter a container
     #[arg(long)]
     existing: bool,
-    /// Give the user the persistent home that an earlier user of this name left
+    /// Give the user the persistent home of an earlier user of this name
     #[arg(long, conflicts_with = "new_home")]
     keep_home: bool,
-    /// Move the persistent home aside that an earlier user of this name left
+    /// Rename the persistent home of an earlier user of this name
     #[arg(long)]
     new_home: bool,
 }

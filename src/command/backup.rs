@@ -22,25 +22,25 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Copies the state database, keys, config.yaml, projects.yaml, users/ and the seccomp profile, while sessions come \
-                  and go, into a new directory that is named by the time in UTC. It has its name once it is complete and was \
-                  read again.\n\n\
+                  and go, into a new directory whose name is the time in UTC. The directory gets its name when it is complete \
+                  and verified.\n\n\
                   Examples:\n  podspawn backup\n  podspawn backup --to /mnt/usb --homes\n  \
                   podspawn backup --json | jq -r .path"
 )]
 pub struct Options {
-    /// The directory with all backups [default: `backup.dir` of config.yaml]
+    /// The directory of all backups [default: `backup.dir` of config.yaml]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// Remove older backups there until so many are left [default: `backup.keep`; all with --to]
+    /// Keep the newest N backups and remove older ones [default: `backup.keep`; all with --to]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
-    /// Copy the persistent homes too, after a backup without them is complete
+    /// Also copy the persistent homes, after the rest of the backup is complete
     #[arg(long)]
     homes: bool,
-    /// Leave out a home, or a file of one, with more bytes than this; holes count, but are not copied
+    /// Leave out homes and files larger than this; holes count, but are not copied
     #[arg(long, value_name = "SIZE", default_value = "64g", requires = "homes")]
     home_size: Size,
-    /// Leave out a home if copying it takes longer
+    /// Leave out a home whose copy takes longer
     #[arg(long, value_name = "DURATION", default_value = "30m", requires = "homes")]
     home_time: Span,
     /// Print JSON, for programs

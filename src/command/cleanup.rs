@@ -21,7 +21,7 @@ pub struct Options {
     /// Keep running, with a pass every --interval
     #[arg(long)]
     daemon: bool,
-    /// The time from pass to pass
+    /// The time between two passes
     #[arg(long, value_name = "DURATION", default_value = "60s", requires = "daemon")]
     interval: Span,
     /// Print what would be removed, and remove nothing
