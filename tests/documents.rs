@@ -139,10 +139,8 @@ fn generated_parts_are_what_the_code_says() {
 #[test]
 fn lines_and_cells_fit_a_screen() {
     let mut wide = Vec::new();
-    // nix/OPTIONS.md is generated from the module; README.md and CHANGELOG.md are yet to be rewritten.
-    let is_exempt =
-        |path: &Path| ["nix/OPTIONS.md", "README.md", "CHANGELOG.md"].iter().any(|name| path.ends_with(name));
-    for document in documents().iter().filter(|path| !is_exempt(path)) {
+    // nix/OPTIONS.md is generated from the module, with the module's widths.
+    for document in documents().iter().filter(|path| !path.ends_with("nix/OPTIONS.md")) {
         for (number, line) in prose(&fs::read_to_string(document).unwrap()) {
             let place = format!("{}:{number}", name_of(document));
             if line.starts_with('|') {
@@ -159,6 +157,43 @@ fn lines_and_cells_fit_a_screen() {
         }
     }
     assert_none("too wide", &wide);
+}
+
+#[test]
+fn the_readme_is_read_in_five_minutes() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (lines, words) = (readme.lines().count(), readme.split_whitespace().count());
+    // 200 words a minute is a slow reader of a foreign language.
+    assert!(lines <= 200 && words <= 1000, "{lines} lines, {words} words");
+}
+
+#[test]
+fn every_page_is_linked_from_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let pages = documents().into_iter().map(|path| name_of(&path)).filter(|name| name.starts_with("docs/"));
+    let unlinked: Vec<_> = pages.filter(|name| !readme.contains(&format!("]({name})"))).collect();
+    assert_none("not linked from README.md", &unlinked);
+}
+
+#[test]
+fn the_documents_name_every_command_that_replaces_another() {
+    let mut texts = String::new();
+    documents().iter().for_each(|document| texts += &fs::read_to_string(document).unwrap());
+    let mut count = 0;
+    let mut missing = Vec::new();
+    for chapter in fs::read_dir(root().join("tests/guides.d")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(script) = fs::read_to_string(&chapter) else { continue };
+        // `instead OLD NAMED COMMAND PATTERN…`, in single quotes.
+        for line in script.lines().filter_map(|line| line.trim_start().strip_prefix("instead '")) {
+            let named = line.split("' '").nth(1).unwrap().split('\'').next().unwrap();
+            count += 1;
+            if !texts.contains(named) {
+                missing.push(format!("{}: {named}", name_of(&chapter)));
+            }
+        }
+    }
+    assert_none("no document has this", &missing);
+    assert!(count > 10, "only {count} were found");
 }
 
 #[test]
@@ -192,4 +227,16 @@ fn anchors_are_githubs() {
     let expected = ["one-two", "a_b--c", "a_b--c-1"].map(str::to_owned);
     assert_eq!(anchors(text), expected.into());
     assert_eq!(links("[a](b.md#c) and `[d](e)` and [f](https://g)"), ["b.md#c", "https://g"]);
+}
+
+#[test]
+fn paths_in_the_developers_page_exist() {
+    let text = fs::read_to_string(root().join("docs/develop.md")).unwrap();
+    let mut gone = Vec::new();
+    for (number, line) in prose(&text) {
+        let spans = line.split('`').skip(1).step_by(2);
+        let paths = spans.filter(|span| span.starts_with("src/") && !span.contains("NAME"));
+        gone.extend(paths.filter(|path| !root().join(path).exists()).map(|path| format!("line {number}: {path}")));
+    }
+    assert_none("docs/develop.md names files that do not exist", &gone);
 }

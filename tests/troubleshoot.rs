@@ -25,6 +25,7 @@ const SOURCES: &[&str] = &[
     "src/guest/login.rs",
     "src/guest/persistent.rs",
     "src/guest/process.rs",
+    "src/guest/refusal.rs",
     "src/guest/shell.rs",
     "src/policy/denial.rs",
     "src/protocol/stream.rs",

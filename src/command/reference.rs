@@ -5,7 +5,7 @@
 pub mod errors;
 mod metrics;
 
-use crate::event;
+use crate::{broker, config, doctor, domain::markdown::fit, event};
 use std::io::{self, Write as _};
 
 /// Options of the verb.
@@ -19,9 +19,15 @@ pub struct Options {
 /// A generated page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Page {
+    /// Methods of the broker, and the callers who may call them
+    Access,
+    /// Keys of the configuration files
+    Configuration,
+    /// Checks of `podspawn doctor`, with their remedies
+    Doctor,
     /// Messages that users may see, with their meaning and remedy
     Errors,
-    /// Events of the log, with their severity, sinks and message ids
+    /// Events of the journal and the audit log
     Events,
     /// Metrics, with their types, labels and meaning
     Metrics,
@@ -31,11 +37,15 @@ impl Page {
     /// The page as Markdown.
     #[must_use]
     pub fn markdown(self) -> String {
-        match self {
+        let page = match self {
+            Self::Access => broker::access_table(),
+            Self::Configuration => config::reference(),
+            Self::Doctor => doctor::reference(),
             Self::Errors => errors::reference(),
             Self::Events => event::reference(),
             Self::Metrics => metrics::reference(),
-        }
+        };
+        fit(&page)
     }
 }
 

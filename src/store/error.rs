@@ -38,7 +38,7 @@ pub enum StoreError {
     NoSuchSession(SessionId),
     /// Written by a later version, which alone knows what its columns mean.
     #[error(
-        "the state database has schema {found}, this podspawn knows {known}: install the newer version again, or go back to the copy that it kept beside it, state.db.schema-{known} (README, Upgrade)"
+        "the state database has schema {found}, this podspawn knows {known}: install the newer version again, or go back to the copy that it kept beside it, state.db.schema-{known} (docs/operate.md, Return to an older version)"
     )]
     Newer {
         /// The schema of the file.

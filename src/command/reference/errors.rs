@@ -13,7 +13,7 @@ mod server;
 
 pub use entry::{Chapter, Entry, FixedBy};
 
-use crate::{domain::markdown::wrapped, engine::product};
+use crate::engine::product;
 
 /// Every chapter, in the order of the page.
 pub const CHAPTERS: [&Chapter; 6] =
@@ -27,10 +27,8 @@ pub fn reference() -> String {
         page += &format!("## {}\n\n", chapter.title);
         for entry in chapter.entries {
             page += &format!("### {}\n\n```text\n{}\n```\n\n", heading(entry), entry.messages.join("\n"));
-            page += &wrapped("- **Meaning:** ", "  ", entry.meaning);
-            page += &format!("- **Who can fix it:** {}.\n", entry.fixed_by);
-            page += &wrapped("- **Do:** ", "  ", &product().fill(entry.remedy));
-            page.push('\n');
+            page += &format!("- **Meaning:** {}\n- **Who can fix it:** {}.\n", entry.meaning, entry.fixed_by);
+            page += &format!("- **Do:** {}\n\n", product().fill(entry.remedy));
         }
     }
     page

@@ -1,22 +1,18 @@
 //! The page of metrics, from the catalog of the measurements.
 
-use crate::{
-    domain::markdown::wrapped,
-    measure::catalog::{COUNTERS, GAUGES, TIMERS},
-};
+use crate::measure::catalog::{COUNTERS, GAUGES, TIMERS};
 use std::fmt::Write as _;
 
 /// Every metric: name, type, label with its values, meaning.
 pub(super) fn reference() -> String {
     let mut page = String::new();
     let mut section = |kind: &str, name: &str, help: &str, label: &str, values: &[&str]| {
-        let help = wrapped("", "", &format!("{help}."));
-        let _ = write!(page, "### `{name}`\n\n{help}\n- Type: {kind}\n");
+        let _ = write!(page, "### `{name}`\n\n{help}.\n\n- Type: {kind}\n");
         if !label.is_empty() {
             let values: Vec<String> =
                 values.iter().filter(|value| !value.is_empty()).map(|value| format!("`{value}`")).collect();
             let values = if values.is_empty() { String::new() } else { format!(": {}", values.join(", ")) };
-            page.push_str(&wrapped("- ", "  ", &format!("Label `{label}`{values}")));
+            let _ = writeln!(page, "- Label `{label}`{values}");
         }
         page.push('\n');
     };

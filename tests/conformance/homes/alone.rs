@@ -25,7 +25,7 @@ fn homes_outside_of_the_state_need_the_units_leave_and_then_work() {
     eventually("nothing is left", || user.containers().is_empty() && user.sessions().is_empty());
     let log = bench.root(&format!("journalctl -u podspawn-broker --no-pager -o cat PODSPAWN_USER={}", user.name));
     assert!(log.contains("/srv/homes") && log.contains("ReadWritePaths="), "{log}");
-    // As the README says.
+    // As docs/configuration.md says.
     let allow = "install -d -m 0700 -o podspawn -g podspawn /srv/homes; \
                  mkdir -p /etc/systemd/system/podspawn-broker.service.d; \
                  printf '[Service]\\nReadWritePaths=/srv/homes\\n' >/etc/systemd/system/podspawn-broker.service.d/homes.conf; \

@@ -1,4 +1,4 @@
-# What README.md begins with: a whole server.
+# The example of docs/nixos.md: a whole server.
 {
   services.podspawn = {
     enable = true;

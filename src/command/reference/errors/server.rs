@@ -43,6 +43,12 @@ const ENTRIES: &[Entry] = &[
         "Run `systemctl restart podspawn-broker`. Sessions continue.",
     ),
     entry(
+        &["the reply of the podspawn broker is larger than … MiB"],
+        "The list that the command asks for does not fit into one reply.",
+        Administrator,
+        "End sessions with `podspawn stop`; `podspawn status` prints their number.",
+    ),
+    entry(
         &["the server is starting; try again"],
         "The broker has been started and is not ready yet.",
         UserThenAdministrator,
