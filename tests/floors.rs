@@ -314,7 +314,7 @@ fn the_check_sees_a_floor_without_a_module_and_an_import_that_goes_up() {
 fn the_check_sees_a_circle_of_files() {
     let files = [
         source("a.rs", "mod b;\nmod c;\nmod d;\npub use c::C;\n"),
-        source("a/b.rs", "use super::{C, d};\n"),
+        source("a/b.rs", "use super::{C, d, super::e::{self, E}};\n"),
         source("a/c.rs", "struct C;\nfn f() -> crate::a::d::D {}\n#[cfg(test)]\nmod tests { use super::super::b; }"),
         source("a/d.rs", "pub(super) struct D;\nmod e { use super::super::b; }\n"),
     ];

@@ -64,18 +64,6 @@ const PENDING: &[&str] = &[
     "src/broker/",
     "src/protocol/",
     "src/command/",
-    // engine
-    "src/engine.rs",
-    "src/engine/",
-    "src/link.rs",
-    "src/link/",
-    "src/guest.rs",
-    "src/guest/",
-    "src/settings.rs",
-    "src/settings/",
-    "src/store/",
-    "tests/engine.rs",
-    "tests/engine/",
     // shared
     "src/sys/",
     "src/backup.rs",

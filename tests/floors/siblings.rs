@@ -22,8 +22,10 @@ struct Module {
     name: String,
     /// Names that it imports or re-exports, with where they come from.
     aliases: BTreeMap<String, Path>,
-    /// Without `pub use`.
+    /// The code without `use` lines.
     body: String,
+    /// What it imports for itself.
+    imports: Vec<Path>,
     reexports: Vec<String>,
 }
 
@@ -36,17 +38,13 @@ pub(crate) fn uses(sources: &[Source]) -> Uses {
     let modules: BTreeMap<Path, Module> = modules.collect();
     let mut uses = Uses::new();
     for (path, module) in &modules {
-        let mut named: Vec<Path> = mentioned(path, &module.body, &paths);
-        named.extend(
-            module
-                .reexports
-                .iter()
-                .filter(|name| has_word(&module.body, name))
-                .map(|name| module.aliases.get(name).cloned().unwrap_or_default()),
-        );
-        let targets = named.iter().filter_map(|target| defining(&modules, target, 0));
-        let siblings = targets.filter(|target| target[0] == path[0] && *target != path);
-        let names = siblings.map(|target| modules[target].name.clone()).collect();
+        let mut targets = mentioned(path, &module.body, &paths);
+        targets.extend(module.imports.iter().cloned());
+        let presented = module.reexports.iter().filter(|name| has_word(&module.body, name));
+        targets.extend(presented.filter_map(|name| module.aliases.get(name).cloned()));
+        let files = targets.iter().filter_map(|target| defining(&modules, target, 0));
+        let siblings = files.filter(|file| file[0] == path[0] && *file != path);
+        let names = siblings.map(|file| modules[file].name.clone()).collect();
         uses.insert(module.name.clone(), names);
     }
     uses
@@ -57,31 +55,35 @@ fn module(source: &Source, all: &BTreeSet<Path>) -> Module {
     let product = source.product_code().replace("(in crate::", "(");
     let product = product.lines().filter(|line| !is_declaration(line)).collect::<Vec<_>>().join("\n");
     let (path, code) = (source.segments(), without_inline_modules(&product));
-    let (mut aliases, mut reexports, mut body) = (BTreeMap::new(), Vec::new(), String::new());
+    let (mut aliases, mut body) = (BTreeMap::new(), String::new());
+    let (mut imports, mut reexports) = (Vec::new(), Vec::new());
     for statement in code.split_inclusive(';') {
-        let public = statement.find("pub use ").or_else(|| {
-            let at = statement.find("pub(")?;
-            statement[at..].find(") use ").is_some_and(|close| !statement[at..at + close].contains('\n')).then_some(at)
-        });
-        let found = statement.find("use ").filter(|at| {
-            statement[..*at].rsplit('\n').next().is_some_and(|line| line.trim().is_empty() || line.starts_with("pub"))
-        });
-        if let Some(at) = found {
-            for target in paths_of_use(&path, &statement[at + 4..], all) {
-                let name = target.last().unwrap().clone();
-                if public.is_some() {
-                    reexports.push(name.clone());
-                }
-                aliases.insert(name, target);
-            }
-        }
-        if found.is_none() || public.is_none() {
+        let Some(begin) = begin_of_use(statement) else {
             body.push_str(statement);
-        } else {
-            body.push_str(&statement[..public.unwrap()]);
+            continue;
+        };
+        let (before, line) = statement.split_at(begin);
+        body.push_str(before);
+        let (visibility, tree) = line.split_once("use ").unwrap_or_default();
+        for target in paths_of_use(&path, tree, all) {
+            let name = target.last().unwrap().clone();
+            if visibility.trim().is_empty() {
+                imports.push(target.clone());
+            } else {
+                reexports.push(name.clone());
+            }
+            aliases.insert(name, target);
         }
     }
-    Module { name: source.name(), aliases, body, reexports }
+    Module { name: source.name(), aliases, body, imports, reexports }
+}
+
+/// Where a `use` line with its visibility begins in a statement, if it is one.
+fn begin_of_use(statement: &str) -> Option<usize> {
+    let at = statement.find("use ")?;
+    let begin = statement[..at].rfind('\n').map_or(0, |end| end + 1);
+    let visibility = statement[begin..at].trim();
+    (visibility.is_empty() || visibility.starts_with("pub")).then_some(begin)
 }
 
 /// Whether a line is `mod child;`, public or not.

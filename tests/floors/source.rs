@@ -113,13 +113,11 @@ fn tree<'a>(text: &'a str, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>
         if name != "self" || prefix.is_empty() {
             prefix.push(name);
         }
-        match rest.strip_prefix("::") {
-            Some(more) => rest = more,
-            None => {
-                found.push(prefix.clone());
-                break;
-            }
-        }
+        let Some(more) = rest.strip_prefix("::") else {
+            found.push(prefix.clone());
+            break;
+        };
+        rest = more;
     }
     prefix.truncate(depth);
     rest
