@@ -136,9 +136,10 @@ fn an_account_outside_group_podspawn_gets_nothing() {
 fn a_member_of_the_group_whose_account_is_unknown_gets_nothing() {
     let bench = bench::shared();
     let gid = bench.root("getent group podspawn | cut -d: -f3");
-    let reply =
-        peer::call(&bench, &format!("54321:{gid}"), "io.podspawn.Sessions.Attach", &json!({ "environment": {} }));
-    assert!(reply.is_empty() || reply[0]["error"].is_string(), "{reply:?}");
+    let (method, parameters) = attach(&json!({}));
+    let call = format!("{}\0", json!({ "method": method, "parameters": parameters }));
+    let heard = peer::say(&bench, &format!("54321:{gid}"), call.as_bytes(), true);
+    assert!(heard.closed && heard.replies.is_empty(), "{heard:?}");
     assert_serves(&bench);
 }
 
