@@ -158,7 +158,7 @@ for call in $2; do
         esac
         [ "$found" = "${expected:-$found}" ] || fail "$found, not $expected"
         # Files that the next restore begins with removing may be left; nothing that was laid out.
-        left=$(find $etc $lib -maxdepth 2 \( -name '.*restor*' -o -name 'restore.*' \) ! -name '.restore.*.new' ! -name '.restore-sessions*')
+        left=$(find $etc $lib -maxdepth 2 \( -name '.*restor*' -o -name 'restore.*' \) ! -name '.restore.*new' ! -name '.restore-sessions*')
         [ -z "$left" ] || fail "$left"
         [ -z "$done" ] || break
         when=$(( when < 24 ? when + 1 : when * 2))

@@ -44,6 +44,7 @@ fn a_command_has_the_documented_variables_and_no_other() {
 fn a_terminal_adds_its_name_and_type() {
     let bench = bench::shared();
     let user = bench.user();
+    user.run("true").success();
     let (_, shown) = user.terminal(Some(INITIAL)).finish();
     let variables = variables(&shown);
     let mut expected = WITHOUT_TERMINAL.to_vec();
@@ -215,6 +216,8 @@ fn a_crash_leaves_no_core_file_unless_the_user_asks_for_one() {
 fn a_login_on_a_terminal_inherits_no_descriptor() {
     let bench = bench::shared();
     let user = bench.user();
+    // A terminal that waits for its container shows that.
+    user.run("true").success();
     let mut ssh = user.ssh(&["-tt"]);
     // Without a pipeline, whose pipe the shell holds for a moment.
     ssh.env("TERM", "xterm").arg("ls /proc/$$/fd >/tmp/fds; tr '\\n' ' ' </tmp/fds; echo end");

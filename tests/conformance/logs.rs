@@ -27,7 +27,7 @@ impl User<'_> {
     /// Comes and goes with exit code 3, and returns when that is printed.
     fn visit(&self) {
         self.run("exit 3");
-        eventually("it is printed", || !self.journaled("disconnect").is_empty());
+        eventually("it is logged", || !self.journaled("disconnect").is_empty());
     }
 
     /// The log file's lines of one kind of event of this user.
@@ -84,7 +84,7 @@ fn the_log_file_has_a_line_for_every_event() {
     let bench = bench::shared();
     let user = bench.user();
     user.run("echo 'a\nb'").success();
-    eventually("it is printed", || !user.logged("disconnect").is_empty());
+    eventually("it is logged", || !user.logged("disconnect").is_empty());
     for event in ["container_create", "connect", "command", "disconnect"] {
         let lines = user.logged(event);
         assert_eq!(lines.len(), 1, "{event}: {lines:?}");
@@ -118,7 +118,7 @@ fn values_of_variables_and_comments_of_keys_are_in_no_log() {
     assert_eq!(seen, format!("{}\n{}", secrets[0], secrets[1]));
     // A refused login has them too.
     user.run_with(&["-o", "SetEnv=LC_TOKEN=hunter3-from-the-client PODSPAWN_PROJECT=closed"], "true", b"");
-    eventually("it is printed", || !user.logged("disconnect").is_empty());
+    eventually("it is logged", || !user.logged("disconnect").is_empty());
     eventually("so are the lines that are no keys", || !user.journaled("auth_keys").is_empty());
 
     // What an administrator reads, and what could be read of it. The command itself is in there, and has no secret.

@@ -42,7 +42,7 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).unwrap();
         let slave = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
         resize(&master, rows, columns);
-        // setsid(1) makes the terminal the controlling one: without that ssh is not printed of a resize.
+        // setsid(1) makes the terminal the controlling one: without that ssh gets no notice of a resize.
         let mut with_terminal = Command::new("setsid");
         with_terminal.args(["--ctty", "--"]).arg(command.get_program()).args(command.get_args());
         with_terminal.env_clear();

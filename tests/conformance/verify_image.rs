@@ -134,7 +134,7 @@ fn an_image_that_is_not_there_and_a_name_that_is_none_are_refused_and_only_an_ad
 }
 
 /// Starts looking at an image that takes ten seconds, and returns when its container runs.
-fn begin<'a>(bench: &'a Bench) -> (Process, Disturbance<'a>) {
+fn begin(bench: &Bench) -> (Process, Disturbance<'_>) {
     image_with(bench, "slow", "printf \"#!/bin/sh\\nsleep 600\\n\" >/usr/bin/git");
     let forget = Disturbance::of(bench, "true", "docker rmi -f podspawn-test-slow >/dev/null");
     let process = Process::start(bench.command(&[]).args(["podspawn", "verify-image", "podspawn-test-slow"]));

@@ -157,15 +157,12 @@ impl Host {
             command.arg("HOME=/root");
             return command;
         };
-        match user.split_once(':') {
-            Some((user, group)) => {
-                command.args(["HOME=/", "setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--"]);
-            }
-            None => {
-                let Account { group, home } = self.account(user);
-                command.arg(format!("HOME={home}"));
-                command.args(["setpriv", "--reuid", user, "--regid", &group, "--init-groups", "--"]);
-            }
+        if let Some((user, group)) = user.split_once(':') {
+            command.args(["HOME=/", "setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--"]);
+        } else {
+            let Account { group, home } = self.account(user);
+            command.arg(format!("HOME={home}"));
+            command.args(["setpriv", "--reuid", user, "--regid", &group, "--init-groups", "--"]);
         }
         command
     }

@@ -58,7 +58,7 @@ chown -R {name}: .
         Finished::of(self.bench.plain().ssh(&["-l", self.name]).arg(command), b"")
     }
 
-    /// What sshd is printed of its keys: many logins that fail would make it refuse connections (`PerSourcePenalties`).
+    /// The keys that sshd gets for it, without a login: many logins that fail would make it refuse connections (`PerSourcePenalties`).
     fn keys(&self) -> String {
         self.bench.bash(&["-u", "podspawn-keys"], &format!("podspawn auth-keys {} 2>/dev/null", self.name)).text()
     }

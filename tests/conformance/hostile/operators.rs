@@ -74,7 +74,7 @@ fn a_backup_of_a_home_without_an_end_ends_and_is_complete_for_all_other_users() 
         names[0], names[1]
     );
     let _tidy = Disturbance::of(&bench, "true", tidy);
-    mallory.run(&format!("setsid sh -c '{}' >/dev/null 2>&1 </dev/null", HOME.replace('\'', "'\\''"))).success();
+    mallory.run(format!("setsid sh -c '{}' >/dev/null 2>&1 </dev/null", HOME.replace('\'', "'\\''"))).success();
     alice.run("echo mine >~/notes").success();
     let back_up = |options: &str| {
         let done = bench.bash(&[], &format!("timeout 50 podspawn backup --homes --to {to} --json {options}"));
@@ -86,9 +86,9 @@ fn a_backup_of_a_home_without_an_end_ends_and_is_complete_for_all_other_users() 
     assert!(done.errors().contains("are not in the backup; all else is"), "{done:?}");
     let path = report["path"].as_str().unwrap();
     let left_out = report["left_out"].as_array().unwrap();
-    let named = |suffix: &str| left_out.iter().any(|one| one["path"].as_str().unwrap().ends_with(suffix));
-    assert!(named(&format!("{}/x", mallory.name)) && named("/d"), "{report}");
-    assert!(!named(&alice.name), "{report}");
+    let is_left_out = |suffix: &str| left_out.iter().any(|one| one["path"].as_str().unwrap().ends_with(suffix));
+    assert!(is_left_out(&format!("{}/x", mallory.name)) && is_left_out("/d"), "{report}");
+    assert!(!is_left_out(&alice.name), "{report}");
     let there = bench.root(&format!(
         "cd {path} && sha256sum --quiet --check manifest.sha256 && sqlite3 state.db 'pragma integrity_check' &&
          cat homes/{}/notes homes/{}/notes && ls -d keys/{} && jq -r '.left_out[].path' manifest.json | grep -c /x",

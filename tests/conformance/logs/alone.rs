@@ -41,7 +41,9 @@ fn rotation_as_it_is_shipped_loses_no_line_of_either_log() {
             bench.root(&rotate);
             std::thread::sleep(Duration::from_millis(200));
         }
-        askers.into_iter().for_each(|asker| asker.join().unwrap());
+        for asker in askers {
+            asker.join().unwrap();
+        }
     });
     // And one behind the last line, so that what was in the file is in a copy.
     bench.root(&rotate);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Who has an account is printed by the methods that sshd offers, unless passwords are off for all.
+/// The methods that sshd offers show which names have an account, unless passwords are off for all.
 #[test]
 fn where_passwords_are_off_sshd_answers_alike_for_every_name() {
     let bench = bench::alone();

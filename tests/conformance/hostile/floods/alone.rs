@@ -12,7 +12,7 @@ fn long_commands_of_one_user_fill_neither_the_audit_log_nor_the_journal_nor_the_
     let before = size(&bench, log);
     let mut call = json!({
         "method": "io.podspawn.Sessions.Attach",
-        "parameters": { "environment": {}, "command": BASE64_STANDARD.encode([1; 20_000]) }
+        "parameters": { "environment": {}, "command": BASE64_STANDARD.encode(vec![1; 20_000]) }
     })
     .to_string()
     .into_bytes();
