@@ -35,14 +35,18 @@ pub(super) fn settings(refreshed: &Refreshed) {
         Refreshed::Unchanged => {}
         Refreshed::Reloaded => Event::ConfigReload.log(&Subject::default()),
         Refreshed::Kept(errors) => {
-            errors.iter().for_each(|error| Event::ConfigInvalid { error }.log(&Subject::default()));
+            for error in errors {
+                Event::ConfigInvalid { error }.log(&Subject::default());
+            }
         }
     }
 }
 
 /// The broker cannot work; every login is refused with the reason.
 pub(super) fn unready(reasons: &[String]) {
-    reasons.iter().for_each(|reason| Event::NotReady { reason }.log(&Subject::default()));
+    for reason in reasons {
+        Event::NotReady { reason }.log(&Subject::default());
+    }
 }
 
 /// The log file cannot be written, or can be again. The journal has everything in any case.

@@ -182,13 +182,17 @@ impl Event<'_> {
         match *self {
             Self::ContainerCreate { phases, .. } => {
                 measures.count(&CREATED, "ok");
-                phases.iter().for_each(|(phase, took)| measures.time(&CREATION_TIME, phase, *took));
+                for (phase, took) in phases {
+                    measures.time(&CREATION_TIME, phase, *took);
+                }
             }
             Self::ContainerCreateFailed { .. } => measures.count(&CREATED, "failed"),
             Self::ContainerDestroy { cause: Some(cause), .. } => measures.count(&DESTROYED, cause.as_str()),
             Self::Cleanup { removed } => {
                 measures.count(&CLEANUPS, "ok");
-                removed.iter().for_each(|one| measures.count(&SWEPT, one.kind.as_str()));
+                for one in removed {
+                    measures.count(&SWEPT, one.kind.as_str());
+                }
             }
             Self::CleanupFailed { .. } => measures.count(&CLEANUPS, "failed"),
             Self::ContainerDestroy { cause: None, .. }

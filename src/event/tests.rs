@@ -40,9 +40,13 @@ fn of_session(key: &SessionKey, visit: &mut dyn FnMut(&Subject<'_>, &Event<'_>))
         Event::ContainerDestroy { cause: Some(Cause::Lifetime), reason: "it was old" },
     ];
     let subject = Subject::session(key, &id, &container, Some(&container_id));
-    created.iter().for_each(|event| visit(&subject, event));
+    for event in &created {
+        visit(&subject, event);
+    }
     let refused = [Event::PolicyDeny { uid: None, reason: "no" }, Event::AttachFailed { error: &error }];
-    refused.iter().for_each(|event| visit(&Subject::key(key), event));
+    for event in &refused {
+        visit(&Subject::key(key), event);
+    }
 }
 
 fn of_broker(user: &str, visit: &mut dyn FnMut(&Subject<'_>, &Event<'_>)) {
@@ -82,7 +86,9 @@ fn of_broker(user: &str, visit: &mut dyn FnMut(&Subject<'_>, &Event<'_>)) {
         Event::ImageVerified { image: &image, uid: 7 },
         Event::ImageNotVerified { image: &image, uid: 7, error: &error },
     ];
-    events.iter().for_each(|event| visit(&host, event));
+    for event in &events {
+        visit(&host, event);
+    }
 }
 
 /// Compares with a recorded text, so that a change of a name, a field or an order is seen; `UPDATE=1` records anew.
