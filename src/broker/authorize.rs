@@ -27,6 +27,7 @@ pub(super) enum Decision {
 
 /// The decisions about one method, in the order of [`Role::ALL`].
 #[rustfmt::skip] // columns
+#[allow(clippy::match_same_arms, reason = "a row for each method")]
 const fn access(method: Method) -> [Decision; Role::ALL.len()] {
     use Decision::{All, No, Own};
     match method {

@@ -132,7 +132,7 @@ async fn changed(progress: &mut Option<watch::Receiver<Option<Value>>>) {
         return;
     }
     // No report will come.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn reply(writer: &mut Writer, answer: Result<Answer, Failure>) -> Option<()> {

@@ -55,7 +55,7 @@ pub(super) fn pass(broker: &Broker, dry_run: bool) -> anyhow::Result<()> {
     }
     let mut table = Table::new(&[if dry_run { "WOULD REMOVE" } else { "REMOVED" }, "NAME", "REASON"]);
     for one in &reply.removed {
-        table.row(vec![Cell::plain(&one.kind), Cell::plain(&one.name), Cell::plain(&one.reason)]);
+        table.row(vec![Cell::plain(one.kind), Cell::plain(&one.name), Cell::plain(&one.reason)]);
     }
     io::stdout().lock().write_all(table.render(colour()).as_bytes())?;
     Ok(())

@@ -1,5 +1,7 @@
 //! Manual pages out of Markdown: the few marks that the pages beside this file and the generated reference use.
 
+use std::fmt::Write as _;
+
 /// Text that roff prints as it is: to be copied from the page into a shell.
 pub(super) fn literal(text: &str) -> String {
     // A locale without UTF-8 has no character for these.
@@ -20,15 +22,15 @@ pub(super) fn body(markdown: &str) -> String {
             is_code = !is_code;
             page += if is_code { ".PP\n.RS 4\n.nf\n" } else { ".fi\n.RE\n" };
         } else if is_code {
-            page += &format!("{}\n", guarded(&literal(line)));
+            let _ = writeln!(page, "{}", guarded(&literal(line)));
         } else if let Some(title) = line.strip_prefix("#### ") {
-            page += &format!(".TP\n\\fB{}\\fR\n", literal(title.trim_matches('`')));
+            let _ = writeln!(page, ".TP\n\\fB{}\\fR", literal(title.trim_matches('`')));
             (is_entry, is_fresh) = (true, true);
         } else if let Some(title) = line.strip_prefix("### ").or_else(|| line.strip_prefix("## ")) {
-            page += &format!(".SS {}\n", literal(title));
+            let _ = writeln!(page, ".SS {}", literal(title));
             is_entry = false;
         } else if let Some(title) = line.strip_prefix("# ") {
-            page += &format!(".SH {}\n", literal(title));
+            let _ = writeln!(page, ".SH {}", literal(title));
             is_entry = false;
         } else if !line.is_empty() {
             let (is_item, text) = line.trim_start().strip_prefix("- ").map_or((false, line), |item| (true, item));
@@ -47,7 +49,7 @@ pub(super) fn body(markdown: &str) -> String {
                 (false, true) => ".IP\n",
                 (false, false) => ".PP\n",
             };
-            page += &format!("{}\n", guarded(&inline(&paragraph)));
+            let _ = writeln!(page, "{}", guarded(&inline(&paragraph)));
             is_fresh = false;
         }
     }
@@ -64,12 +66,16 @@ fn inline(text: &str) -> String {
     let mut page = String::new();
     for (place, part) in text.split('`').enumerate() {
         if place % 2 == 1 {
-            page += &format!("\\fB{}\\fR", literal(part));
+            let _ = write!(page, "\\fB{}\\fR", literal(part));
             continue;
         }
         for (place, part) in unlinked(part).split("**").enumerate() {
             let part = literal(part);
-            page += &if place % 2 == 1 { format!("\\fB{part}\\fR") } else { part };
+            if place % 2 == 1 {
+                let _ = write!(page, "\\fB{part}\\fR");
+            } else {
+                page.push_str(&part);
+            }
         }
     }
     page
@@ -82,15 +88,12 @@ fn unlinked(text: &str) -> String {
     while let Some((before, link)) = rest.split_once('[') {
         let parts = link.split_once("](").and_then(|(name, target)| Some((name, target.split_once(')')?.1)));
         plain.push_str(before);
-        match parts {
-            Some((name, after)) => {
-                plain.push_str(name);
-                rest = after;
-            }
-            None => {
-                plain.push('[');
-                rest = link;
-            }
+        if let Some((name, after)) = parts {
+            plain.push_str(name);
+            rest = after;
+        } else {
+            plain.push('[');
+            rest = link;
         }
     }
     plain + rest

@@ -14,6 +14,7 @@ mod server;
 pub use entry::{Chapter, Entry, FixedBy};
 
 use crate::engine::product;
+use std::fmt::Write as _;
 
 /// Every chapter, in the order of the page.
 pub const CHAPTERS: [&Chapter; 6] =
@@ -24,11 +25,11 @@ pub const CHAPTERS: [&Chapter; 6] =
 pub fn reference() -> String {
     let mut page = String::new();
     for chapter in CHAPTERS {
-        page += &format!("## {}\n\n", chapter.title);
+        let _ = write!(page, "## {}\n\n", chapter.title);
         for entry in chapter.entries {
-            page += &format!("### {}\n\n```text\n{}\n```\n\n", heading(entry), entry.messages.join("\n"));
-            page += &format!("- **Meaning:** {}\n- **Who can fix it:** {}.\n", entry.meaning, entry.fixed_by);
-            page += &format!("- **Do:** {}\n\n", product().fill(entry.remedy));
+            let _ = write!(page, "### {}\n\n```text\n{}\n```\n\n", heading(entry), entry.messages.join("\n"));
+            let _ = write!(page, "- **Meaning:** {}\n- **Who can fix it:** {}.\n", entry.meaning, entry.fixed_by);
+            let _ = write!(page, "- **Do:** {}\n\n", product().fill(entry.remedy));
         }
     }
     page
