@@ -8,6 +8,7 @@ use clap::ValueEnum as _;
 use podspawn::command::reference::Page;
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -118,7 +119,7 @@ fn generated_parts_are_what_the_code_says() {
             let (_, after) = part.split_once(END).expect("the generated part's end");
             let page = Page::from_str(name, false).unwrap_or_else(|_| panic!("no page {name}"));
             assert!(found.insert(name.to_owned()), "{name} stands twice");
-            written += &format!("{before}{BEGIN}{name} -->\n\n{}\n\n{END}", page.markdown().trim());
+            let _ = write!(written, "{before}{BEGIN}{name} -->\n\n{}\n\n{END}", page.markdown().trim());
             rest = after;
         }
         written += rest;
@@ -177,8 +178,7 @@ fn every_page_is_linked_from_the_readme() {
 
 #[test]
 fn the_documents_name_every_command_that_replaces_another() {
-    let mut texts = String::new();
-    documents().iter().for_each(|document| texts += &fs::read_to_string(document).unwrap());
+    let texts: String = documents().iter().map(|document| fs::read_to_string(document).unwrap()).collect();
     let mut count = 0;
     let mut missing = Vec::new();
     for chapter in fs::read_dir(root().join("tests/guides.d")).unwrap().map(|entry| entry.unwrap().path()) {

@@ -213,7 +213,7 @@ async fn the_engine_reports_its_version_and_its_limits() {
     println!("{info:?}");
     assert!(info.version.starts_with(|c: char| c.is_ascii_digit()) && info.api_version.starts_with("1."), "{info:?}");
     assert!(info.components.contains_key("runc") && info.data_root.starts_with('/'), "{info:?}");
-    assert!(info.enforced.memory.is_some() && info.enforced.pids.is_some(), "{info:?}");
+    assert!(info.memory_limit.is_some() && info.pids_limit.is_some(), "{info:?}");
     assert!(info.runtimes.contains(&info.default_runtime), "{info:?}");
 }
 

@@ -130,7 +130,7 @@ impl VisitCall for Differences {
     fn call<C: Call>(&mut self) {
         let (name, method) = C::METHOD.name().rsplit_once('.').unwrap();
         let (interface, _) = interface(name);
-        let defined = interface.methods().find(|defined| defined.name().to_string() == method);
+        let defined = interface.methods().find(|defined| defined.name() == method);
         let defined = defined.unwrap_or_else(|| panic!("{:?} is not in the definition of {name}", C::METHOD));
         let fields = |parameter: &'_ zlink::idl::Parameter<'_>| parameter.name().to_string();
         self.compare::<C::Parameters>(C::METHOD, "takes", defined.inputs().map(|one| (fields(one), one.ty())));
@@ -154,7 +154,7 @@ fn a_field_that_differs_is_found() {
         team: Option<Vec<u32>>,
     }
     let (interface, _) = interface("io.podspawn.Sessions");
-    let stop = interface.methods().find(|method| method.name().to_string() == "Stop").unwrap();
+    let stop = interface.methods().find(|method| method.name() == "Stop").unwrap();
     let mut differences = Differences::default();
     let inputs = stop.inputs().map(|one| (one.name().to_string(), one.ty()));
     differences.compare::<Stop>(Method::Stop, "takes", inputs);
