@@ -199,7 +199,7 @@ mod tests {
         let alice = local.account("alice").unwrap();
         let process = |name: &str| Named { pid: 7, name: name.to_owned() };
         assert_eq!(runs(alice, &process("systemd")).remedy, "systemctl stop user@1000.service");
-        assert_eq!(runs(alice, &process("nc\u{1b}")).seen, "nc? (7) runs on this host as alice");
+        assert_eq!(runs(alice, &process("nc\u{1b}")).seen, "nc\u{fffd} (7) runs on this host as alice");
         assert!(!manager(root.path()).unwrap().is_failure());
         let file = root.path().join("usr/lib/systemd/system").join(DROP_IN);
         fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -116,7 +116,8 @@ impl<E: Engine + 'static> Broker<E> {
     }
 
     /// The sessions that the caller may see.
-    #[allow(clippy::needless_pass_by_value, reason = "a grant is for one call")]
+    // A grant is for one call.
+    #[allow(clippy::needless_pass_by_value)]
     pub(super) fn list(&self, grant: Grant<'_, List>, own: Own) -> Result<ListReply, Failure> {
         let user = grant.sessions_of(own.is_set())?;
         Ok(ListReply { sessions: self.sessions.list(user).iter().map(info).collect() })
@@ -134,7 +135,8 @@ impl<E: Engine + 'static> Broker<E> {
     }
 
     /// Begins to end a session.
-    #[allow(clippy::needless_pass_by_value, reason = "a grant is for one call")]
+    // A grant is for one call.
+    #[allow(clippy::needless_pass_by_value)]
     pub(super) fn stop(&self, grant: Grant<'_, Stop>, parameters: StopParameters) -> Result<Nothing, Failure> {
         let caller = grant.caller();
         let user = match (&parameters.user, &caller.user) {
