@@ -16,7 +16,7 @@ pub struct Options {
     /// Serve SFTP on stdin and stdout instead
     #[arg(long)]
     sftp: bool,
-    /// Look at the image, preferring this shell, and tell the broker instead
+    /// Look at the image, preferring this shell, and report to the broker instead
     #[arg(long, value_name = "SHELL")]
     examine: Option<String>,
     /// Print the keys of the SSH agent that `SSH_AUTH_SOCK` names instead

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_added_once_and_what_is_there_stays_as_it_was_written() {
+    fn keys_are_added_once_and_existing_lines_stay_as_they_were_written() {
         let text = format!("# laptop\nfrom=\"10.0.0.0/8\" {A} alice@laptop\nnonsense\n");
         let mut file = KeyFile::parse(text.as_bytes());
         assert_eq!(file.count(), 1);

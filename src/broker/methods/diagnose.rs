@@ -42,7 +42,7 @@ impl<E: Engine + 'static> Broker<E> {
     }
 }
 
-/// Every image that a login would use, with its first user, project or `everybody`.
+/// Every image that a login would use, with the first user or project that it is for.
 fn images(settings: &Settings) -> BTreeMap<ImageRef, String> {
     let mut images = BTreeMap::from([(settings.config.defaults.image.clone(), "everybody".to_owned())]);
     let users = settings.users.iter().filter_map(|(user, own)| Some((own.image.as_ref()?, format!("user {user}"))));

@@ -208,7 +208,7 @@ fn a_binary_whose_path_a_shell_would_read_is_not_printed() {
 }
 
 #[test]
-fn whoever_is_unknown_or_has_no_trusted_file_gets_nothing() {
+fn an_unknown_account_and_one_without_a_trusted_file_get_nothing() {
     let directory = tempfile::tempdir().unwrap();
     for user in ["nobody", "../alice", "", "-x", "a\nb"] {
         let answer = answer(OsStr::new(user), directory.path());
