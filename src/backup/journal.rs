@@ -193,7 +193,7 @@ impl Step {
                 return Err(BackupError::Irreplaceable {
                     path: live.clone(),
                     why: format!(
-                        "was to become {}, which is gone; remove {JOURNAL} and restore the backup again",
+                        "was to be replaced by {}, which is gone; remove {JOURNAL} and restore the backup again",
                         stage.display()
                     ),
                 });
