@@ -23,14 +23,16 @@ with_apt() {
     mkdir -p "$root/target"
     (
         flock 8
-        apt-get update
-        case $verb in
-        # No daemon of a package is to start, or to run after a reboot: the files are what is wanted.
-        install)
-            DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install --yes --no-install-recommends \
-                -o DPkg::Lock::Timeout=300 "$@"
-            ;;
-        download) cd "$1" && apt-get download "$2" ;;
-        esac 8>&-
-    ) 8>"$root/target/apt.lock" >"$root/target/apt.log" 2>&1 9>&-
+        {
+            apt-get update
+            case $verb in
+            # No daemon of a package is to start, or to run after a reboot: the files are what is wanted.
+            install)
+                DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install --yes --no-install-recommends \
+                    -o DPkg::Lock::Timeout=300 "$@"
+                ;;
+            download) cd "$1" && apt-get download "$2" ;;
+            esac
+        } >"$root/target/apt.log" 2>&1 8>&- 9>&-
+    ) 8>"$root/target/apt.lock"
 }
