@@ -18,7 +18,10 @@ use crate::{
     audit::Run,
     domain::{Cause, ChannelId, ContainerId, ContainerName, ImageRef, Mode, Outcome, Removed, SessionId, SessionKey},
 };
-use std::{collections::BTreeMap, error::Error, fmt::Display, time::Duration};
+use std::{collections::BTreeMap, error::Error, fmt::Display, rc::Rc, time::Duration};
+
+/// Gets every event, with its subject as it is then. Must not block.
+pub type Observer = Rc<dyn Fn(&Subject<'_>, &Event<'_>)>;
 
 /// The user, the session and the container that an event is about. What is unknown is absent.
 #[derive(Debug, Clone, Copy, Default)]

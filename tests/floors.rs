@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use siblings::{Uses, cycles, reachable};
+use siblings::{Uses, cycles};
 use source::{Source, identifier, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,12 +47,6 @@ const FLOORS: [(&str, u32); 28] = [
 /// Longest file, in lines. A longer one wants to be two.
 const MAX_LINES: usize = 400;
 
-/// Top-level modules with files that still use each other in a circle, and how many such files there are. Each number
-/// only shrinks; this list goes. Behind each, the helper who mends it.
-const PENDING: [(&str, usize); 1] = [
-    ("session", 11), // session
-];
-
 fn assert_none(what: &str, found: &[String]) {
     assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
 }
@@ -87,26 +81,14 @@ fn a_module_imports_lower_floors_only() {
     assert_none("imports that do not go down", &misplaced(&FLOORS, &sources()));
 }
 
-/// The circles in modules that may have none, and the entries of `pending` that are out of date.
-fn circles(uses: &Uses, pending: &[(&str, usize)]) -> Vec<String> {
-    let module_of = |file: &str| file.split(['/', '.']).next().unwrap_or_default().to_owned();
-    let in_circles = |module: &str| {
-        uses.keys().filter(|file| module_of(file) == module && reachable(uses, file).contains(*file)).count()
-    };
-    let allowed = |module: &str| pending.iter().find(|(name, _)| *name == module).map_or(0, |(_, files)| *files);
-    let found = cycles(uses).into_iter().filter(|circle| {
-        let module = module_of(&circle[0]);
-        in_circles(&module) > allowed(&module)
-    });
-    let mut wrong: Vec<String> = found.map(|circle| circle.join(" → ")).collect();
-    let done = pending.iter().filter(|(module, _)| in_circles(module) == 0);
-    wrong.extend(done.map(|(module, _)| format!("{module} has no circle any more: remove it from PENDING")));
-    wrong
+/// The circles of files, each in one line.
+fn circles(uses: &Uses) -> Vec<String> {
+    cycles(uses).into_iter().map(|circle| circle.join(" → ")).collect()
 }
 
 #[test]
 fn the_files_of_a_module_use_each_other_in_no_circle() {
-    assert_none("files that use each other in a circle", &circles(&siblings::uses(&sources()), &PENDING));
+    assert_none("files that use each other in a circle", &circles(&siblings::uses(&sources())));
 }
 
 #[test]
@@ -324,15 +306,13 @@ fn the_check_sees_a_circle_of_files() {
     let [parent, b, c, _] = files;
     let files = [parent, b, c, source("a/d.rs", "pub(super) struct D(super::b::B);\n")];
     let uses = siblings::uses(&files);
-    assert_eq!(circles(&uses, &[]), ["a/b.rs → a/d.rs → a/b.rs"]);
-    assert_eq!(circles(&uses, &[("a", 3)]), Vec::<String>::new());
-    assert_eq!(circles(&Uses::new(), &[("a", 3)]), ["a has no circle any more: remove it from PENDING"]);
+    assert_eq!(circles(&uses), ["a/b.rs → a/d.rs → a/b.rs"]);
 }
 
 #[test]
 fn the_check_sees_a_parent_and_a_child_that_use_each_other() {
     let child = || source("a/b.rs", "pub struct B(super::A);\n");
-    let both = |parent| circles(&siblings::uses(&[source("a.rs", parent), child()]), &[]);
+    let both = |parent| circles(&siblings::uses(&[source("a.rs", parent), child()]));
     assert_eq!(both("mod b;\npub use b::B;\npub struct A;\n"), Vec::<String>::new());
     assert_eq!(both("mod b;\npub use b::B;\npub struct A(Vec<B>);\n"), ["a.rs → a/b.rs → a.rs"]);
     assert_eq!(both("mod b;\npub struct A(Vec<b::B>);\n"), ["a.rs → a/b.rs → a.rs"]);

@@ -3,19 +3,12 @@
 //! Without a bound a tenant fills the disk by logging in over and over, or by projects that do not exist; and a full disk
 //! locks every user out. Containers are never left out: a user who is over the allowance waits for one instead.
 
-use super::Sessions;
-use crate::{
-    domain::UserName,
-    engine::Engine,
-    event::{Event, Subject},
-};
+use crate::domain::UserName;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{task, time::sleep};
 
 /// What a user may have written at once: some 4,000 connections with short commands, some 200 with the longest.
 const BURST_BYTES: u64 = 4 << 20;
@@ -27,10 +20,6 @@ pub(super) const CONNECTION: u64 = 1000;
 pub(super) const REFUSAL: u64 = 500;
 /// The same for a container.
 pub(super) const CONTAINER: u64 = 1000;
-/// How often the count is written while there is something to count.
-const REPORT: Duration = Duration::from_mins(1);
-/// More than the line with the counts of what had no room.
-const ROOM_FOR_COUNTS: u64 = 4096;
 /// Users of whom something is remembered, before those who may write as much as they like are forgotten.
 const MANY: usize = 1024;
 
@@ -111,6 +100,11 @@ impl Allowance {
         work(account)
     }
 
+    /// Takes so many bytes; false if there are not so many.
+    pub(super) fn take(&self, user: &UserName, bytes: u64) -> bool {
+        self.with(user, |account| account.take(bytes))
+    }
+
     /// Takes as many as there are of so many bytes.
     pub(super) fn charge(&self, user: &UserName, bytes: u64) {
         self.with(user, |account| account.left = account.left.saturating_sub(bytes));
@@ -122,7 +116,7 @@ impl Allowance {
     }
 
     /// Counts an event of `user`; true if the caller has to start the task that writes the count.
-    fn count(&self, user: &UserName, event: &'static str) -> bool {
+    pub(super) fn count(&self, user: &UserName, event: &'static str) -> bool {
         self.with(user, |account| {
             Withheld::count(&mut account.withheld, event);
             !std::mem::replace(&mut account.is_reported, true)
@@ -130,7 +124,7 @@ impl Allowance {
     }
 
     /// What was counted since the last time; with none of it the count ends.
-    fn collect(&self, user: &UserName) -> Option<Withheld> {
+    pub(super) fn collect(&self, user: &UserName) -> Option<Withheld> {
         self.with(user, |account| {
             let withheld = account.withheld.take();
             account.is_reported = withheld.is_some();
@@ -138,59 +132,9 @@ impl Allowance {
         })
     }
 
-    fn counted(&self) -> Vec<UserName> {
+    /// The users of whom events were counted.
+    pub(super) fn counted(&self) -> Vec<UserName> {
         self.0.borrow().iter().filter(|(_, account)| account.withheld.is_some()).map(|(user, _)| user.clone()).collect()
-    }
-}
-
-impl<E: Engine + 'static> Sessions<E> {
-    /// Whether so many bytes about `user` may be written. If not, `event` is counted; the count is written at once, and
-    /// then every [`REPORT`].
-    #[must_use]
-    pub(super) fn may_write(&self, user: &UserName, event: &'static str, bytes: u64) -> bool {
-        if self.0.allowance.with(user, |account| account.take(bytes)) {
-            return true;
-        }
-        if self.0.allowance.count(user, event) {
-            let (inner, user) = (Rc::downgrade(&self.0), user.clone());
-            task::spawn_local(async move {
-                while let Some(sessions) = inner.upgrade().map(Self)
-                    && sessions.report_user(&user)
-                {
-                    drop(sessions);
-                    sleep(REPORT).await;
-                }
-            });
-        }
-        false
-    }
-
-    /// Writes how many events of `user` were not written; false if there are none.
-    fn report_user(&self, user: &UserName) -> bool {
-        let Some(Withheld { counts, since }) = self.0.allowance.collect(user) else { return false };
-        let reason = "the user caused too many events";
-        let subject = Subject { user: Some(user.as_ref()), ..Subject::default() };
-        self.report(&subject, Event::NotWritten { counts: &counts, since, reason });
-        true
-    }
-
-    /// Writes what was not queued for want of room, once there is some.
-    pub(super) fn report_withheld(&self) {
-        let queue = &self.0.audit_queue;
-        if queue.failure.borrow().is_some() || !queue.has_room(&self.0.store, ROOM_FOR_COUNTS) {
-            return;
-        }
-        let Some(Withheld { counts, since }) = queue.withheld.take() else { return };
-        let reason = "the audit log could not be written, and too many events waited for it";
-        let subject = Subject { user: Some(""), ..Subject::default() };
-        self.report(&subject, Event::NotWritten { counts: &counts, since, reason });
-    }
-
-    /// Writes every count, before the process ends.
-    pub(super) fn report_all(&self) {
-        for user in self.0.allowance.counted() {
-            self.report_user(&user);
-        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Entering a session: finding or beginning it, waiting for it, opening a channel.
 
 use super::{
-    AttachError, Capacity, Rules, Sessions, Step,
+    AttachError, Capacity, Rules, Sessions,
     allowance::CONTAINER,
+    clock::now,
     engine_side::EngineSide,
     guest_side::GuestSide,
     lifecycle::{Lifecycle, Phase},
     live_session::{Origin, Session},
-    now,
     subnets::Subnets,
     uids,
 };
@@ -17,7 +17,10 @@ use crate::{
     event::{Event, Subject},
     link::LinkError,
     policy::Plan,
-    protocol::guest::{Login, MAX_CHANNELS, Open, Program},
+    protocol::{
+        guest::{Login, MAX_CHANNELS, Open, Program},
+        varlink::Step,
+    },
     store::NewSession,
     sys::{crash, random, seqpacket},
 };

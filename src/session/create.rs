@@ -1,7 +1,7 @@
 //! Creating a session: its socket, home, network and container, and the wait for its guest.
 
 use super::{
-    AttachError, Sessions, Step, home,
+    AttachError, Sessions, home,
     live_session::Session,
     provision::{Checkpoints, Piece, Provision},
     pull::pull,
@@ -15,7 +15,10 @@ use crate::{
     event::Event,
     link::{Link, LinkError},
     policy::Plan,
-    protocol::guest::{DOTFILES, GUEST_BINARY, HOMES, INSTALL, PERSISTENT_HOME, UID},
+    protocol::{
+        guest::{DOTFILES, GUEST_BINARY, HOMES, INSTALL, PERSISTENT_HOME, UID},
+        varlink::Step,
+    },
     sys::crash,
 };
 use std::{
@@ -92,7 +95,7 @@ impl<E: Engine + 'static> Sessions<E> {
         let (network, container, is_closed) = tokio::join!(
             provision.create_network(subnet, subnets),
             self.create_container(&provision, session, plan, home),
-            self.root_overrides_modes(plan)
+            async { self.isolation().await.is_some_and(|isolation| isolation.root_overrides_modes(plan)) }
         );
         network?;
         let container = container?;
@@ -124,7 +127,7 @@ impl<E: Engine + 'static> Sessions<E> {
             entrypoint.extend(install.iter().map(|install| format!("{INSTALL}={install}")));
         }
         let mut spec = container_spec(plan, session.engine.name(), provision.labels.clone(), binds, entrypoint);
-        spec.terminals = self.terminals(plan).await;
+        spec.terminals = self.isolation().await.and_then(|isolation| isolation.terminals(plan));
         provision.create_container(spec).await
     }
 

@@ -1,19 +1,14 @@
 //! Removing a session: container first, then network, then row, so that the row always names what is left.
 
-use super::{AttachError, Cause, Sessions, lifecycle::DestroyRecorded, live_session::Session};
-use crate::{engine::Engine, event::Event, store::StoreError, sys::crash};
+use super::{AttachError, Sessions, lifecycle::DestroyRecorded, live_session::Session};
+use crate::{domain::Cause, engine::Engine, event::Event, store::StoreError, sys::crash};
 use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
 
 /// First pause before the engine is asked again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// Most sessions whose container and network the engine removes at once. It removes networks one after the other (about
-/// 200 ms each), and containers side by side. Given all of a hundred at once it removes the containers of all of them
-/// first, and no session is gone until then; with a few, a network is removed while the next containers are.
-pub(super) const AT_ONCE: usize = 4;
-
-/// How long one of them keeps others waiting. A tenant can make its own container slow to remove, with a million files
+/// How long one removal keeps others waiting. A tenant can make its own container slow to remove, with a million files
 /// for instance. A busy machine takes seconds for each.
 const TURN: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(10) };
 

@@ -75,7 +75,7 @@ impl<E: Engine + 'static> Sessions<E> {
             running: running.len(),
             silent,
             uids: self.uid_use(range, capacity.accounts).await,
-            audit: self.0.audit_queue.failing(&self.0.store),
+            audit: self.0.audit_queue.borrow_mut().failing(&self.0.store),
         }
     }
 

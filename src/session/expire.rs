@@ -1,8 +1,8 @@
 //! When a session ends by itself: the grace period, the lifetime, and the notices before it.
 
-use super::{Cause, Sessions, deadlines::Due, live_session::Session, now};
+use super::{Sessions, clock::now, deadlines::Due, live_session::Session};
 use crate::{
-    domain::{Mode, State},
+    domain::{Cause, Mode, State},
     engine::Engine,
     sys::crash,
 };

@@ -1,12 +1,23 @@
-//! Asking the engine whether the container of a session still runs, and the consequences if not.
+//! Asking the engine whether the container of a session still runs, the consequences if not, and the reason for its user.
 
 use super::{Sessions, exit_cause::ExitCause, live_session::Session};
-use crate::engine::{Engine, EngineError};
+use crate::{
+    domain::{SessionId, UserName},
+    engine::{Engine, EngineError},
+};
 use std::{collections::HashSet, rc::Rc, time::Duration};
-use tokio::{task, time};
+use tokio::{
+    task,
+    time::{self, timeout},
+};
 
 /// How much later than the end of a container the engine may learn that memory was the reason.
 const MEMORY_DELAY: Duration = Duration::from_millis(250);
+
+/// How long a client waits for an inspection of the container, and how long if its guest is connected: then it was the
+/// connection alone that ended, most likely. Both together are less than [`crate::protocol::varlink::ENDED_TIMEOUT`].
+const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE_WITH_GUEST: Duration = Duration::from_millis(300);
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Inspects the session's container in a task of its own, and destroys the session if the container has ended.
@@ -83,5 +94,25 @@ impl<E: Engine + 'static> Sessions<E> {
             Err(EngineError::NoSuchContainer) => Ok(Some(ExitCause::Removed)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Remembers the line for those who are connected.
+    pub(super) fn remember(&self, session: &Session, text: String) {
+        self.0.recent_ends.borrow_mut().add(session, text);
+    }
+
+    /// Why a session ended whose user is `allowed`, in a line for that user; `None` if it has not or the reason is unknown. Waits
+    /// a moment where it may be just ending.
+    pub async fn why_ended(&self, id: &SessionId, allowed: impl Fn(&UserName) -> bool) -> Option<String> {
+        if let Some(session) =
+            self.0.registry.find_id(id).filter(|session| allowed(&session.key.user) && session.is_running())
+        {
+            self.inspect(&session);
+            let over = async |patience| timeout(patience, session.lifecycle.stopped_running()).await.is_ok();
+            if !over(PATIENCE_WITH_GUEST).await && !session.guest.is_up() {
+                over(PATIENCE).await;
+            }
+        }
+        self.0.recent_ends.borrow().reason(id, allowed)
     }
 }

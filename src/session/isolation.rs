@@ -1,9 +1,8 @@
 //! How the engine isolates containers, and what that allows. Asked once: an engine that was set up anew has no sessions.
 
-use super::Sessions;
 use crate::{
     domain::Hardening,
-    engine::{Engine, EngineError, EngineInfo, MAX_TERMINALS},
+    engine::{EngineInfo, MAX_TERMINALS},
     policy::Plan,
 };
 
@@ -38,28 +37,19 @@ fn is_plain(runtime: &str) -> bool {
     PLAIN_RUNTIMES.contains(&runtime)
 }
 
-impl<E: Engine + 'static> Sessions<E> {
-    async fn isolation(&self) -> Option<Isolation> {
-        let ask = || async { Ok::<_, EngineError>(Isolation::from(self.0.engine.info().await?)) };
-        self.0.isolation.get_or_try_init(ask).await.ok().copied()
-    }
-
+impl Isolation {
     /// Whether the container's root may use a socket of another owner, whatever its mode. Then no other process in the
     /// container needs access, and a tenant cannot even connect to the guest's socket.
-    pub(super) async fn root_overrides_modes(&self, plan: &Plan) -> bool {
+    pub(super) fn root_overrides_modes(self, plan: &Plan) -> bool {
         let has = |names: &[String], wanted: &str| names.iter().any(|name| name == wanted || name == "ALL");
         let Hardening { cap_drop, cap_add, .. } = &plan.hardening;
-        if !has(cap_add, "DAC_OVERRIDE") && has(cap_drop, "DAC_OVERRIDE") {
-            return false;
-        }
-        self.isolation().await.is_some_and(|isolation| !isolation.user_namespaces)
+        (has(cap_add, "DAC_OVERRIDE") || !has(cap_drop, "DAC_OVERRIDE")) && !self.user_namespaces
     }
 
     /// How many terminals a container may have; `None` if the engine cannot limit them.
-    pub(super) async fn terminals(&self, plan: &Plan) -> Option<u32> {
-        let Isolation { mounts_terminals, is_plain: default, .. } = self.isolation().await?;
-        let is_plain = plan.hardening.runtime.as_deref().map_or(default, is_plain);
-        (mounts_terminals && is_plain).then_some(MAX_TERMINALS)
+    pub(super) fn terminals(self, plan: &Plan) -> Option<u32> {
+        let is_plain = plan.hardening.runtime.as_deref().map_or(self.is_plain, is_plain);
+        (self.mounts_terminals && is_plain).then_some(MAX_TERMINALS)
     }
 }
 

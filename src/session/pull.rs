@@ -1,9 +1,10 @@
 //! Pulling an image; its progress, which the engine reports layer by layer, is shown as one line.
 
-use super::{AttachError, Step};
+use super::AttachError;
 use crate::{
     domain::ImageRef,
     engine::{Engine, PullProgress},
+    protocol::varlink::Step,
 };
 use std::collections::BTreeMap;
 

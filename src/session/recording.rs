@@ -52,7 +52,7 @@ impl<E: Engine + 'static> Sessions<E> {
             self.write_unaudited(session, channel);
             return self.check_audit().map(|()| run);
         }
-        if !self.0.audit_queue.is_on() {
+        if !self.0.audit_queue.borrow().is_on() {
             self.write_unaudited(session, channel);
             return Ok(run);
         }
@@ -129,7 +129,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     fn connection(&self, session: &Session, channel: ChannelId) -> Result<Option<OpenConnection>, StoreError> {
-        if self.0.audit_queue.is_on() { self.0.store.connection(channel, &session.id) } else { Ok(None) }
+        if self.0.audit_queue.borrow().is_on() { self.0.store.connection(channel, &session.id) } else { Ok(None) }
     }
 
     /// The connections that the broker opened and whose end it has not heard of; `None` if that cannot be read.
@@ -141,7 +141,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Records the disconnects that could not be recorded when they happened, in sessions whose guest is connected.
     pub(super) fn record_pending(&self) {
-        self.0.audit_queue.set_unrecorded(false);
+        self.0.audit_queue.borrow_mut().set_unrecorded(false);
         let sessions = self.0.registry.all();
         for session in sessions.iter().filter(|session| session.guest.is_up()) {
             let over = self.opened(session).unwrap_or_default();
@@ -156,7 +156,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// Records the end of every connection whose end is not recorded, before the session's row is deleted.
     pub(super) fn record_all_disconnects(&self, session: &Session) -> Result<(), StoreError> {
-        if self.0.audit_queue.is_on() {
+        if self.0.audit_queue.borrow().is_on() {
             for channel in self.0.store.connections(&session.id)? {
                 self.record_disconnect(session, channel, None, Some("the container was removed"))?;
             }
@@ -203,7 +203,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     fn mark_unrecorded(&self) {
-        self.0.audit_queue.set_unrecorded(true);
+        self.0.audit_queue.borrow_mut().set_unrecorded(true);
         self.run_audit_writer();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Rules, Sessions,
+    clock::now,
     engine_side::EngineSide,
     guest_side::GuestSide,
     lifecycle::Lifecycle,
@@ -31,7 +32,7 @@ impl<E: Engine + 'static> Sessions<E> {
     }
 
     fn restore_row(&self, row: SessionRow, rules: Rules) {
-        let abandoned = row.grace_since.unwrap_or_else(super::now);
+        let abandoned = row.grace_since.unwrap_or_else(now);
         let lifecycle = Lifecycle::restored(row.state, row.container_id.is_some(), abandoned);
         let (id, key, image) = (row.id, row.key, row.image.to_string());
         let init = row.init_pid.and_then(|pid| u32::try_from(pid).ok());

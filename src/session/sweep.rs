@@ -3,9 +3,9 @@
 //! Timers end sessions by themselves; the sweep is for what they cannot know: a clock that was set, a database that
 //! was restored, containers that a crash or an older version left.
 
-use super::{Cause, Sessions, deadlines::Due, expire, now};
+use super::{Sessions, clock::now, deadlines::Due, expire};
 use crate::{
-    domain::{Removed, RemovedKind, SessionId},
+    domain::{Cause, Removed, RemovedKind, SessionId},
     engine::{Engine, EngineError, FoundContainer},
     event::{Event, Subject},
     link::Link,

@@ -1,27 +1,39 @@
 //! Sessions on a host with a fake engine and guests that are tasks.
 
 mod audit;
-pub(super) mod clock;
+mod clock;
 mod diagnose;
 mod idle;
 mod lies;
 
-use super::*;
+use super::{clock::now, *};
 use crate::{
     config::Settings,
-    domain::{Bind, ChannelId, ContainerId, Outcome, Removed, RemovedKind},
+    domain::{
+        Bind, ChannelId, ContainerId, Mode, Outcome, Removed, RemovedKind, SessionId, SessionKey, Span, State, UserName,
+    },
     engine::fake::{FakeEngine, Verb},
-    engine::{EngineError, NetworkSpec},
+    engine::{Engine, EngineError, NetworkSpec},
+    event::{Event, Observer, Subject},
     link::Link,
     policy::{self, Denial},
     protocol::{
         guest::{FromBroker, FromGuest, GUEST_SOCKET_NAME, Open, PROTOCOL, Program},
         packet::{decode, encode},
+        varlink::Step,
     },
+    store::Store,
     sys::seqpacket::{self, Received},
 };
 use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use std::{cell::Cell, io, os::fd::OwnedFd, path::Path, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    os::fd::OwnedFd,
+    path::Path,
+    rc::Rc,
+    time::Duration,
+};
 use tokio::time::{sleep, timeout};
 
 mod ends;

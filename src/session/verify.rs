@@ -4,7 +4,7 @@
 //! it leaves if the broker dies carries our label and belongs to no session, so the next cleanup removes it.
 
 use super::{
-    AttachError, Capacity, Sessions, Step,
+    AttachError, Capacity, Sessions,
     attach::random,
     create::ended_at_once,
     engine_side::EngineSide,
@@ -21,6 +21,7 @@ use crate::{
     protocol::{
         examination::{EXAMINE, Facts, LOGIN, MAX_FACTS_BYTES},
         guest::{GUEST_BINARY, UID},
+        varlink::Step,
     },
 };
 use std::{io, time::Duration};
@@ -142,7 +143,7 @@ impl<E: Engine + 'static> Verification<E> {
 
     async fn run(&self, plan: &Plan, capacity: &Capacity) -> Result<Facts, VerifyError> {
         let inner = &self.sessions.0;
-        let is_closed = self.sessions.root_overrides_modes(plan).await;
+        let is_closed = self.sessions.isolation().await.is_some_and(|isolation| isolation.root_overrides_modes(plan));
         let report = ExitReport::listen(&inner.sockets, self.id(), !is_closed)
             .map_err(|error| AttachError::Files("cannot listen for the guest", error))?;
         let container = self.create_container(plan).await?;

@@ -177,7 +177,7 @@ pub(crate) fn cycles(uses: &Uses) -> Vec<Vec<String>> {
 }
 
 /// The files that a file uses, directly or through others.
-pub(crate) fn reachable(uses: &Uses, from: &str) -> BTreeSet<String> {
+fn reachable(uses: &Uses, from: &str) -> BTreeSet<String> {
     let (mut found, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
     while let Some(file) = open.pop() {
         for next in uses.get(&file).into_iter().flatten() {

@@ -1,13 +1,9 @@
 //! A clock that is set while sessions live.
 
 use super::*;
+use crate::session::clock::SET_BY;
 
 const HOUR: i64 = 3600;
-
-thread_local! {
-    /// By how many seconds the clock of this thread's broker was set.
-    pub(in crate::session) static SET_BY: Cell<i64> = const { Cell::new(0) };
-}
 
 #[test]
 fn a_clock_that_is_set_forward_ends_what_is_due_at_the_next_sweep_and_no_connected_session() {
