@@ -14,10 +14,10 @@ use crate::{
     link::{GuestEvent, Link},
 };
 use std::{collections::BTreeSet, io, rc::Rc, time::Duration};
-use tokio::task;
+use tokio::{task, time::sleep};
 
-/// Longest pause between two questions to the engine while a guest is away.
-const ABSENT: Duration = Duration::from_secs(5);
+/// Shortest and longest pause between two questions to the engine while a guest is away.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 impl<E: Engine + 'static> Sessions<E> {
     /// Listens for the session's guest and acts on its events.
@@ -93,7 +93,7 @@ impl<E: Engine + 'static> Sessions<E> {
         }
         let (sessions, session) = (self.clone(), Rc::clone(session));
         task::spawn_local(async move {
-            let mut pause = Duration::from_millis(100);
+            let mut pause = PAUSE.0;
             while session.is_running() && session.guest.link().is_some_and(|link| !link.is_up()) {
                 match sessions.destroy_if_dead(&session).await {
                     Ok(true) => break,
@@ -103,8 +103,9 @@ impl<E: Engine + 'static> Sessions<E> {
                         tracing::debug!(%error, session = %session.id, "asking the engine about a container without a guest");
                     }
                 }
-                session.await_guest(pause).await;
-                pause = (pause * 2).min(ABSENT);
+                // A guest that disconnects again and again does not set how often the engine is asked.
+                tokio::join!(session.await_guest(pause), sleep(PAUSE.0));
+                pause = (pause * 2).min(PAUSE.1);
             }
             session.guest.no_longer_awaited();
         });
