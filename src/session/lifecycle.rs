@@ -45,6 +45,8 @@ pub(super) struct Removal {
     /// How often it failed, and the last error.
     failures: u32,
     last_error: Option<Arc<AttachError>>,
+    /// Since when the session had no connection when the removal began.
+    abandoned: Option<i64>,
 }
 
 impl Phase {
@@ -153,8 +155,12 @@ impl Lifecycle {
 
     /// Running → Closing.
     pub(super) fn close(&self, reason: &str) -> bool {
-        let closing = || Phase::Closing { reason: reason.to_owned(), removal: Removal::default() };
-        self.change(|phase| matches!(phase, Phase::Running { .. }).then(closing))
+        self.change(|phase| match *phase {
+            Phase::Running { abandoned } => {
+                Some(Phase::Closing { reason: reason.to_owned(), removal: Removal { abandoned, ..Removal::default() } })
+            }
+            _ => None,
+        })
     }
 
     /// Closing → Destroying.
@@ -167,8 +173,12 @@ impl Lifecycle {
 
     /// Running → Destroying.
     pub(super) fn destroy(&self) -> bool {
-        let destroying = || Phase::Destroying { removal: Removal::default() };
-        self.change(|phase| matches!(phase, Phase::Running { .. }).then(destroying))
+        self.change(|phase| match *phase {
+            Phase::Running { abandoned } => {
+                Some(Phase::Destroying { removal: Removal { abandoned, ..Removal::default() } })
+            }
+            _ => None,
+        })
     }
 
     /// Undoing → Failed: the waiting clients get the error, though something may be left to remove.
@@ -229,6 +239,15 @@ impl Lifecycle {
     pub(super) fn abandoned(&self) -> Option<i64> {
         match *self.phase.borrow() {
             Phase::Running { abandoned } => abandoned,
+            _ => None,
+        }
+    }
+
+    /// As [`Self::abandoned`], for lists: a session that is being removed keeps the moment.
+    pub(super) fn shown_abandoned(&self) -> Option<i64> {
+        match &*self.phase.borrow() {
+            Phase::Running { abandoned } => *abandoned,
+            Phase::Closing { removal, .. } | Phase::Destroying { removal } => removal.abandoned,
             _ => None,
         }
     }

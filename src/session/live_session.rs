@@ -129,6 +129,7 @@ impl Session {
 
     pub(super) fn summary(&self) -> Summary {
         let Rules { mode, lifetime, .. } = self.rules();
+        let abandoned = self.lifecycle.shown_abandoned();
         Summary {
             id: self.id.clone(),
             key: self.key.clone(),
@@ -140,8 +141,8 @@ impl Session {
             image: self.image.clone(),
             mode,
             lifetime,
-            abandoned: self.lifecycle.abandoned(),
-            ends: self.deadlines().end(),
+            abandoned,
+            ends: Deadlines { abandoned, ..self.deadlines() }.end(),
         }
     }
 }

@@ -95,6 +95,16 @@ fn an_end_that_could_not_be_recorded_is_recorded_later_and_once_whatever_the_pha
 }
 
 #[test]
+fn a_removal_keeps_for_lists_since_when_the_session_was_abandoned() {
+    let transitions: [Transition; 2] = [Lifecycle::destroy, |it| it.close("over") && it.closed()];
+    for remove in transitions {
+        let lifecycle = Lifecycle::new(Phase::Running { abandoned: Some(5) });
+        assert!(remove(&lifecycle));
+        assert_eq!((lifecycle.abandoned(), lifecycle.shown_abandoned()), (None, Some(5)));
+    }
+}
+
+#[test]
 fn a_row_of_an_earlier_broker_runs_again_or_is_removed() {
     for (state, has_container, expected, is_recorded) in [
         (Running, true, "Running", false),
