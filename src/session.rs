@@ -55,7 +55,6 @@ mod restore;
 mod sessions;
 mod spec;
 mod subnets;
-mod summary;
 mod sweep;
 mod uids;
 mod verify;
@@ -70,7 +69,6 @@ pub use error::AttachError;
 pub use guest_binary::GuestBinary;
 pub use home::HomeError;
 pub use sessions::Sessions;
-pub use summary::Summary;
 pub use uids::HostAccounts;
 pub use verify::VerifyError;
 

@@ -11,9 +11,9 @@ use crate::{
     openmetrics::float,
     protocol::{
         measurements::{BACKUP_STAMP, Family},
-        varlink::SnapshotReply,
+        varlink::{SessionInfo, SnapshotReply},
     },
-    session::{Sessions, Summary},
+    session::Sessions,
     settings::{Live, Settings},
     sys::{clock::unix_seconds, usage},
 };
@@ -154,12 +154,12 @@ fn of_engine(containers: Option<usize>, on_disk: &OnDisk) -> impl Iterator<Item 
     .filter_map(|(of, value)| Some(gauge(of, value?)))
 }
 
-fn of_users(sessions: &[Summary]) -> [Family; 2] {
+fn of_users(sessions: &[SessionInfo]) -> [Family; 2] {
     let mut users: BTreeMap<String, (u32, u32)> = BTreeMap::new();
     for one in sessions {
-        let of_user = users.entry(one.key.user.to_string()).or_default();
+        let of_user = users.entry(one.user.to_string()).or_default();
         of_user.0 += 1;
-        of_user.1 += u32::try_from(one.connections).unwrap_or(u32::MAX);
+        of_user.1 += one.connections;
     }
     let first = || users.iter().take(MAX_USERS);
     [

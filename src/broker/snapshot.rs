@@ -1,9 +1,12 @@
 //! Numbers of sessions, by state.
 
-use crate::{domain::State, protocol::varlink::SnapshotReply, session::Summary};
+use crate::{
+    domain::State,
+    protocol::varlink::{SessionInfo, SnapshotReply},
+};
 
 /// The numbers of `sessions` at the time `now`. Containers are not counted here: the engine knows them.
-pub(super) fn count(sessions: &[Summary], now: i64) -> SnapshotReply {
+pub(super) fn count(sessions: &[SessionInfo], now: i64) -> SnapshotReply {
     let of = |state| number(sessions.iter().filter(|session| session.state == state).count());
     let oldest = sessions.iter().map(|session| session.created).min();
     SnapshotReply {
@@ -12,7 +15,7 @@ pub(super) fn count(sessions: &[Summary], now: i64) -> SnapshotReply {
         running: of(State::Running),
         grace: of(State::Grace),
         destroying: of(State::Destroying),
-        connections: number(sessions.iter().map(|session| session.connections).sum()),
+        connections: sessions.iter().fold(0, |sum, session| sum.saturating_add(session.connections)),
         containers: None,
         oldest_seconds: oldest.map(|created| u64::try_from(now.saturating_sub(created)).unwrap_or(0)),
     }
@@ -25,14 +28,14 @@ pub(super) fn number(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Mode, SessionId, SessionKey};
+    use crate::domain::{Mode, SessionId};
 
-    fn session(state: State, created: i64, connections: usize) -> Summary {
-        let key = SessionKey { user: "alice".parse().unwrap(), project: None };
-        Summary {
+    fn session(state: State, created: i64, connections: u32) -> SessionInfo {
+        SessionInfo {
             id: SessionId::from_bits(1),
             container: "podspawn-alice".parse().unwrap(),
-            key,
+            user: "alice".parse().unwrap(),
+            project: None,
             state,
             connections,
             uid: Some(65_536),

@@ -3,7 +3,7 @@
 use super::table::{Cell, Table};
 use crate::{
     client::Client,
-    domain::{Span, text},
+    domain::{Span, State, text},
     protocol::varlink::{Own, SOCKET_PATH, SessionInfo, methods::List},
     sys::clock::unix_seconds,
 };
@@ -58,12 +58,16 @@ fn print(broker: &Broker, own: Own, json: bool) -> anyhow::Result<()> {
     let reply = broker.connect()?.call::<List>(&own)?;
     let mut stdout = io::stdout().lock();
     if json {
-        let json = serde_json::to_string_pretty(&reply.sessions).context("writing JSON")?;
-        writeln!(stdout, "{}", text::json(&json))?;
+        stdout.write_all(json_of(&reply.sessions)?.as_bytes())?;
     } else {
         stdout.write_all(table(&reply.sessions, unix_seconds()).render(super::table::colour()).as_bytes())?;
     }
     Ok(())
+}
+
+fn json_of(sessions: &[SessionInfo]) -> anyhow::Result<String> {
+    let json = serde_json::to_string_pretty(sessions).context("writing JSON")?;
+    Ok(format!("{}\n", text::json(&json)))
 }
 
 fn table(sessions: &[SessionInfo], now: i64) -> Table {
@@ -72,11 +76,11 @@ fn table(sessions: &[SessionInfo], now: i64) -> Table {
     for session in sessions {
         table.row(vec![
             Cell::plain(&session.user),
-            Cell::plain(session.project.as_deref().unwrap_or("-")),
+            Cell::plain(session.project.as_ref().map_or("-", AsRef::as_ref)),
             Cell::plain(&session.container),
-            match session.status.as_str() {
-                "running" => Cell::good(&session.status),
-                _ => Cell::notable(&session.status),
+            match session.state {
+                State::Running => Cell::good(session.state),
+                State::Creating | State::Grace | State::Destroying => Cell::notable(session.state),
             },
             Cell::number(session.connections),
             Cell::plain(span(now - session.created)),
@@ -90,27 +94,50 @@ fn table(sessions: &[SessionInfo], now: i64) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{domain::Mode, protocol::varlink::ListReply};
 
-    #[test]
-    fn a_session_is_one_aligned_line() {
-        let session = SessionInfo {
-            session: "0123456789abcdef".into(),
-            user: "alice".into(),
+    fn session() -> SessionInfo {
+        SessionInfo {
+            id: "0123456789abcdef".parse().unwrap(),
+            user: "alice".parse().unwrap(),
             project: None,
-            container: "podspawn-alice".into(),
-            status: "grace".into(),
+            container: "podspawn-alice".parse().unwrap(),
+            state: State::Grace,
             connections: 0,
             uid: Some(65_536),
             created: 1000,
             image: "debian:12".into(),
-            mode: "grace-period".into(),
+            mode: Mode::GracePeriod,
             lifetime: Some(28_800),
             abandoned: Some(1100),
             ends: Some(1160),
-        };
-        let text = table(&[session], 1130).render(false);
+        }
+    }
+
+    #[test]
+    fn a_session_is_one_aligned_line() {
+        let text = table(&[session()], 1130).render(false);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "USER   PROJECT  CONTAINER       STATUS  CONNS  AGE    LIFETIME  LEFT");
         assert_eq!(lines[1], "alice  -        podspawn-alice  grace       0  2m10s  8h        30s");
+    }
+
+    #[test]
+    fn the_json_for_programs_keeps_its_fields_their_order_and_their_words() {
+        let sparse = SessionInfo {
+            project: Some("backend".parse().unwrap()),
+            state: State::Creating,
+            mode: Mode::Named,
+            uid: None,
+            lifetime: None,
+            abandoned: None,
+            ends: None,
+            ..session()
+        };
+        let text = json_of(&[session(), sparse]).unwrap();
+        assert_eq!(text, include_str!("list/golden.json"));
+        let reply = format!("{{\"sessions\": {text}}}");
+        let reply: ListReply = serde_json::from_str(&reply).unwrap();
+        assert_eq!(json_of(&reply.sessions).unwrap(), text, "the reply has the same objects");
     }
 }

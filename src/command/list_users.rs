@@ -134,7 +134,7 @@ fn sessions(broker: &Broker) -> anyhow::Result<BTreeMap<String, usize>> {
     let reply = broker.connect()?.call::<List>(&Own::default())?;
     let mut count = BTreeMap::new();
     for session in reply.sessions {
-        *count.entry(session.user).or_default() += 1;
+        *count.entry(session.user.to_string()).or_default() += 1;
     }
     Ok(count)
 }

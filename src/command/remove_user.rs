@@ -16,7 +16,7 @@ use super::{
 use crate::{
     accounts::{Account, Accounts, confinement::Confinement, local::LocalAccounts, processes},
     config::AbsolutePath,
-    domain::{UserName, chain, plain},
+    domain::{State, UserName, chain, plain},
     protocol::varlink::{
         Own, SOCKET_PATH, SessionInfo, StopParameters,
         methods::{List, Stop},
@@ -168,7 +168,7 @@ impl<'a> Removal<'a> {
             .connect()?
             .call::<List>(&Own::default())
             .with_context(|| format!("whether {} has sessions cannot be found out", self.user))?;
-        Ok(reply.sessions.into_iter().filter(|session| session.user == self.user.as_ref()).collect())
+        Ok(reply.sessions.into_iter().filter(|session| session.user == *self.user).collect())
     }
 
     /// Refuses while there are sessions or connections, unless --force ends them.
@@ -182,7 +182,7 @@ impl<'a> Removal<'a> {
             sessions.is_empty(),
             "{} session(s) with {connections} connection(s) are there: podspawn stop {}, or --force",
             sessions.len(),
-            sessions.first().map(name).unwrap_or_default()
+            sessions.first().map(|session| session.key().to_string()).unwrap_or_default()
         );
         let connections = self.own_uid().map(processes::connections).transpose().context("looking for connections")?;
         anyhow::ensure!(connections.unwrap_or(0) == 0, "the user is connected: wait for the end of it, or --force");
@@ -214,10 +214,13 @@ impl<'a> Removal<'a> {
                 return Ok(());
             }
             anyhow::ensure!(Instant::now() < end, "the sessions of {} do not end: podspawn list", self.user);
-            for session in sessions.iter().filter(|session| session.status != "destroying") {
-                let parameters = StopParameters { user: Some(session.user.clone()), project: session.project.clone() };
+            for session in sessions.iter().filter(|session| session.state != State::Destroying) {
+                let parameters = StopParameters {
+                    user: Some(session.user.to_string()),
+                    project: session.project.as_ref().map(ToString::to_string),
+                };
                 match self.options.broker.connect()?.call::<Stop>(&parameters) {
-                    Ok(_) => self.options.say(format_args!("stopped {}", name(session))),
+                    Ok(_) => self.options.say(format_args!("stopped {}", session.key())),
                     // Gone by itself, or asked again in the next round.
                     Err(error) => tracing::debug!("stop: {error}"),
                 }
@@ -263,13 +266,5 @@ impl<'a> Removal<'a> {
             self.options.say(format_args!("note: {} stays; --purge removes it", home.display()));
         }
         Ok(())
-    }
-}
-
-/// A session as `podspawn stop` takes it.
-fn name(session: &SessionInfo) -> String {
-    match &session.project {
-        Some(project) => format!("{}@{project}", session.user),
-        None => session.user.clone(),
     }
 }

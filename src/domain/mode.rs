@@ -73,7 +73,8 @@ impl From<Mode> for String {
 }
 
 /// Where a session is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     /// The row exists; the engine has been or is about to be asked.
     Creating,
@@ -118,6 +119,14 @@ impl FromStr for State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_is_the_same_word_in_json_and_in_the_database() {
+        for state in [State::Creating, State::Running, State::Grace, State::Destroying] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+            assert_eq!(state.as_str().parse::<State>().unwrap(), state);
+        }
+    }
 
     #[test]
     fn persistent_is_another_word_for_named() {

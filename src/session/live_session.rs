@@ -1,10 +1,9 @@
 //! One session as the broker holds it in memory.
 
-use super::{
-    Rules, Summary, deadlines::Deadlines, engine_side::EngineSide, guest_side::GuestSide, lifecycle::Lifecycle,
-};
+use super::{Rules, deadlines::Deadlines, engine_side::EngineSide, guest_side::GuestSide, lifecycle::Lifecycle};
 use crate::{
-    domain::{SessionId, SessionKey},
+    domain::{SessionId, SessionKey, Span},
+    protocol::varlink::SessionInfo,
     sys::tally::{Guard, Tally},
 };
 use std::{
@@ -127,20 +126,23 @@ impl Session {
         drop(self.expiry.take());
     }
 
-    pub(super) fn summary(&self) -> Summary {
+    /// The session as others see it.
+    pub(super) fn info(&self) -> SessionInfo {
         let Rules { mode, lifetime, .. } = self.rules();
+        let SessionKey { user, project } = self.key.clone();
         let abandoned = self.lifecycle.shown_abandoned();
-        Summary {
+        SessionInfo {
             id: self.id.clone(),
-            key: self.key.clone(),
+            user,
+            project,
             container: self.engine.name(),
             state: self.lifecycle.state(),
-            connections: self.guest.connections(),
+            connections: u32::try_from(self.guest.connections()).unwrap_or(u32::MAX),
             uid: self.uid,
             created: self.created,
             image: self.image.clone(),
             mode,
-            lifetime,
+            lifetime: lifetime.map(Span::as_secs),
             abandoned,
             ends: Deadlines { abandoned, ..self.deadlines() }.end(),
         }

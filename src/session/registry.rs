@@ -1,9 +1,10 @@
 //! The sessions that exist, by their keys, and the verifications beside them.
 
-use super::{Capacity, Summary, live_session::Session};
+use super::{Capacity, live_session::Session};
 use crate::{
     domain::{ContainerId, SessionId, SessionKey, UserName},
     policy::Denial,
+    protocol::varlink::SessionInfo,
 };
 use std::{
     cell::RefCell,
@@ -65,9 +66,12 @@ impl Registry {
     }
 
     /// The sessions of `user`, or of all users, by user and project.
-    pub(super) fn list(&self, user: Option<&UserName>) -> Vec<Summary> {
+    pub(super) fn list(&self, user: Option<&UserName>) -> Vec<SessionInfo> {
         let live = self.live.borrow();
-        live.values().filter(|session| user.is_none_or(|user| session.key.user == *user)).map(|s| s.summary()).collect()
+        live.values()
+            .filter(|session| user.is_none_or(|user| session.key.user == *user))
+            .map(|session| session.info())
+            .collect()
     }
 
     /// Waits until a session exists.

@@ -4,13 +4,14 @@
 //! `expire`, `recording` and others.
 
 use super::{
-    GuestBinary, Summary, allowance::Allowance, audit_queue::AuditQueue, engine_watch::EngineWatch,
-    inventory::Inventory, isolation::Isolation, recent_ends::RecentEnds, registry::Registry,
+    GuestBinary, allowance::Allowance, audit_queue::AuditQueue, engine_watch::EngineWatch, inventory::Inventory,
+    isolation::Isolation, recent_ends::RecentEnds, registry::Registry,
 };
 use crate::{
     domain::{Cause, SessionKey, UserName},
     engine::{Engine, EngineError, EngineInfo, FoundContainer},
     event::Observer,
+    protocol::varlink::SessionInfo,
     store::Store,
 };
 use std::{cell::RefCell, path::PathBuf, rc::Rc};
@@ -86,7 +87,7 @@ impl<E: Engine + 'static> Sessions<E> {
 
     /// The sessions of `user`, or of all users, by user and project.
     #[must_use]
-    pub fn list(&self, user: Option<&UserName>) -> Vec<Summary> {
+    pub fn list(&self, user: Option<&UserName>) -> Vec<SessionInfo> {
         self.0.registry.list(user)
     }
 

@@ -509,7 +509,7 @@ fn a_stopped_session_is_gone_and_another_user_is_not_touched() {
         let _bob = attach(&sessions, &host.request("bob", None)).await.unwrap();
         assert!(sessions.stop(&host.request("alice", None).key, "stopped by root".into()));
         until("it is destroyed", || sessions.counts().0 == 1).await;
-        assert_eq!(sessions.list(None)[0].key.to_string(), "bob");
+        assert_eq!(sessions.list(None)[0].key().to_string(), "bob");
         assert!(!sessions.stop(&host.request("carol", None).key, "stopped by root".into()));
     });
 }
@@ -577,7 +577,7 @@ fn a_sweep_ends_what_no_timer_ended_and_reports_why() {
             assert_eq!(found, due, "dry run: {dry_run}");
         }
         until("they are gone", || sessions.counts().0 == 1).await;
-        assert_eq!((sessions.list(None)[0].key.to_string().as_str(), host.engine.counts()), ("carol", (1, 1)));
+        assert_eq!((sessions.list(None)[0].key().to_string().as_str(), host.engine.counts()), ("carol", (1, 1)));
     });
 }
 

@@ -75,7 +75,7 @@ fn wait_gone(users: &[String]) -> Result<()> {
     loop {
         let mut client = Client::connect(Path::new(SOCKET_PATH), Duration::from_secs(20))?;
         let reply = client.call::<List>(&Own::default())?;
-        if !reply.sessions.iter().any(|session| users.contains(&session.user)) {
+        if !reply.sessions.iter().any(|session| users.iter().any(|user| *user == *session.user.as_ref())) {
             return Ok(());
         }
         ensure!(Instant::now() < end, "sessions do not end");

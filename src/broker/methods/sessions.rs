@@ -9,18 +9,18 @@ use crate::{
         reply::{Answer, Failure, Reports, to_value},
         state::{Broker, capacity},
     },
-    domain::{ProjectName, SessionKey, Span, UserName},
+    domain::{ProjectName, SessionKey, UserName},
     engine::Engine,
     policy,
     protocol::{
         guest::{MAX_COMMAND_BYTES, Program},
         varlink::{
             AttachParameters, AttachReply, EndedParameters, EndedReply, ListReply, NO_SUCH_SESSION, Nothing, Own,
-            Reason, SessionInfo, Step, StopParameters,
+            Reason, Step, StopParameters,
             methods::{Attach, Ended, List, Stop},
         },
     },
-    session::{AttachError, Request, Summary},
+    session::{AttachError, Request},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::time::Instant;
@@ -120,7 +120,7 @@ impl<E: Engine + 'static> Broker<E> {
     #[allow(clippy::needless_pass_by_value)]
     pub(super) fn list(&self, grant: Grant<'_, List>, own: Own) -> Result<ListReply, Failure> {
         let user = grant.sessions_of(own.is_set())?;
-        Ok(ListReply { sessions: self.sessions.list(user).iter().map(info).collect() })
+        Ok(ListReply { sessions: self.sessions.list(user) })
     }
 
     /// Why a session ended. The reply for another user's session is the same as for one that still runs.
@@ -190,24 +190,6 @@ fn program(command: Vec<u8>) -> Result<Program, Failure> {
     let program = command.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let is_sftp = program == b"internal-sftp" || (program.starts_with(b"/") && program.ends_with(b"/sftp-server"));
     Ok(if is_sftp { Program::Sftp } else { Program::Command(command) })
-}
-
-fn info(summary: &Summary) -> SessionInfo {
-    SessionInfo {
-        session: summary.id.to_string(),
-        user: summary.key.user.to_string(),
-        project: summary.key.project.as_ref().map(ToString::to_string),
-        container: summary.container.to_string(),
-        status: summary.state.to_string(),
-        connections: u32::try_from(summary.connections).unwrap_or(u32::MAX),
-        uid: summary.uid,
-        created: summary.created,
-        image: summary.image.clone(),
-        mode: summary.mode.to_string(),
-        lifetime: summary.lifetime.map(Span::as_secs),
-        abandoned: summary.abandoned,
-        ends: summary.ends,
-    }
 }
 
 #[cfg(test)]

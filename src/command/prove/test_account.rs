@@ -139,7 +139,7 @@ pub(super) fn remove(name: &str) -> anyhow::Result<()> {
         .connect()
         .and_then(|mut broker| Ok(broker.call::<List>(&Own::default())?))
         .context("whether its container is gone cannot be found out")?;
-    anyhow::ensure!(reply.sessions.iter().all(|session| session.user != name), "its container is still there");
+    anyhow::ensure!(reply.sessions.iter().all(|session| session.user.as_ref() != name), "its container is still there");
     Ok(())
 }
 

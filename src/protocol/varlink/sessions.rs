@@ -1,5 +1,6 @@
 //! `io.podspawn.Sessions`: log in, list, stop.
 
+use crate::domain::{ContainerName, Mode, ProjectName, SessionId, SessionKey, State, UserName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -61,21 +62,23 @@ impl Step {
     }
 }
 
-/// One session in the reply to `List`.
+/// One session at one moment. `Session` in the interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
     /// The session's id.
-    pub session: String,
+    #[serde(rename = "session")]
+    pub id: SessionId,
     /// The login name.
-    pub user: String,
+    pub user: UserName,
     /// The project, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub project: Option<String>,
+    pub project: Option<ProjectName>,
     /// The container's name.
-    pub container: String,
-    /// `creating`, `running`, `grace` or `destroying`.
-    pub status: String,
+    pub container: ContainerName,
+    /// The state, as it is stored.
+    #[serde(rename = "status")]
+    pub state: State,
     /// How many connections are open.
     pub connections: u32,
     /// The user's id inside, unique among users; absent for a container made before users had ids of their own.
@@ -83,10 +86,10 @@ pub struct SessionInfo {
     pub uid: Option<u32>,
     /// When the row was written, in seconds since the epoch.
     pub created: i64,
-    /// The image.
+    /// The image, as configured when the session was created.
     pub image: String,
     /// The mode.
-    pub mode: String,
+    pub mode: Mode,
     /// How long it exists from its creation, in seconds; absent: unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<u64>,
@@ -96,6 +99,14 @@ pub struct SessionInfo {
     /// When it will expire if nothing changes, in seconds since the epoch; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<i64>,
+}
+
+impl SessionInfo {
+    /// The user and the project.
+    #[must_use]
+    pub fn key(&self) -> SessionKey {
+        SessionKey { user: self.user.clone(), project: self.project.clone() }
+    }
 }
 
 /// Parameters of `List` and `Snapshot`.

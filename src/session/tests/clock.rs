@@ -18,7 +18,7 @@ fn a_clock_that_is_set_forward_ends_what_is_due_at_the_next_sweep_and_no_connect
         SET_BY.set(HOUR);
         assert_eq!(sessions.sweep(false).await.unwrap().len(), 1);
         until("it is removed", || sessions.counts() == (1, 1)).await;
-        assert_eq!(sessions.list(None)[0].key.to_string(), "bob");
+        assert_eq!(sessions.list(None)[0].key().to_string(), "bob");
         assert_eq!((host.engine.counts(), host.rows()), ((1, 1), 1));
     });
 }

@@ -68,7 +68,7 @@ fn a_container_that_an_administrator_runs_of_a_committed_image_is_no_orphan_and_
         host.engine.create_network(&network).await.unwrap();
         for is_over in [false, true] {
             if is_over {
-                assert!(sessions.stop(&sessions.list(None)[0].key.clone(), "stopped".into()));
+                assert!(sessions.stop(&sessions.list(None)[0].key(), "stopped".into()));
                 until("it is gone", || sessions.is_empty()).await;
             }
             assert_eq!(sessions.count_containers(None).await.unwrap(), usize::from(!is_over));

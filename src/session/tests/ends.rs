@@ -179,8 +179,8 @@ async fn stop_all(host: &Host, sessions: &Sessions<FakeEngine>, users: usize) {
         drop(attach(sessions, &host.request(&format!("u{number}"), None)).await.unwrap());
     }
     host.engine.forget_calls();
-    for summary in sessions.list(None) {
-        assert!(sessions.stop(&summary.key, "stopped".into()));
+    for session in sessions.list(None) {
+        assert!(sessions.stop(&session.key(), "stopped".into()));
     }
 }
 
@@ -228,7 +228,7 @@ fn a_session_whose_user_waits_for_its_end_is_removed_at_once() {
         host.engine.delay(Verb::RemoveContainer, Duration::from_millis(1_500));
         stop_all(host, &sessions, 5).await;
         until("some are begun", || count(host, Verb::RemoveContainer) == 4).await;
-        let waiting = sessions.list(None)[4].key.user.to_string();
+        let waiting = sessions.list(None)[4].user.to_string();
         let request = host.request(&waiting, None);
         let since = std::time::Instant::now();
         let back = attach(&sessions, &request);
