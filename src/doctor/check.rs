@@ -148,12 +148,23 @@ impl Problem {
 /// A remedy as it is printed: without marks of Markdown, and on one line whatever the values have in them.
 fn fill(remedy: &str, values: Values<'_>) -> String {
     let remedy = named(remedy);
-    let mut text = remedy.replace('`', "");
-    for (name, value) in values {
-        let value: String = value.to_string().chars().filter(|c| is_plain(*c)).collect();
-        text = text.replace(&format!("{{{name}}}"), &value);
-    }
     debug_assert!(placeholders(&remedy).all(|name| values.iter().any(|(given, _)| *given == name)), "{remedy}");
+    let unmarked = remedy.replace('`', "");
+    let mut parts = unmarked.split('{');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let given = part.split_once('}').and_then(|(name, after)| {
+            let (_, value) = values.iter().find(|(given, _)| *given == name)?;
+            Some((value.to_string(), after))
+        });
+        if let Some((value, after)) = given {
+            text.extend(value.chars().filter(|c| is_plain(*c)));
+            text.push_str(after);
+        } else {
+            text.push('{');
+            text.push_str(part);
+        }
+    }
     text
 }
 

@@ -1,6 +1,6 @@
 //! The result of a check: one line of `podspawn doctor`.
 
-use crate::domain::plain;
+use crate::domain::{plain, text::is_plain};
 use serde::Serialize;
 use std::{cmp::Reverse, fmt};
 
@@ -49,7 +49,10 @@ const MAX_NAMED: usize = 4;
 
 impl Report {
     fn new(check: &'static str, outcome: Outcome, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome, seen: plain(seen.into()), remedy: remedy.into(), nixos: None }
+        let mut remedy = remedy.into();
+        // A line for each thing to do, and no other control characters.
+        remedy.retain(|c| c == '\n' || is_plain(c));
+        Self { check, outcome, seen: plain(seen.into()), remedy, nixos: None }
     }
 
     /// As it should be.

@@ -86,6 +86,7 @@ fn a_terminal_without_a_size_and_its_speed_are_the_clients() {
     let plain = seen(&bench.plain());
     assert!(plain.starts_with("0 0\r\n9600\r\n"), "{plain:?}");
     let user = bench.user();
+    user.run("true").success();
     // A size that is set a moment later is seen by chance.
     for _ in 0..5 {
         assert_eq!(seen(&user), plain);

@@ -3,15 +3,37 @@ use crate::{guest::process::Streams, sys::pty};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::OwnedFd;
 
-/// A watch of one channel on pipes with a timeout of a second, the writing end of its input, and the other ends.
-fn watched(start: Instant) -> (Idle, OwnedFd, impl Sized) {
+/// A channel's traffic on pipes, the writing end of its input, and the other ends.
+fn piped() -> (Traffic, OwnedFd, impl Sized) {
     let [(input, to_input), (from_output, output), (from_error, error)] =
         [(); 3].map(|()| pipe_with(PipeFlags::CLOEXEC).unwrap());
     let streams = Streams::Given([input, output, error]);
+    (Traffic::of(&streams), to_input, (streams, from_output, from_error))
+}
+
+/// A watch of one channel on pipes, the writing end of its input, and the other ends.
+fn watched(start: Instant) -> (Idle, OwnedFd, impl Sized) {
+    let (traffic, to_input, ends) = piped();
     let mut idle = Idle::new(Path::new("/nonexistent"), start);
     idle.opened(start);
-    idle.observe(ChannelId(1), Traffic::of(&streams));
-    (idle, to_input, (streams, from_output, from_error))
+    idle.observe(ChannelId(1), traffic);
+    (idle, to_input, ends)
+}
+
+#[test]
+fn a_byte_on_one_of_two_channels_is_enough() {
+    let start = Instant::now();
+    let at = |milliseconds| start + Duration::from_millis(milliseconds);
+    for busy in [0, 1] {
+        let (mut idle, first, _ends) = watched(start);
+        let (traffic, second, _other_ends) = piped();
+        idle.observe(ChannelId(2), traffic);
+        idle.set_timeout(1, start);
+        assert_eq!(idle.look(at(0)), None);
+        rustix::io::write([&first, &second][busy], b"x").unwrap();
+        assert_eq!(idle.look(at(1000)), None, "the byte went through channel {}", busy + 1);
+        assert_eq!(idle.look(at(2000)), Some(1));
+    }
 }
 
 #[test]
