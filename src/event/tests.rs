@@ -91,10 +91,10 @@ fn of_broker(user: &str, visit: &mut dyn FnMut(&Subject<'_>, &Event<'_>)) {
     }
 }
 
-/// Compares with a recorded text, so that a change of a name, a field or an order is seen; `UPDATE=1` records anew.
+/// Compares with a recorded text, so that a change of a name, a field or an order is seen; `RECORD_EVENTS=1` records anew.
 pub(crate) fn compare(file: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/event/recorded").join(file);
-    if std::env::var_os("UPDATE").is_some() {
+    if std::env::var_os("RECORD_EVENTS").is_some() {
         fs::write(&path, found).unwrap();
     }
     let recorded = fs::read_to_string(&path).unwrap();

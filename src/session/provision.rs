@@ -9,6 +9,7 @@ use crate::{
     engine::{ContainerSpec, Engine, EngineError, Labels, NetworkSpec},
     link::Link,
 };
+
 /// How often another subnet is tried when the engine has a network of its own in the pool.
 const MAX_SUBNETS: usize = 64;
 
