@@ -81,6 +81,25 @@ fn a_module_imports_lower_floors_only() {
     assert_none("imports that do not go down", &misplaced(&FLOORS, &sources()));
 }
 
+/// The floors in the table of docs/develop.md: `| 4 | `engine` | … |`.
+fn documented(page: &str) -> BTreeSet<(String, u32)> {
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+        Some((cells.next()?.parse().ok()?, cells.next()?))
+    });
+    rows.flat_map(|(floor, modules)| modules.split('`').skip(1).step_by(2).map(move |name| (name.to_owned(), floor)))
+        .collect()
+}
+
+#[test]
+fn the_developers_page_has_the_floor_of_every_module() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/develop.md");
+    let roots = ["crate", "lib", "main", "podspawn"];
+    let floors =
+        FLOORS.into_iter().filter(|(name, _)| !roots.contains(name)).map(|(name, floor)| (name.to_owned(), floor));
+    assert_eq!(documented(&std::fs::read_to_string(page).unwrap()), floors.collect());
+}
+
 /// The circles of files, each in one line.
 fn circles(uses: &Uses) -> Vec<String> {
     cycles(uses).into_iter().map(|circle| circle.join(" → ")).collect()

@@ -27,7 +27,8 @@ pub fn reference() -> String {
     for chapter in CHAPTERS {
         let _ = write!(page, "## {}\n\n", chapter.title);
         for entry in chapter.entries {
-            let _ = write!(page, "### {}\n\n```text\n{}\n```\n\n", heading(entry), entry.messages.join("\n"));
+            let messages: Vec<String> = entry.shown().collect();
+            let _ = write!(page, "### {}\n\n```text\n{}\n```\n\n", heading(entry), messages.join("\n"));
             let _ = write!(page, "- **Meaning:** {}\n- **Who can fix it:** {}.\n", entry.meaning, entry.fixed_by);
             let _ = write!(page, "- **Do:** {}\n\n", product().fill(entry.remedy));
         }
@@ -40,8 +41,10 @@ const MAX_HEADING: usize = 100;
 
 /// The first message without its advice and without marks of Markdown.
 fn heading(entry: &Entry) -> String {
-    let message = entry.messages.first().copied().unwrap_or_default();
-    let message = message.split("; ").next().unwrap_or_default();
+    let whole = entry.shown().next().unwrap_or_default();
+    // An advice belongs to the heading where the rest says nothing without it.
+    let has_words = |text: &str| text.split(' ').filter(|word| word.len() > "…".len()).count() > 1;
+    let message = whole.split("; ").next().filter(|start| has_words(start)).unwrap_or(&whole);
     let mut message = message.strip_suffix(": …").unwrap_or(message);
     while message.chars().count() > MAX_HEADING {
         let Some((start, _)) = message.rsplit_once(", ") else { break };

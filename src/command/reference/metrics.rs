@@ -17,7 +17,9 @@ pub(super) fn reference() -> String {
         page.push('\n');
     };
     for gauge in GAUGES {
-        section("gauge", gauge.name, gauge.help, gauge.label, &[]);
+        // A gauge whose name ends as a counter's does is served without a type: see `openmetrics`.
+        let kind = if gauge.name.ends_with("_total") { "untyped; the value is a gauge's" } else { "gauge" };
+        section(kind, gauge.name, gauge.help, gauge.label, &[]);
     }
     for counter in COUNTERS {
         section("counter", counter.name, counter.help, counter.label, counter.values);

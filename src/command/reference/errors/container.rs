@@ -10,27 +10,36 @@ pub(super) static CHAPTER: Chapter = Chapter { title: "The container", entries: 
 
 const ENTRIES: &[Entry] = &[
     entry(
-        &["your container was …", "killed: out of memory"],
+        &["killed: out of memory"],
         "The container's first process was killed because the container needed more than `memory`.",
         UserThenAdministrator,
         "Log in again for a new container, and use less memory or raise `memory`.",
-    ),
+    )
+    .after("your container was "),
     entry(
         &[
             "your container was stopped by the engine",
             "killed by the engine",
             "killed by signal …",
-            "ended with exit code …",
             "removed outside of podspawn",
             "restarted outside of podspawn",
+            "your container was …",
         ],
         "An administrator or the engine ended the container outside of podspawn, for instance at a restart of the \
          engine.",
         User,
         "Log in again for a new container.",
-    ),
+    )
+    .after("your container was "),
     entry(
-        &["this container is being removed: …", "its … of … is over", "time to live"],
+        &["ended with exit code …"],
+        "The container's first process ended by itself.",
+        User,
+        "Log in again for a new container.",
+    )
+    .after("your container "),
+    entry(
+        &["this container is being removed: …", "your container was removed: …", "its … of … is over", "time to live"],
         "podspawn removes the container and gives the reason: a `podspawn stop`, or the end of `max_lifetime` or \
          `ttl`.",
         User,
@@ -129,10 +138,11 @@ const ENTRIES: &[Entry] = &[
             "take the groups of the user (does the container have CAP_SETGID?)",
             "become the user (does the container have CAP_SETUID?)",
         ],
-        "The container lacks a capability that a login needs. The message begins with `cannot`.",
+        "The container lacks a capability that a login needs.",
         Administrator,
         "Add `SETUID` and `SETGID` to `security.cap_add`. The default has both.",
-    ),
+    )
+    .after("cannot "),
     entry(
         &[
             "start a session of its own",
@@ -140,9 +150,9 @@ const ENTRIES: &[Entry] = &[
             "give the process its standard streams",
             "limit its open files",
         ],
-        "The kernel refused a step of starting a process. The message begins with `cannot` and ends with the \
-         kernel's reason.",
+        "The kernel refused a step of starting a process. The message ends with the kernel's reason.",
         Administrator,
         "Check `security.seccomp_profile`.",
-    ),
+    )
+    .after("cannot "),
 ];

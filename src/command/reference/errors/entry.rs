@@ -7,12 +7,30 @@ use std::fmt;
 pub struct Entry {
     /// The messages, word for word; `…` stands for a part that differs.
     pub messages: &'static [&'static str],
+    /// The words before each message that does not begin with them: the sources have these in another place.
+    pub beginning: &'static str,
     /// What has happened.
     pub meaning: &'static str,
     /// Who can correct it.
     pub fixed_by: FixedBy,
     /// What that person does, as Markdown.
     pub remedy: &'static str,
+}
+
+impl Entry {
+    /// The same entry; its messages follow these words.
+    pub(super) const fn after(self, beginning: &'static str) -> Self {
+        Self { beginning, ..self }
+    }
+
+    /// The messages as a user sees them.
+    pub(super) fn shown(&self) -> impl Iterator<Item = String> {
+        self.messages.iter().map(|message| {
+            let beginning = if message.starts_with(self.beginning) { "" } else { self.beginning };
+            // Two parts that differ side by side are one to a reader.
+            format!("{beginning}{message}").replace("……", "…")
+        })
+    }
 }
 
 /// Who can correct the cause of a message.
@@ -55,5 +73,5 @@ pub(super) const fn entry(
     fixed_by: FixedBy,
     remedy: &'static str,
 ) -> Entry {
-    Entry { messages, meaning, fixed_by, remedy }
+    Entry { messages, beginning: "", meaning, fixed_by, remedy }
 }

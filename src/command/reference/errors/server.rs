@@ -35,7 +35,6 @@ const ENTRIES: &[Entry] = &[
         &[
             "the podspawn broker answered something unexpected",
             "the podspawn broker answered without a channel",
-            "the reply of the podspawn broker is larger than … MiB",
             "the broker answered …",
         ],
         "The broker and the program that sshd runs are of different versions.",
