@@ -15,10 +15,10 @@ pub(super) const CHECK: Check = Check {
 /// On NixOS, the module lets the broker write wherever its settings say.
 pub(super) const UNWRITTEN: Problem = Problem::fail(
     "the broker cannot write it",
-    "see that {file} is a file of podspawn's, in a directory of podspawn's with room; elsewhere than in \
-     /var/log/podspawn also: `systemctl edit podspawn-broker`, [Service] ReadWritePaths={directory}",
+    "make podspawn the owner of {file} and of its directory, and free space there; outside of /var/log/podspawn \
+     also: `systemctl edit podspawn-broker`, [Service] ReadWritePaths={directory}",
 )
-.on_nixos("see that {file} is a file of podspawn's, in a directory of podspawn's with room");
+.on_nixos("make podspawn the owner of {file} and of its directory, and free space there");
 
 fn run(host: &Host) -> Report {
     let path = host.settings.config.log.file.as_ref();

@@ -14,9 +14,9 @@ pub(super) const CHECK: Check = Check {
 };
 const TOO_MANY: Problem = Problem::warn(
     "they do not, if each takes its limit",
-    "lower resources.max_containers or defaults.memory in /etc/podspawn/config.yaml, if they will not share",
+    "lower resources.max_containers or defaults.memory in /etc/podspawn/config.yaml, or add memory",
 )
-.on_nixos("lower services.podspawn.settings.resources.max_containers or .defaults.memory, if they will not share");
+.on_nixos("lower services.podspawn.settings.resources.max_containers or .defaults.memory, or add memory");
 
 fn run(host: &Host) -> Report {
     let about = rustix::system::sysinfo();

@@ -24,7 +24,7 @@ const DELETED: Problem = Problem::fail(
 );
 const DAMAGED: Problem = Problem::fail(
     "the file is damaged, or of a newer podspawn",
-    "`podspawn restore /var/backups/podspawn/TIME`, the newest there is",
+    "`podspawn restore /var/backups/podspawn/TIME`, with the newest TIME",
 );
 const FOREIGN: Problem =
     Problem::fail("the file belongs to another user", "`chown podspawn:podspawn {file} {file}-wal {file}-shm`");

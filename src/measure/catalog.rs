@@ -83,12 +83,12 @@ counters! {
     DESTROYED = "podspawn_session_destroys_total", "Sessions that ended, by reason",
         "reason": ["disconnect", "grace_period", "lifetime", "stopped", "out_of_memory", "container_ended"];
     /// Passes.
-    CLEANUPS = "podspawn_cleanup_runs_total", "Passes of the cleanup, by result", "result": ["ok", "failed"];
+    CLEANUPS = "podspawn_cleanup_runs_total", "Cleanup passes, by result", "result": ["ok", "failed"];
     /// What they removed.
-    SWEPT = "podspawn_cleanup_removed_total", "What passes of the cleanup removed, by kind",
+    SWEPT = "podspawn_cleanup_removed_total", "Objects that cleanup passes removed, by kind",
         "kind": ["session", "container", "network", "directory"];
     /// What the engine did not do.
-    ENGINE_ERRORS = "podspawn_engine_errors_total", "Requests that the container engine did not carry out, by what is known of it",
+    ENGINE_ERRORS = "podspawn_engine_errors_total", "Requests that the container engine did not carry out, by kind of error",
         "kind": ["unreachable", "garbled", "refused", "pull_failed", "disk_full", "other"];
 }
 
@@ -99,7 +99,7 @@ timers! {
         "start": ["warm", "cold"], LOGIN_BOUNDS;
     /// Of a cold start.
     CREATION_TIME = "podspawn_creation_phase_duration_seconds",
-        "Time that the phases of creating a container took: prepare files and home, make network and container, start it, hear of its guest",
+        "Time that the phases of creating a container took: prepare files and home, make network and container, start it, wait for its guest",
         "phase": ["prepare", "make", "start", "guest"], LOGIN_BOUNDS;
     /// Of the engine.
     ENGINE_TIME = "podspawn_engine_request_duration_seconds", "Time that requests to the container engine took, by operation",
@@ -109,7 +109,7 @@ timers! {
 
 gauges! {
     /// The contract's, like the five that follow.
-    SESSIONS = "podspawn_sessions_total", "Sessions, in whatever state", "";
+    SESSIONS = "podspawn_sessions_total", "Sessions in any state", "";
     /// See [`SESSIONS`].
     RUNNING = "podspawn_sessions_running", "Sessions with a connection", "";
     /// See [`SESSIONS`].
@@ -131,27 +131,27 @@ gauges! {
     /// Of the broker.
     MEASURED = "podspawn_measured_time_seconds", "When this was measured, in seconds since the epoch; in the past while the broker is not running", "";
     /// Of the broker.
-    BROKER_MEMORY = "podspawn_broker_resident_memory_bytes", "Memory that the broker has", "";
+    BROKER_MEMORY = "podspawn_broker_resident_memory_bytes", "Resident memory of the broker", "";
     /// Of the broker.
     BROKER_CONNECTIONS = "podspawn_broker_connections", "Connections to the broker's socket", "";
     /// Of the engine.
     ENGINE_UP = "podspawn_engine_up", "Whether the container engine answered when it was last asked", "";
     /// Of the control groups.
-    CONTAINER_MEMORY = "podspawn_containers_memory_bytes", "Memory that the containers have together, with their share of the page cache", "";
+    CONTAINER_MEMORY = "podspawn_containers_memory_bytes", "Memory of all containers together, with their share of the page cache", "";
     /// By configuration.
-    SESSIONS_LIMIT = "podspawn_sessions_limit", "How many sessions there may be: resources.max_containers", "";
+    SESSIONS_LIMIT = "podspawn_sessions_limit", "Most sessions at once: resources.max_containers", "";
     /// Of the pool.
     SUBNETS_USED = "podspawn_subnets_used", "Subnets of network.pool that sessions have", "";
     /// Of the pool.
     SUBNETS = "podspawn_subnets_capacity", "Subnets in network.pool", "";
     /// Of a file system.
-    DISK_FREE = "podspawn_disk_available_bytes", "Free space for those who are not root, where state and the engine's data are", "of";
+    DISK_FREE = "podspawn_disk_available_bytes", "Free space for accounts other than root, where state and the engine's data are", "of";
     /// Of a file system.
     DISK_SIZE = "podspawn_disk_size_bytes", "Size of the file systems where state and the engine's data are", "of";
     /// Of the settings.
-    CONFIG_OK = "podspawn_config_valid", "Whether the configuration files are as they should be; otherwise the last good ones are in force", "";
+    CONFIG_OK = "podspawn_config_valid", "Whether the configuration files are valid; otherwise the last good ones are in force", "";
     /// Unix seconds.
-    LAST_CLEANUP = "podspawn_cleanup_last_success_time_seconds", "When a pass of the cleanup last came to its end, in seconds since the epoch", "";
+    LAST_CLEANUP = "podspawn_cleanup_last_success_time_seconds", "When a cleanup pass was last completed, in seconds since the epoch", "";
     /// Unix seconds.
     LAST_BACKUP = "podspawn_backup_last_success_time_seconds", "When a backup was last completed, in seconds since the epoch", "";
     /// Where it is asked for.

@@ -19,7 +19,7 @@ pub(crate) const CHECK: Check = Check {
 };
 const MEMBER: Problem =
     Problem::fail("a user is in a group that can use the engine", "`gpasswd --delete {user} {group}`")
-        .on_nixos("`gpasswd --delete {user} {group}` # and out of users.users.{user}.extraGroups, if it is there");
+        .on_nixos("`gpasswd --delete {user} {group}` # and remove the group from users.users.{user}.extraGroups");
 const OPEN_SOCKET: Problem = Problem::fail("every user can use the engine's socket", "`chmod 0660 {socket}`");
 
 fn run(host: &Host) -> Report {

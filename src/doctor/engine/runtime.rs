@@ -21,7 +21,7 @@ const ABSENT: Problem = Problem::fail(
 .on_nixos("change services.podspawn.settings.security.runtime, or add it to {engine-nixos-settings}.runtimes");
 const HOLE: Problem = Problem::warn(
     "runc's version lets containers out",
-    "upgrade runc (or containerd.io) to 1.2.8, 1.3.3 or later, or see that the changelog of its package names these",
+    "upgrade runc (or containerd.io) to 1.2.8, 1.3.3 or later, or check that the changelog of its package names these",
 );
 
 /// A version of runc.

@@ -28,7 +28,7 @@ const READ_BEFORE: Problem =
         .on_nixos("define it in services.openssh.extraConfig without lib.mkOrder: podspawn's block is first then");
 const OTHER_OPTIONS: Problem = Problem::fail(
     "sshd has other options for a user than podspawn's block sets",
-    "`podspawn server-setup`, and do what it says; if that is nothing, another Match block decides: change that",
+    "`podspawn server-setup`, and follow its advice; if it has none, another Match block decides: change that block",
 )
 .on_nixos(
     "set services.podspawn.enable and rebuild; if it is set, another Match block of services.openssh.extraConfig \

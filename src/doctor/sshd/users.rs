@@ -63,7 +63,7 @@ const NO_SFTP: Problem =
     Problem::warn("sshd has no subsystem `sftp`", "add to sshd_config, before any Match: Subsystem sftp internal-sftp");
 const NO_FORWARDING: Problem = Problem::warn(
     "sshd has `DisableForwarding yes`, so that `ssh -A` does not work",
-    "set DisableForwarding no in a Match Group podspawn block before podspawn's, if it should",
+    "set DisableForwarding no in a Match Group podspawn block before podspawn's, if it should work",
 );
 
 /// Most names in a line.
