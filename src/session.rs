@@ -9,7 +9,7 @@
 //!
 //! | owner | of |
 //! |---|---|
-//! | `Sessions` | what all sessions share: the owners below, engine, store |
+//! | `Sessions` | the owners below, and the engine and the store that all sessions share |
 //! | `Registry` | the sessions that exist, by their keys |
 //! | `Session` | one session: its parts below, its rules and its timer |
 //! | `Lifecycle` | the phase of a session, and every transition |

@@ -1,7 +1,7 @@
-//! All sessions of this host, with what they share.
+//! All sessions of this host, with their shared state.
 //!
-//! What is done with them stands in `impl` blocks of the files named by what they do: `attach`, `create`, `destroy`,
-//! `expire`, `recording` and others.
+//! Operations on them are further `impl` blocks, in files named by the operation: `attach`, `create`, `destroy`, `expire`,
+//! `recording` and others.
 
 use super::{
     GuestBinary, allowance::Allowance, audit_queue::AuditQueue, engine_watch::EngineWatch, inventory::Inventory,
@@ -31,7 +31,7 @@ impl<E> Clone for Sessions<E> {
     }
 }
 
-/// What all sessions share.
+/// The shared state.
 pub(super) struct Inner<E> {
     pub(super) engine: E,
     pub(super) store: Store,
