@@ -16,8 +16,8 @@ use std::path::Path;
 pub(crate) const CHECK: Check = Check {
     name: "sshd-config",
     group: Group::Sshd,
-    passes_if: "sshd accepts its files, reads podspawn's block before other `Match` blocks, and has its options for each \
-                of twelve users",
+    passes_if: "sshd accepts its files, reads podspawn's block before other `Match` blocks, and uses the \
+                options of that block for each of twelve users",
     problems: &[REJECTED, READ_BEFORE, OTHER_OPTIONS, UNREADABLE],
     needs_root: true,
     run,
