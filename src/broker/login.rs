@@ -136,6 +136,7 @@ mod tests {
             AttachError::Engine { step: "x", source: EngineError::DiskFull },
             AttachError::Image { image: "x".parse().unwrap(), source: EngineError::DiskFull },
             AttachError::NoSubnet,
+            AttachError::NoUid("65536-99999".parse().unwrap()),
             AttachError::Store(crate::store::StoreError::Corrupt("x".into())),
             AttachError::Files("x", std::io::ErrorKind::NotFound.into()),
             AttachError::Silent(crate::link::LinkError::Down),

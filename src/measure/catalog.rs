@@ -76,7 +76,8 @@ counters! {
             "invalid", "stranger"];
     /// What could not be done.
     FAILURES = "podspawn_login_failures_total", "Logins that failed, by what failed",
-        "reason": ["image", "engine", "network", "state", "files", "home", "guest", "audit"];
+        "reason": ["image", "engine", "network", "accounts", "state", "files", "home", "guest",
+            "audit"];
     /// Containers that were made.
     CREATED = "podspawn_session_creations_total", "Sessions whose creation ended, by result", "result": ["ok", "failed"];
     /// Sessions that ended.

@@ -1,6 +1,7 @@
 //! What takes the bench host for itself.
 
 use super::*;
+use std::time::Duration;
 
 #[test]
 fn asynchronous_io_is_bounded_by_the_memory_of_the_container_that_uses_it() {
@@ -14,7 +15,9 @@ fn asynchronous_io_is_bounded_by_the_memory_of_the_container_that_uses_it() {
     assert_eq!(greedy.says(), "4");
     let other = takes(&bob, 4);
     assert_eq!(other.says(), "4");
-    // And as much as there is: it is the container's memory that ends, before the kernel says that there is no more.
-    assert_eq!(takes(&alice, 1_000_000).says(), "");
+    // And as much as there is: the container's memory ends before the kernel's number of requests. Then a process is
+    // killed, or, while the kernel finds files of the container to drop from its cache, hangs.
+    let greedier = takes(&alice, 1_000_000);
+    assert!(matches!(greedier.line.recv_timeout(Duration::from_secs(15)).as_deref(), Ok("") | Err(_)));
     assert_eq!(takes(&bob, 1).says(), "1");
 }
