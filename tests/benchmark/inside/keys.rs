@@ -1,10 +1,11 @@
-//! `auth-keys` as sshd runs it, in a directory with many files.
+//! `auth-keys` as sshd runs it, on a host with many accounts and as many key files.
 
 use super::{Account, PODSPAWN, timed};
 use crate::samples::Samples;
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
+    fmt::Write as _,
     fs,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
@@ -57,19 +58,32 @@ fn name(number: u32) -> String {
     format!("u{number:05}")
 }
 
-/// Key files, which go when this is dropped.
-struct Files(Vec<PathBuf>);
+const ACCOUNTS: &str = "/etc/passwd";
+/// Above every id that systemd or the bench gives away.
+const FIRST_UID: u32 = 2_000_000;
+
+/// Accounts and key files, which go when this is dropped.
+struct Files {
+    keys: Vec<PathBuf>,
+    accounts: String,
+}
 
 impl Files {
     fn make(users: u32) -> Result<Self> {
         let group = Account::find(READER)?.gid();
-        let mut files = Self(Vec::new());
+        let before = fs::read_to_string(ACCOUNTS).context(ACCOUNTS)?;
+        let mut accounts = before.clone();
+        for number in 1..=users {
+            writeln!(accounts, "{}:x:{}:{group}::/var/empty:/bin/sh", name(number), FIRST_UID + number)?;
+        }
+        let mut files = Self { keys: Vec::new(), accounts: before };
+        replace_accounts(&accounts)?;
         for number in 1..=users {
             let path = Path::new(DIRECTORY).join(name(number));
             fs::write(&path, format!("{KEY} user@somewhere\n")).with_context(|| format!("{}", path.display()))?;
             chown(&path, Some(0), Some(group))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o640))?;
-            files.0.push(path);
+            files.keys.push(path);
         }
         Ok(files)
     }
@@ -77,8 +91,18 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        for path in &self.0 {
+        for path in &self.keys {
             let _ = fs::remove_file(path);
         }
+        if let Err(error) = replace_accounts(&self.accounts) {
+            eprintln!("{error:#}");
+        }
     }
+}
+
+/// Other processes of the host read the accounts meanwhile.
+fn replace_accounts(text: &str) -> Result<()> {
+    let new = format!("{ACCOUNTS}.perf");
+    fs::write(&new, text).with_context(|| new.clone())?;
+    fs::rename(&new, ACCOUNTS).context(ACCOUNTS)
 }
