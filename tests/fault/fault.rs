@@ -211,7 +211,7 @@ impl Fault {
     }
 }
 
-/// Switches the bench host off, without a word to anybody, and on again.
+/// Switches the bench host off, without a shutdown, and on again.
 fn cut_power() {
     let run = |program: &Path, arguments: &[&str]| {
         let done = crate::client::Finished::of(Command::new(program).args(arguments), b"");

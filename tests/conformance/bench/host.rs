@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+        Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -40,7 +40,7 @@ pub(crate) struct Host {
     pub(super) name: Option<String>,
     pub(super) directory: PathBuf,
     /// Its first process, as this machine numbers it.
-    pid: String,
+    pid: Mutex<String>,
     next: AtomicUsize,
     /// When this run began, by its clock: RFC 3339 in UTC, to the second, without a zone.
     pub(super) began: String,
@@ -130,6 +130,7 @@ impl Host {
         run(&names).success();
         let began = run(&["exec", "date", "--utc", "+%FT%T"]).success();
         let name = name.map(str::to_owned);
+        let pid = Mutex::new(pid);
         let host = Self { script, name, directory, pid, next: AtomicUsize::new(0), began, _lock: lock };
         peer::install(&host.command(&[]));
         host
@@ -147,11 +148,20 @@ impl Host {
         command_for(&self.script, self.name.as_deref())
     }
 
+    /// The first process of the bench host, another one once the host has been switched off and on.
+    fn pid(&self) -> String {
+        let mut pid = self.pid.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Path::new("/proc").join(&*pid).exists() {
+            *pid = Finished::of(self.script().arg("pid"), b"").success();
+        }
+        pid.clone()
+    }
+
     /// As `docker exec` starts a command in the bench host, at a tenth of its price: tests start thousands. `options` is
     /// empty or `-u USER[:GROUP]`.
     pub(super) fn command(&self, options: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.pid, "--all", "--", "env", "--ignore-environment", "container=docker"]);
+        command.args(["--target", &self.pid(), "--all", "--", "env", "--ignore-environment", "container=docker"]);
         command.args(["LANG=C.UTF-8", PATH]);
         let ["-u", user] = options else {
             command.arg("HOME=/root");
@@ -168,7 +178,7 @@ impl Host {
     }
 
     fn account(&self, user: &str) -> Account {
-        let accounts = std::fs::read_to_string(format!("/proc/{}/root/etc/passwd", self.pid)).unwrap();
+        let accounts = std::fs::read_to_string(format!("/proc/{}/root/etc/passwd", self.pid())).unwrap();
         let account = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|line| line[0] == user);
         let account = account.unwrap_or_else(|| panic!("the bench host has no account {user}"));
         Account { group: account[3].to_owned(), home: account[5].to_owned() }
