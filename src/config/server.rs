@@ -231,15 +231,15 @@ impl Config {
     }
 
     /// `auth.key_dir` of a file whose other keys may be wrong. The answer to sshd uses no last good configuration, and a
-    /// slip elsewhere in the file must not refuse every login.
+    /// slip elsewhere in the file must not refuse every login. sshd asks twice a login, so nothing else is read.
     #[must_use]
     pub fn key_dir(text: &str) -> AbsolutePath {
-        let mut config = Self::default();
+        let mut auth = Auth::default();
         if let Ok(root) = yaml::parse(text) {
             let ignored = Mistakes::default();
-            Fields::of(&root, &root, "", &ignored).all(|top| config.read(top));
+            Fields::of(&root, &root, "", &ignored).section("auth", |fields| auth.read(fields));
         }
-        config.auth.key_dir
+        auth.key_dir
     }
 
     fn read(&mut self, top: &mut Fields<'_>) {
