@@ -3,7 +3,10 @@
 //! The reference page and the lines that `podspawn doctor` prints are made of the same [`Problem`]s.
 
 use super::{Host, Outcome, Report};
-use crate::{domain::text::is_plain, engine::product};
+use crate::{
+    domain::text::{self, is_plain},
+    engine::product,
+};
 use std::fmt::Display;
 
 /// The part of the host that checks look at: a chapter of the reference page.
@@ -149,23 +152,10 @@ impl Problem {
 fn fill(remedy: &str, values: Values<'_>) -> String {
     let remedy = named(remedy);
     debug_assert!(placeholders(&remedy).all(|name| values.iter().any(|(given, _)| *given == name)), "{remedy}");
-    let unmarked = remedy.replace('`', "");
-    let mut parts = unmarked.split('{');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let given = part.split_once('}').and_then(|(name, after)| {
-            let (_, value) = values.iter().find(|(given, _)| *given == name)?;
-            Some((value.to_string(), after))
-        });
-        if let Some((value, after)) = given {
-            text.extend(value.chars().filter(|c| is_plain(*c)));
-            text.push_str(after);
-        } else {
-            text.push('{');
-            text.push_str(part);
-        }
-    }
-    text
+    text::fill(&remedy.replace('`', ""), |name| {
+        let (_, value) = values.iter().find(|(given, _)| *given == name)?;
+        Some(value.to_string().chars().filter(|c| is_plain(*c)).collect())
+    })
 }
 
 /// `text` with the names of the engine's product.

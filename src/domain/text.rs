@@ -78,9 +78,36 @@ fn plain(c: char) -> char {
     }
 }
 
+/// `template` with the value of each name that stands in it in braces. A name without a value stays, and braces in a
+/// value have no meaning.
+#[must_use]
+pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut parts = template.split('{');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let filled = part.split_once('}').and_then(|(name, after)| Some((value(name)?, after)));
+        if let Some((value, after)) = filled {
+            text.push_str(&value);
+            text.push_str(after);
+        } else {
+            text.push('{');
+            text.push_str(part);
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_is_filled_once() {
+        let value = |name: &str| {
+            [("a", "{b}"), ("b", "x")].iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned())
+        };
+        assert_eq!(fill("{a} {b}, {c} { {", value), "{b} x, {c} { {");
+    }
 
     #[test]
     fn nothing_moves_the_cursor_turns_text_around_or_hides() {

@@ -1,6 +1,9 @@
 //! The names by which an administrator knows the engine: its commands, unit, group and files, for messages and checks.
 
-use crate::{domain::ContainerId, sys::usage};
+use crate::{
+    domain::{ContainerId, text},
+    sys::usage,
+};
 use std::path::Path;
 
 /// The names of one engine.
@@ -36,20 +39,24 @@ impl Product {
     /// `{engine-oldest}`.
     #[must_use]
     pub fn fill(&self, text: &str) -> String {
-        let (major, minor) = self.oldest;
-        let oldest = format!("{major}.{minor}");
-        let names = [
-            ("{engine}", self.name),
-            ("{engine-oldest}", oldest.as_str()),
-            ("{engine-command}", self.command),
-            ("{engine-unit}", self.unit),
-            ("{engine-group}", self.group),
-            ("{engine-settings}", self.settings),
-            ("{engine-socket}", self.socket),
-            ("{engine-data}", self.data),
-            ("{engine-nixos-settings}", self.nixos_settings),
-        ];
-        names.iter().fold(text.to_owned(), |text, (placeholder, name)| text.replace(placeholder, name))
+        text::fill(text, |name| {
+            let own = match name {
+                "engine" => self.name,
+                "engine-command" => self.command,
+                "engine-unit" => self.unit,
+                "engine-group" => self.group,
+                "engine-settings" => self.settings,
+                "engine-socket" => self.socket,
+                "engine-data" => self.data,
+                "engine-nixos-settings" => self.nixos_settings,
+                "engine-oldest" => {
+                    let (major, minor) = self.oldest;
+                    return Some(format!("{major}.{minor}"));
+                }
+                _ => return None,
+            };
+            Some(own.to_owned())
+        })
     }
 
     /// Whether the engine made a network interface. The engine itself keeps those networks apart from ours.
